@@ -1,0 +1,139 @@
+"""Customers (お客様) and users: who may sign in, and for which company."""
+
+from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from portal.scoping import Scoped
+
+
+class DueShift(models.TextChoices):
+    NEXT = "next", _("翌営業日")
+    PREVIOUS = "previous", _("前営業日")
+    NONE = "none", _("変更なし")
+
+
+class PaymentMethod(models.TextChoices):
+    TRANSFER = "transfer", _("銀行振込")
+    DEBIT = "debit", _("口座振替")
+    CARD = "card", _("クレジットカード")
+
+
+class OwnCompany(Scoped):
+    def for_user(self, user):
+        customer_id = getattr(user, "customer_id", None)
+        return self.filter(pk=customer_id) if customer_id else self.none()
+
+
+class Customer(models.Model):
+    """A company that buys; the tenant of everything else."""
+
+    number = models.CharField(_("お客様番号"), max_length=20, unique=True)
+    name = models.CharField(_("会社名"), max_length=100)
+    kana = models.CharField(_("カナ"), max_length=100, blank=True)
+    representative = models.CharField(_("代表者"), max_length=100, blank=True)
+    corporate_number = models.CharField(
+        _("法人番号"), max_length=13, blank=True, validators=[RegexValidator(r"^\d{13}$", _("13桁の数字で入力してください"))]
+    )
+    registration_number = models.CharField(
+        _("登録番号"), max_length=14, blank=True, validators=[RegexValidator(r"^T\d{13}$", _("Tと13桁の数字で入力してください"))]
+    )
+    postal_code = models.CharField(_("郵便番号"), max_length=8, blank=True)
+    address = models.CharField(_("住所"), max_length=200, blank=True)
+    phone = models.CharField(_("電話"), max_length=20, blank=True)
+    fax = models.CharField(_("FAX"), max_length=20, blank=True)
+    contact_department = models.CharField(_("契約担当部署"), max_length=100, blank=True)
+    contact_name = models.CharField(_("契約担当者"), max_length=100, blank=True)
+    billing_name = models.CharField(_("請求先名"), max_length=100, blank=True, help_text=_("空なら会社名"))
+    billing_department = models.CharField(_("請求先部署"), max_length=100, blank=True)
+    billing_person = models.CharField(_("請求先担当者"), max_length=100, blank=True)
+    billing_postal_code = models.CharField(_("請求先郵便番号"), max_length=8, blank=True)
+    billing_address = models.CharField(_("請求先住所"), max_length=200, blank=True)
+    payment_months = models.PositiveSmallIntegerField(_("支払月（締め月の何か月後の末日）"), default=1)
+    due_shift = models.CharField(_("支払期日が銀行休業日のとき"), max_length=8, choices=DueShift, default=DueShift.NEXT)
+    payment_method = models.CharField(_("支払方法"), max_length=10, choices=PaymentMethod, default=PaymentMethod.TRANSFER)
+    since = models.DateField(_("取引開始日"), null=True, blank=True)
+    updated_at = models.DateTimeField(_("最終更新日"), auto_now=True)
+
+    objects = OwnCompany.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("お客様")
+        constraints = [
+            models.CheckConstraint(condition=Q(number__regex=r"^C\d{7,}$"), name="customer_number_form"),
+            models.CheckConstraint(condition=Q(due_shift__in=DueShift.values), name="customer_due_shift_known"),
+            models.CheckConstraint(condition=Q(payment_months__lte=12), name="customer_payment_within_a_year"),
+        ]
+
+    def __str__(self):
+        return f"{self.number} {self.name}"
+
+    @property
+    def addressee_name(self):
+        return self.billing_name or self.name
+
+    @property
+    def closing_day(self):
+        return _("月末")
+
+    @property
+    def payment_terms(self):
+        """支払条件 in words, e.g. 翌月末払い."""
+        words = {0: _("当月末払い"), 1: _("翌月末払い"), 2: _("翌々月末払い")}
+        return words.get(self.payment_months) or _("%(months)dか月後末払い") % {"months": self.payment_months}
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who signs in with an e-mail address: of one customer, or (without a customer) staff of the vendor."""
+
+    email = models.EmailField(_("Eメール"), null=True, unique=True)
+    name = models.CharField(_("名前"), max_length=100)
+    kana = models.CharField(_("フリガナ"), max_length=100, blank=True)
+    department = models.CharField(_("部署"), max_length=100, blank=True)
+    position = models.CharField(_("役職"), max_length=100, blank=True)
+    phone = models.CharField(_("電話番号"), max_length=20, blank=True)
+    customer = models.ForeignKey(Customer, models.PROTECT, verbose_name=_("お客様"), null=True, blank=True, related_name="users")
+    is_active = models.BooleanField(_("有効"), default=True)
+    is_staff = models.BooleanField(_("担当者"), default=False)
+    is_manager = models.BooleanField(_("管理者ユーザ"), default=False)
+    is_recipient = models.BooleanField(_("メール送信先"), default=False)
+    must_change_password = models.BooleanField(_("パスワード変更が必要"), default=False)
+    password_expires_at = models.DateTimeField(_("初期パスワードの期限"), null=True, blank=True)
+    language = models.CharField(_("言語"), max_length=5, choices=[("ja", "日本語"), ("en", "English")], default="ja")
+    created_at = models.DateTimeField(_("登録日時"), auto_now_add=True)
+
+    objects = Scoped.as_manager()
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = ["name"]
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("ユーザ")
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "id"], name="user_customer_key"),
+            models.UniqueConstraint(fields=["customer"], condition=Q(is_recipient=True), name="one_mail_recipient"),
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_lower_case"),
+            models.CheckConstraint(
+                condition=Q(customer__isnull=True, is_staff=True) | Q(customer__isnull=False, is_staff=False, is_superuser=False),
+                name="staff_have_no_customer",
+            ),
+            # Deleting deactivates: the address is free again and the flags are gone (D14).
+            models.CheckConstraint(
+                condition=Q(is_active=True, email__isnull=False)
+                | Q(is_active=False, email__isnull=True, is_recipient=False, is_manager=False),
+                name="deleted_user_has_nothing",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_recipient=False, is_manager=False) | Q(customer__isnull=False), name="flags_need_a_customer"
+            ),
+        ]
+        indexes = [models.Index(F("customer"), F("name"), name="users_of_customer")]
+
+    def __str__(self):
+        return self.name
+
+    @property
+    def has_signed_in(self):
+        return self.last_login is not None

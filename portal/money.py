@@ -1,0 +1,121 @@
+"""Arithmetic with money: every amount that the portal rounds or divides is rounded or divided here.
+
+Amounts are whole yen as `int`, rates are `Decimal` ("0.10"), quantities and unit prices are `Decimal` or `int`.
+A float, or a `Decimal` where yen are expected, is a TypeError. All rounding acts on the absolute value and keeps the
+sign, so a line or an invoice and its full return add up to nothing.
+"""
+
+from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Context, Decimal
+from operator import index
+from typing import NamedTuple
+
+DOWN, HALF_UP, UP = "down", "half_up", "up"
+MODES = {DOWN: ROUND_DOWN, HALF_UP: ROUND_HALF_UP, UP: ROUND_UP}
+
+# With the usual 28 digits a long quantity times a long price would be rounded before the one rounding that is meant.
+_WIDE = Context(prec=60)
+
+
+class TaxTotal(NamedTuple):
+    """One tax class of one invoice, in yen: `base` is tax-exclusive, `base + tax` is what the customer pays."""
+
+    base: int
+    tax: int
+
+
+def line_amount(quantity, unit_price):
+    """Yen of a line: quantity times unit price, always rounded down toward zero (切り捨て).
+
+    This is price arithmetic; the vendor's rounding mode (D7) is for tax only.
+    """
+    return _yen(_WIDE.multiply(quantity, unit_price), DOWN)
+
+
+def prorated(amount, days, days_in_month):
+    """Yen of `amount` for `days` (counted inclusively) of a month's real days, rounded down toward zero (日割, D8).
+
+    Raises ValueError unless 0 <= days <= days_in_month.
+    """
+    if not 0 <= days <= days_in_month or days_in_month == 0:
+        raise ValueError(f"{days} days don't fit into a month of {days_in_month}")
+    return _yen(_WIDE.divide(index(amount) * index(days), index(days_in_month)), DOWN)
+
+
+def tax_on(net, rate, mode):
+    """Yen of tax on top of `net` tax-exclusive yen (D7).
+
+    Raises ValueError for an unknown mode, and for a rate that isn't from 0 to below 1.
+    """
+    return _yen(_WIDE.multiply(index(net), _checked(rate)), mode)
+
+
+def tax_within(gross, rate, mode):
+    """Yen of tax contained in `gross` tax-inclusive yen: gross × rate / (1 + rate). Raises like `tax_on`."""
+    return _yen(_WIDE.divide(_WIDE.multiply(index(gross), _checked(rate)), 1 + rate), mode)
+
+
+def tax_total(exclusive, inclusive, rate, mode):
+    """The `TaxTotal` of one tax class on one invoice, from its sums of tax-exclusive and tax-inclusive lines, in yen.
+
+    Tax is rounded once per rate and invoice (消費税法施行令 70条の10, D7), so call it with sums and never per line.
+
+    - Only exclusive lines: base = exclusive, tax = tax_on(base).
+    - Only inclusive lines: tax = tax_within(inclusive), base = inclusive - tax; base + tax is the agreed price.
+    - Both: the tax agency's Q&A on the invoice system (税抜価額と税込価額が混在する場合) wants all lines on one footing
+      before they are added up. The inclusive sum is made net (inclusive - tax_within(inclusive), same mode), then
+      base = exclusive + that net, and tax = tax_on(base) is computed once. The tax found inside the inclusive sum is
+      only a step on the way, so base + tax can differ by a yen from the two sides computed apart.
+
+    Raises like `tax_on`.
+    """
+    if not exclusive:
+        tax = tax_within(inclusive, rate, mode)
+        return TaxTotal(index(inclusive) - tax, tax)
+    base = index(exclusive) + index(inclusive) - tax_within(inclusive, rate, mode)
+    return TaxTotal(base, tax_on(base, rate, mode))
+
+
+def split(amount, weights):
+    """`amount` yen (a 一括値引き over several tax classes) in proportion to `weights`; the parts add up to it exactly.
+
+    Parts are rounded down, the yen left over go to the largest remainders; among equals to the larger weight, then to
+    the first. That order is our own: the tax agency's Q&A (一括値引きがある場合) asks for the proportion only.
+    Raises ValueError for a negative weight or when all weights are zero.
+    """
+    if min(weights, default=0) < 0 or not any(weights):
+        raise ValueError("an amount can be split by weights of zero and more only, of which at least one isn't zero")
+    sign = -1 if amount < 0 else 1
+    return [sign * part for part in _parts(abs(index(amount)), weights)]
+
+
+def shares(amounts, digits=1):
+    """Percentages of the sum of `amounts`, with `digits` decimals, that add up to exactly 100.
+
+    Rounded by largest remainders like `split`. Negative amounts give negative shares; if the sum is zero, all are zero.
+    """
+    total = sum(amounts)
+    sign = -1 if total < 0 else 1
+    parts = _parts(100 * 10**digits, [sign * amount for amount in amounts]) if total else [0] * len(amounts)
+    return [Decimal(part).scaleb(-digits) for part in parts]
+
+
+def _yen(exact, mode):
+    if mode not in MODES:
+        raise ValueError(f"{mode!r} is no rounding mode; there are {', '.join(MODES)}")
+    return int(exact.to_integral_value(rounding=MODES[mode]))
+
+
+def _checked(rate):
+    if not 0 <= rate < 1:
+        raise ValueError(f"{rate} is no tax rate; 10 % is written Decimal('0.10')")
+    return rate
+
+
+def _parts(whole, weights):
+    total = sum(weights)
+    parts, remainders = zip(*(divmod(whole * index(weight), total) for weight in weights), strict=True)
+    parts = list(parts)
+    order = sorted(range(len(weights)), key=lambda i: (-remainders[i], -weights[i], i))
+    for i in order[: whole - sum(parts)]:
+        parts[i] += 1
+    return parts

@@ -1,0 +1,99 @@
+"""The second lock: every web request runs in one transaction as the role `portal_web`, tied to one customer by PostgreSQL.
+
+Web processes connect as `portal_web` from the start, so whatever escapes a request's scope (a streamed body, an
+`on_commit` hook) fails loudly instead of seeing everybody's rows: the policies compare with a setting that isn't there.
+"""
+
+from contextlib import contextmanager
+
+from django.db import connection, connections, transaction
+
+ROLE = "portal_web"
+# Paths that look at the database before anybody is known, or that staff work in. They keep the owner's eyes.
+OWNER_PATHS = ("/login/", "/password/reset/", "/healthz", "/admin/")
+
+
+def connect_as_web():
+    """Make every connection of this process begin as `portal_web`; the web calls it before its first query."""
+    options = connections.settings["default"]["OPTIONS"]
+    options["options"] = f"{options.get('options', '')} -c role={ROLE}".strip()
+
+
+def take(role, customer_id=None):
+    """Be `role`, for this customer, until the transaction ends ('none' is the role that logged in)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('role', %s, true), set_config('portal.customer', %s, true)",
+            [role, "" if customer_id is None else str(customer_id)],
+        )
+
+
+@contextmanager
+def scope(role, customer_id=None):
+    """One transaction as `role`; in an outer transaction the former role comes back at the end."""
+    nested = connection.in_atomic_block
+    with transaction.atomic():
+        if nested:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT current_setting('role'), coalesce(current_setting('portal.customer', true), '')")
+                former = cursor.fetchone()
+        take(role, customer_id)
+        yield
+        # A rolled-back savepoint restores role and setting by itself; a released one would keep ours.
+        if nested and not connection.needs_rollback:
+            take(*former)
+
+
+class ScopeMiddleware:
+    """Runs view and rendering in one transaction; the answer of a failed request (status 500 and above) rolls it back."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        with scope("none"):  # session and user are loaded as owner
+            user = request.user
+            customer_id = getattr(user, "customer_id", None)
+            staff = user.is_authenticated and customer_id is None
+            if not staff and not request.path_info.startswith(OWNER_PATHS):
+                take(ROLE, customer_id)
+            response = self.get_response(request)
+            if response.status_code >= 500 or getattr(request, "view_raised", False):
+                transaction.set_rollback(True)
+        return response
+
+    def process_exception(self, request, exception):
+        """What a view wrote before it raised (Http404 too) is undone, once the page that tells about it is made."""
+        request.view_raised = True
+
+
+def policy_sql(table, column="customer_id", *, read_only=False):
+    """SQL of a migration: close `table` to `portal_web` but for the rows of the customer in the setting.
+
+    A missing setting is an error (an empty string is no bigint), never an empty answer.
+    """
+    rule = f"{column} = current_setting('portal.customer')::bigint"
+    check = "" if read_only else f" WITH CHECK ({rule})"
+    return f"""
+        ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY own_customer ON {table} {"FOR SELECT " if read_only else ""}TO {ROLE} USING ({rule}){check};
+    """
+
+
+# Roles belong to the whole server: two databases migrated at once meet here. PostgreSQL 15 has no SET option yet.
+ROLE_SQL = f"""
+DO $$ BEGIN
+    CREATE ROLE {ROLE} NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$;
+DO $$ BEGIN
+    IF current_setting('server_version_num')::int < 160000 THEN
+        IF NOT pg_has_role(current_user, '{ROLE}', 'MEMBER') THEN
+            EXECUTE format('GRANT {ROLE} TO %I', current_user);
+        END IF;
+    ELSIF NOT pg_has_role(current_user, '{ROLE}', 'SET') THEN
+        EXECUTE format('GRANT {ROLE} TO %I WITH INHERIT FALSE, SET TRUE', current_user);
+    END IF;
+EXCEPTION WHEN unique_violation THEN NULL;
+END $$;
+"""
