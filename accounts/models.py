@@ -1,9 +1,9 @@
 """Customers (お客様) and users: who may sign in, and for which company."""
 
-from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
@@ -86,6 +86,15 @@ class Customer(models.Model):
         return words.get(self.payment_months) or _("%(months)dか月後末払い") % {"months": self.payment_months}
 
 
+class Users(BaseUserManager.from_queryset(Scoped)):
+    def create_superuser(self, email, password, **fields):
+        """Staff with every right; `manage.py createsuperuser` makes an installation's first one."""
+        user = self.model(email=email.lower(), is_staff=True, is_superuser=True, **fields)
+        user.set_password(password)
+        user.save()
+        return user
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """A person who signs in with an e-mail address: of one customer, or (without a customer) staff of the vendor."""
 
@@ -95,7 +104,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     department = models.CharField(_("部署"), max_length=100, blank=True)
     position = models.CharField(_("役職"), max_length=100, blank=True)
     phone = models.CharField(_("電話番号"), max_length=20, blank=True)
-    customer = models.ForeignKey(Customer, models.PROTECT, verbose_name=_("お客様"), null=True, blank=True, related_name="users")
+    customer = models.ForeignKey(Customer, models.PROTECT, verbose_name=_("お客様"), null=True, blank=True, related_name="users", db_index=False)
     is_active = models.BooleanField(_("有効"), default=True)
     is_staff = models.BooleanField(_("担当者"), default=False)
     is_manager = models.BooleanField(_("管理者ユーザ"), default=False)
@@ -105,7 +114,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     language = models.CharField(_("言語"), max_length=5, choices=[("ja", "日本語"), ("en", "English")], default="ja")
     created_at = models.DateTimeField(_("登録日時"), auto_now_add=True)
 
-    objects = Scoped.as_manager()
+    objects = Users()
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS = ["name"]
 
@@ -129,7 +138,7 @@ class User(AbstractBaseUser, PermissionsMixin):
                 condition=Q(is_recipient=False, is_manager=False) | Q(customer__isnull=False), name="flags_need_a_customer"
             ),
         ]
-        indexes = [models.Index(F("customer"), F("name"), name="users_of_customer")]
+        indexes = [models.Index(fields=["customer", "name"], name="users_of_customer")]
 
     def __str__(self):
         return self.name

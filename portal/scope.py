@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from django.db import connection, connections, transaction
 
-ROLE = "portal_web"
+from portal.schema import ROLE
+
 # Paths that look at the database before anybody is known, or that staff work in. They keep the owner's eyes.
 OWNER_PATHS = ("/login/", "/password/reset/", "/healthz", "/admin/")
 
@@ -65,35 +66,3 @@ class ScopeMiddleware:
     def process_exception(self, request, exception):
         """What a view wrote before it raised (Http404 too) is undone, once the page that tells about it is made."""
         request.view_raised = True
-
-
-def policy_sql(table, column="customer_id", *, read_only=False):
-    """SQL of a migration: close `table` to `portal_web` but for the rows of the customer in the setting.
-
-    A missing setting is an error (an empty string is no bigint), never an empty answer.
-    """
-    rule = f"{column} = current_setting('portal.customer')::bigint"
-    check = "" if read_only else f" WITH CHECK ({rule})"
-    return f"""
-        ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
-        CREATE POLICY own_customer ON {table} {"FOR SELECT " if read_only else ""}TO {ROLE} USING ({rule}){check};
-    """
-
-
-# Roles belong to the whole server: two databases migrated at once meet here. PostgreSQL 15 has no SET option yet.
-ROLE_SQL = f"""
-DO $$ BEGIN
-    CREATE ROLE {ROLE} NOLOGIN;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-END $$;
-DO $$ BEGIN
-    IF current_setting('server_version_num')::int < 160000 THEN
-        IF NOT pg_has_role(current_user, '{ROLE}', 'MEMBER') THEN
-            EXECUTE format('GRANT {ROLE} TO %I', current_user);
-        END IF;
-    ELSIF NOT pg_has_role(current_user, '{ROLE}', 'SET') THEN
-        EXECUTE format('GRANT {ROLE} TO %I WITH INHERIT FALSE, SET TRUE', current_user);
-    END IF;
-EXCEPTION WHEN unique_violation THEN NULL;
-END $$;
-"""

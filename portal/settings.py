@@ -106,7 +106,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.ByEmail"]
 # Argon2 with OWASP's minimum of memory and passes: 21 ms a sign-in, where Django's own parameters cost 141 ms.
-PASSWORD_HASHERS = ["accounts.hashers.Argon2", "django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["accounts.hashers.Argon2"]
 PASSWORD_RULE = env("PASSWORD_RULE", "guide")
 CREDENTIAL_MAILS = env("CREDENTIAL_MAILS", "password")
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "accounts.passwords.GuideRule"}]
@@ -168,7 +168,6 @@ if "@" not in parseaddr(DEFAULT_FROM_EMAIL)[1]:
     raise ImproperlyConfigured("MAIL_FROM must be an e-mail address")
 MAIL_PER_MINUTE = int(env("MAIL_PER_MINUTE", "0"))
 
-PROCRASTINATE_ON_APP_READY = "portal.tasks.on_app_ready"
 PROCRASTINATE_WORKER_DEFAULTS = {"delete_jobs": "successful", "concurrency": 1}
 
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008", "security.W012", "security.W016", "security.W021"]

@@ -1,0 +1,356 @@
+"""Invoices with lines, tax totals and PDF, and the record of the month-end runs that made them."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Func, OuterRef, Q, Subquery, Sum
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import PaymentMethod
+from portal.models import PriceBasis, RoundingMode, TaxKind
+from portal.scoping import Scoped
+
+
+class Kind(models.TextChoices):
+    INVOICE = "invoice", _("請求書")
+    CORRECTION = "correction", _("修正")
+    RETURN = "return", _("返還")
+    IMPORTED = "imported", _("移行")
+
+
+class State(models.TextChoices):
+    DRAFT = "draft", _("未確定")
+    FIXED = "fixed", _("確定")
+    REPLACED = "replaced", _("差替済")
+    VOID = "void", _("取消")
+
+
+LIVE = Q(state__in=[State.DRAFT, State.FIXED], kind__in=[Kind.INVOICE, Kind.CORRECTION])
+
+
+class Invoices(Scoped):
+    def with_classes(self):
+        """Adds the tax-exclusive base at 10 % and at 8 % (`base_10`, `base_8`, yen, null where there is none)."""
+
+        def base(rate):
+            totals = TaxTotal.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"), rate=rate)
+            return Subquery(totals.order_by().values("invoice").annotate(sum=Sum("base")).values("sum"))
+
+        return self.annotate(base_10=base("0.10"), base_8=base("0.08"))
+
+    def with_download(self):
+        """Adds when somebody of the company last downloaded the PDF (`downloaded_at`)."""
+        last = Download.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer")).order_by("-at")
+        return self.annotate(downloaded_at=Subquery(last.values("at")[:1]))
+
+    def with_pdf(self):
+        """Adds `pdf_size` in bytes; null while the PDF isn't stored."""
+        stored = InvoicePdf.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"))
+        return self.annotate(pdf_size=Subquery(stored.values("size")[:1]))
+
+    def without_pdf(self):
+        """Fixed documents whose PDF is still to be rendered."""
+        return self.filter(state=State.FIXED, pdf=None)
+
+
+class Invoice(models.Model):
+    """A document for one customer and month; frozen by the database from the moment it is fixed (D6)."""
+
+    customer = models.ForeignKey(
+        "accounts.Customer", models.PROTECT, verbose_name=_("お客様"), related_name="invoices", db_index=False
+    )
+    number = models.CharField(_("請求番号"), max_length=20, unique=True)
+    kind = models.CharField(_("種類"), max_length=10, choices=Kind, default=Kind.INVOICE)
+    state = models.CharField(_("請求状態"), max_length=8, choices=State, default=State.DRAFT)
+    corrects = models.ForeignKey(
+        "self", models.PROTECT, verbose_name=_("訂正元"), null=True, blank=True, related_name="corrections", db_constraint=False
+    )
+    month = models.DateField(_("請求対象年月"))
+    subject = models.CharField(_("件名"), max_length=100)
+    issued_on = models.DateField(_("請求日"))
+    due_on = models.DateField(_("支払期日"))
+    fix_due_on = models.DateField(_("確定予定日"))
+    fixed_on = models.DateField(_("確定日"), null=True)
+    payment_method = models.CharField(_("支払方法"), max_length=10, choices=PaymentMethod)
+    rounding = models.CharField(_("消費税の端数処理"), max_length=8, choices=RoundingMode)
+    net = models.BigIntegerField(_("税抜金額"), default=0)
+    tax = models.BigIntegerField(_("消費税額"), default=0)
+    total = models.BigIntegerField(_("請求金額（税込）"), default=0)
+    addressee = models.JSONField(_("宛先"), null=True)
+    issuer = models.JSONField(_("発行者"), null=True)
+    template = models.CharField(max_length=10, default="v1")
+
+    objects = Invoices.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("請求")
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "id"], name="invoice_customer_key"),
+            models.UniqueConstraint(fields=["customer", "month"], condition=LIVE, name="one_live_invoice_a_month"),
+            models.CheckConstraint(condition=Q(number__regex=r"^[A-Z0-9-]{1,20}$"), name="invoice_number_form"),
+            models.CheckConstraint(condition=Q(kind__in=Kind.values), name="invoice_kind_known"),
+            models.CheckConstraint(condition=Q(state__in=State.values), name="invoice_state_known"),
+            models.CheckConstraint(condition=Q(month__day=1), name="invoice_month_is_first_day"),
+            models.CheckConstraint(condition=Q(total=F("net") + F("tax")), name="invoice_adds_up"),
+            models.CheckConstraint(
+                condition=Q(state=State.DRAFT) | Q(kind=Kind.RETURN) | Q(total__gte=0), name="invoice_asks_for_money"
+            ),
+            models.CheckConstraint(
+                condition=Q(state=State.DRAFT, fixed_on=None)
+                | (~Q(state=State.DRAFT) & Q(fixed_on__isnull=False, addressee__isnull=False, issuer__isnull=False)),
+                name="invoice_fixed_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=[Kind.INVOICE, Kind.IMPORTED], corrects=None)
+                | Q(kind__in=[Kind.CORRECTION, Kind.RETURN], corrects__isnull=False),
+                name="invoice_correction_names_one",
+            ),
+        ]
+        indexes = [
+            models.Index(F("customer"), F("month").desc(), F("number").desc(), name="invoices_of_customer"),
+            models.Index(fields=["month", "customer"], name="invoices_of_month"),
+        ]
+
+    def __str__(self):
+        return self.number
+
+    @property
+    def is_fixed(self):
+        return self.state != State.DRAFT
+
+
+class InvoiceLine(models.Model):
+    """A line of a document; `amount` is yen in the line's own price basis, negative for discounts and returns."""
+
+    class Origin(models.TextChoices):
+        ORDER = "order", _("注文")
+        CORRECTION = "correction", _("修正")
+        REBILL = "rebill", _("再請求")
+        USAGE = "usage", _("従量")
+        ADJUSTMENT = "adjustment", _("調整")
+        DISCOUNT = "discount", _("値引き")
+
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
+    invoice = models.ForeignKey(
+        Invoice, models.CASCADE, related_name="lines", db_constraint=False, db_index=False, verbose_name=_("請求")
+    )
+    position = models.PositiveIntegerField(_("行"))
+    origin = models.CharField(_("由来"), max_length=10, choices=Origin, default=Origin.ADJUSTMENT)
+    contract = models.ForeignKey(
+        "contracts.Contract", models.PROTECT, null=True, blank=True, related_name="+", db_constraint=False, db_index=False
+    )
+    service = models.ForeignKey(
+        "contracts.Service", models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    order = models.ForeignKey(
+        "orders.Order",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="invoice_lines",
+        db_constraint=False,
+        db_index=False,
+    )
+    order_line = models.ForeignKey(
+        "orders.OrderLine",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="invoice_lines",
+        db_constraint=False,
+        db_index=False,
+    )
+    replaces = models.OneToOneField(
+        "self", models.PROTECT, null=True, blank=True, related_name="replaced_by", db_constraint=False
+    )
+    is_order_head = models.BooleanField(default=False, editable=False)
+    product_code = models.CharField(_("商品コード"), max_length=30, blank=True)
+    item = models.CharField(_("品目"), max_length=100)
+    specification = models.CharField(_("仕様"), max_length=200, blank=True)
+    starts_on = models.DateField(_("利用開始日"))
+    ends_on = models.DateField(_("利用終了日"))
+    quantity = models.DecimalField(_("数量"), max_digits=12, decimal_places=3, default=1)
+    unit = models.CharField(_("単位"), max_length=10, blank=True)
+    unit_price = models.DecimalField(_("単価"), max_digits=14, decimal_places=2)
+    amount = models.BigIntegerField(_("金額"))
+    price_basis = models.CharField(_("税抜・税込"), max_length=9, choices=PriceBasis, default=PriceBasis.EXCLUSIVE)
+    tax_kind = models.CharField(_("税区分"), max_length=10, choices=TaxKind, default=TaxKind.STANDARD)
+    tax_rate = models.DecimalField(_("税率"), max_digits=5, decimal_places=4)
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("請求明細")
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "id"], name="invoice_line_customer_key"),
+            models.UniqueConstraint(
+                fields=["invoice", "position"], name="invoice_line_position", deferrable=models.Deferrable.DEFERRED
+            ),
+            models.UniqueConstraint(
+                fields=["order_line"], condition=Q(origin="order"), name="order_line_billed_once"
+            ),
+            models.UniqueConstraint(fields=["order"], condition=Q(is_order_head=True), name="order_has_one_head"),
+            models.CheckConstraint(
+                condition=Q(origin__in=["order", "correction", "rebill", "usage", "adjustment", "discount"]),
+                name="invoice_line_origin",
+            ),
+            models.CheckConstraint(
+                condition=~Q(origin="order") | Q(order__isnull=False, order_line__isnull=False, contract__isnull=False),
+                name="invoice_line_names_order",
+            ),
+            models.CheckConstraint(
+                condition=~Q(origin="rebill") | Q(replaces__isnull=False), name="rebilled_line_names_one"
+            ),
+            models.CheckConstraint(condition=Q(is_order_head=False) | Q(origin="order"), name="head_is_original"),
+            models.CheckConstraint(condition=Q(ends_on__gte=F("starts_on")), name="invoice_line_period"),
+            models.CheckConstraint(condition=Q(tax_rate__gte=0, tax_rate__lt=1), name="invoice_line_rate"),
+            models.CheckConstraint(condition=Q(tax_kind__in=TaxKind.values), name="invoice_line_tax_kind"),
+            models.CheckConstraint(condition=Q(price_basis__in=PriceBasis.values), name="invoice_line_basis"),
+        ]
+        indexes = [
+            models.Index(fields=["customer", "invoice"], name="lines_of_invoice"),
+            models.Index(fields=["customer", "order"], name="invoice_lines_of_order"),
+        ]
+
+    def __str__(self):
+        return self.item
+
+
+class TaxTotal(models.Model):
+    """Base and tax of one tax class on one document, in yen; rounded once, here (D7)."""
+
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
+    invoice = models.ForeignKey(Invoice, models.CASCADE, related_name="tax_totals", db_constraint=False, db_index=False)
+    kind = models.CharField(_("税区分"), max_length=10, choices=TaxKind)
+    rate = models.DecimalField(_("税率"), max_digits=5, decimal_places=4)
+    base = models.BigIntegerField(_("対象額（税抜）"))
+    tax = models.BigIntegerField(_("消費税額"))
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("税区分ごとの合計")
+        ordering = ["-rate", "kind"]
+        constraints = [
+            models.UniqueConstraint(fields=["invoice", "kind", "rate"], name="one_total_a_tax_class"),
+            models.CheckConstraint(condition=Q(rate__gt=0) | Q(tax=0), name="no_tax_without_rate"),
+            models.CheckConstraint(condition=Q(kind__in=TaxKind.values), name="tax_total_kind"),
+        ]
+        indexes = [models.Index(fields=["customer", "invoice"], name="totals_of_invoice")]
+
+    def __str__(self):
+        return f"{self.get_kind_display()} {self.rate * 100:.0f}%"
+
+
+class InvoicePdf(models.Model):
+    """The bytes of a fixed document; stored once, never changed."""
+
+    invoice = models.OneToOneField(Invoice, models.PROTECT, primary_key=True, related_name="pdf", db_constraint=False)
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
+    content = models.BinaryField()
+    sha256 = models.CharField("SHA-256", max_length=64)
+    size = models.PositiveIntegerField(_("サイズ"))
+    rendered_at = models.DateTimeField(_("作成日時"), auto_now_add=True)
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("請求書PDF")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    sha256=Func(F("content"), template="encode(sha256(%(expressions)s), 'hex')", output_field=models.CharField())
+                ),
+                name="pdf_is_what_was_hashed",
+            ),
+            models.CheckConstraint(
+                condition=Q(size=Func(F("content"), function="octet_length", output_field=models.IntegerField())),
+                name="pdf_is_whole",
+            ),
+        ]
+        indexes = [models.Index(fields=["customer", "invoice"], include=["size"], name="pdf_of_invoice")]
+
+    def __str__(self):
+        return f"{self.sha256[:12]}"
+
+
+class Rendering(models.Model):
+    """Failed attempts at an invoice's PDF; after three it is parked until an operator looks."""
+
+    invoice = models.OneToOneField(
+        Invoice, models.CASCADE, primary_key=True, related_name="rendering", db_constraint=False, verbose_name=_("請求")
+    )
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", verbose_name=_("お客様"))
+    tries = models.PositiveSmallIntegerField(_("試行回数"), default=0)
+    error = models.TextField(_("エラー"))
+    parked_at = models.DateTimeField(_("保留日時"), null=True)
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("PDF作成の失敗")
+
+    def __str__(self):
+        return self.error[:80]
+
+
+class Download(models.Model):
+    """Somebody of the company took the PDF."""
+
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
+    invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="downloads", db_constraint=False, db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False)
+    at = models.DateTimeField(_("日時"), auto_now_add=True)
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("ダウンロード")
+        indexes = [models.Index(F("customer"), F("invoice"), F("at").desc(), name="downloads_of_invoice")]
+
+    def __str__(self):
+        return f"{self.at:%Y/%m/%d %H:%M}"
+
+
+class MonthRun(models.Model):
+    """One run of `close_month` or `open_month`, with what it found and did."""
+
+    class Kind(models.TextChoices):
+        CLOSE = "close", _("月末締め")
+        OPEN = "open", _("見込作成")
+
+    month = models.DateField(_("対象年月"))
+    kind = models.CharField(_("種類"), max_length=5, choices=Kind)
+    as_of = models.DateField(_("基準日"))
+    started_at = models.DateTimeField(_("開始"), auto_now_add=True)
+    finished_at = models.DateTimeField(_("終了"), null=True)
+    expected = models.PositiveIntegerField(_("対象"), default=0)
+    fixed = models.PositiveIntegerField(_("確定"), default=0)
+    skipped = models.PositiveIntegerField(_("対象外"), default=0)
+    parked = models.PositiveIntegerField(_("保留"), default=0)
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("月次処理")
+        ordering = ["-started_at"]
+        indexes = [models.Index(fields=["month", "kind"], name="runs_of_month")]
+
+    def __str__(self):
+        return f"{self.month:%Y-%m} {self.get_kind_display()}"
+
+
+class Parked(models.Model):
+    """A customer whose month couldn't be closed (保留), and why; the row goes when a later run succeeds."""
+
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, verbose_name=_("お客様"), related_name="+")
+    month = models.DateField(_("対象年月"))
+    reason = models.TextField(_("理由"))
+    parked_at = models.DateTimeField(_("保留日時"), auto_now_add=True)
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("保留")
+        constraints = [models.UniqueConstraint(fields=["customer", "month"], name="parked_once_a_month")]
+
+    def __str__(self):
+        return self.reason[:80]

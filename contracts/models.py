@@ -1,0 +1,216 @@
+"""Services, contracts with their lines, and the terms (契約期間) through which a contract lives."""
+
+from django.db import models
+from django.db.models import Case, F, Func, OuterRef, Q, Subquery, Sum, Value, When
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from portal import months
+from portal.models import PriceBasis, TaxClass, TaxKind
+from portal.scoping import Public, Scoped
+
+
+class Service(models.Model):
+    """Something the vendor sells; `position` gives it its place and colour in charts."""
+
+    code = models.SlugField(_("サービスコード"), max_length=30, unique=True)
+    name = models.CharField(_("サービス"), max_length=100)
+    prorate = models.BooleanField(_("日割"), default=False, help_text=_("最初と最後の月を日割りで請求します"))
+    position = models.PositiveSmallIntegerField(_("順番"), default=0)
+    published = models.BooleanField(_("公開"), default=True)
+
+    objects = Public.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("サービス")
+        ordering = ["position", "id"]
+
+    def __str__(self):
+        return self.name
+
+
+class Form(models.TextChoices):
+    MONTHLY = months.MONTHLY, _("月額")
+    YEARLY = months.YEARLY, _("年額")
+    ONCE = months.ONCE, _("一括")
+
+
+class State(models.TextChoices):
+    BEFORE = "before", _("利用開始前")
+    ACTIVE = "active", _("契約中")
+    ENDING = "ending", _("解約予定")
+    ENDED = "ended", _("契約終了")
+
+
+RENEWS = Q(auto_renew=True) & ~Q(form=Form.ONCE)
+
+
+class Contracts(Scoped):
+    def with_term(self):
+        """Adds the current (latest) term's dates: `term_starts_on`, `term_ends_on`."""
+        latest = Term.objects.filter(contract=OuterRef("pk"), customer=OuterRef("customer")).order_by("-sequence")
+        return self.annotate(
+            term_starts_on=Subquery(latest.values("starts_on")[:1]),
+            term_ends_on=Subquery(latest.values("ends_on")[:1]),
+        )
+
+    def with_state(self, today):
+        """Adds `state` (see `State`) as of `today`, and `next_renewal`: the day after the term if another follows."""
+        follows = RENEWS & (Q(cancel_on=None) | Q(cancel_on__gt=F("term_ends_on")))
+        return self.with_term().annotate(
+            state=Case(
+                When(start_on__gt=today, then=Value(State.BEFORE)),
+                When(cancel_on__lt=today, then=Value(State.ENDED)),
+                When(~RENEWS & (Q(term_ends_on=None) | Q(term_ends_on__lt=today)), then=Value(State.ENDED)),
+                When(cancel_on__isnull=False, then=Value(State.ENDING)),
+                default=Value(State.ACTIVE),
+                output_field=models.CharField(),
+            ),
+            next_renewal=Case(When(follows, then=F("term_ends_on") + 1), output_field=models.DateField()),
+        )
+
+    def with_main_line(self, today):
+        """Adds quantity, unit and tax rate of the main (first) line, and the monthly fee of the lines in force (D21)."""
+        lines = ContractLine.objects.filter(contract=OuterRef("pk"), customer=OuterRef("customer"))
+        rate = TaxClass.objects.filter(kind=OuterRef("tax_kind"), valid_from__lte=today).exclude(valid_to__lt=today)
+        main = lines.order_by("position").annotate(rate=Subquery(rate.values("rate")[:1]))
+        fee = lines.in_force(today).order_by().values("contract").annotate(fee=Sum("net")).values("fee")
+        return self.annotate(
+            quantity=Subquery(main.values("quantity")[:1]),
+            unit=Subquery(main.values("unit")[:1]),
+            tax_rate=Subquery(main.values("rate")[:1]),
+            monthly_fee=Case(When(form=Form.MONTHLY, then=Subquery(fee)), output_field=models.BigIntegerField()),
+        )
+
+
+class Contract(models.Model):
+    """What a customer agreed to pay for; its number stays for life (D1), its terms move on."""
+
+    customer = models.ForeignKey(
+        "accounts.Customer", models.PROTECT, verbose_name=_("お客様"), related_name="contracts", db_index=False
+    )
+    number = models.CharField(_("契約番号"), max_length=20, unique=True)
+    name = models.CharField(_("契約名"), max_length=100)
+    service = models.ForeignKey(Service, models.PROTECT, verbose_name=_("サービス"))
+    plan = models.CharField(_("プラン"), max_length=100, blank=True)
+    form = models.CharField(_("契約形態"), max_length=8, choices=Form, default=Form.MONTHLY)
+    start_on = models.DateField(_("契約開始日"))
+    cancel_on = models.DateField(_("解約日"), null=True, blank=True, help_text=_("この日まで使えます"))
+    auto_renew = models.BooleanField(_("自動更新"), default=True)
+    note = models.TextField(_("備考"), max_length=2000, blank=True)
+    updated_at = models.DateTimeField(_("最終更新日"), auto_now=True)
+
+    objects = Contracts.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("契約")
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "id"], name="contract_customer_key"),
+            models.CheckConstraint(condition=Q(number__regex=r"^K\d{7,}$"), name="contract_number_form"),
+            models.CheckConstraint(condition=Q(form__in=Form.values), name="contract_form_known"),
+            models.CheckConstraint(
+                condition=Q(cancel_on=None) | Q(cancel_on__gte=F("start_on")),
+                name="contract_ends_after_start",
+                violation_error_message=_("解約日は契約開始日以降の日付を入力してください"),
+            ),
+        ]
+        indexes = [models.Index(fields=["customer", "number"], name="contracts_of_customer")]
+
+    def __str__(self):
+        return f"{self.number} {self.name}"
+
+    @property
+    def renews(self):
+        """Whether terms go on by themselves; 一括 never does (D2)."""
+        return self.auto_renew and self.form != Form.ONCE
+
+    @cached_property
+    def main_line(self):
+        return self.lines.order_by("position").first()
+
+
+class ContractLines(Scoped):
+    def in_force(self, day):
+        return self.exclude(charge_from__gt=day).exclude(charge_to__lt=day)
+
+
+class ContractLine(models.Model):
+    """One item of a contract. `amount` is quantity × unit price in its own basis, `net` the same without tax (yen)."""
+
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
+    contract = models.ForeignKey(
+        Contract, models.CASCADE, related_name="lines", db_constraint=False, db_index=False
+    )
+    position = models.PositiveSmallIntegerField(_("行"), default=1)
+    product_code = models.CharField(_("商品コード"), max_length=30, blank=True)
+    item = models.CharField(_("品目"), max_length=100)
+    specification = models.CharField(_("仕様"), max_length=200, blank=True)
+    quantity = models.DecimalField(_("数量"), max_digits=12, decimal_places=3, default=1)
+    unit = models.CharField(_("単位"), max_length=10, blank=True)
+    unit_price = models.DecimalField(_("単価"), max_digits=14, decimal_places=2)
+    amount = models.BigIntegerField(_("金額"), editable=False)
+    net = models.BigIntegerField(_("税抜金額"), editable=False)
+    price_basis = models.CharField(_("税抜・税込"), max_length=9, choices=PriceBasis, default=PriceBasis.EXCLUSIVE)
+    tax_kind = models.CharField(_("税区分"), max_length=10, choices=TaxKind, default=TaxKind.STANDARD)
+    charge_from = models.DateField(_("課金開始日"), null=True, blank=True)
+    charge_to = models.DateField(_("課金終了日"), null=True, blank=True)
+
+    objects = ContractLines.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("契約明細")
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "id"], name="contract_line_customer_key"),
+            models.UniqueConstraint(
+                fields=["contract", "position"], name="contract_line_position", deferrable=models.Deferrable.DEFERRED
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    amount=Func(F("quantity") * F("unit_price"), function="trunc", output_field=models.DecimalField())
+                ),
+                name="contract_line_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(price_basis=PriceBasis.INCLUSIVE) | Q(price_basis=PriceBasis.EXCLUSIVE, net=F("amount")),
+                name="contract_line_basis",
+            ),
+            models.CheckConstraint(condition=Q(tax_kind__in=TaxKind.values), name="contract_line_tax_kind"),
+            models.CheckConstraint(
+                condition=Q(charge_from=None) | Q(charge_to=None) | Q(charge_to__gte=F("charge_from")),
+                name="contract_line_period",
+                violation_error_message=_("課金終了日は課金開始日以降の日付を入力してください"),
+            ),
+        ]
+        indexes = [models.Index(fields=["customer", "contract"], name="lines_of_contract")]
+
+    def __str__(self):
+        return self.item
+
+
+class Term(models.Model):
+    """One 契約期間 (D1, D2), both dates included; `sequence` counts from 1 at the contract's start."""
+
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
+    contract = models.ForeignKey(
+        Contract, models.PROTECT, related_name="terms", verbose_name=_("契約"), db_constraint=False, db_index=False
+    )
+    sequence = models.PositiveIntegerField(_("期"))
+    starts_on = models.DateField(_("開始日"))
+    ends_on = models.DateField(_("終了日"))
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("契約期間")
+        ordering = ["contract", "sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "id"], name="term_customer_key"),
+            models.UniqueConstraint(fields=["contract", "starts_on"], name="one_term_a_first_day"),
+            models.UniqueConstraint(fields=["contract", "sequence"], name="one_term_a_sequence"),
+            models.CheckConstraint(condition=Q(ends_on__gte=F("starts_on")), name="term_ends_after_start"),
+        ]
+        indexes = [models.Index(fields=["customer", "contract"], name="terms_of_contract")]
+
+    def __str__(self):
+        return f"{self.starts_on:%Y/%m/%d}~{self.ends_on:%Y/%m/%d}"

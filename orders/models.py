@@ -1,0 +1,128 @@
+"""Orders (注文): what one term of a contract makes the customer owe."""
+
+from django.db import models
+from django.db.models import Case, F, FilteredRelation, OuterRef, Q, Subquery, Value, When
+from django.utils.translation import gettext_lazy as _
+
+from portal.models import PriceBasis, TaxKind
+from portal.scoping import Scoped
+
+
+class Kind(models.TextChoices):
+    NEW = "new", _("新規")
+    RENEWAL = "renewal", _("更新")
+
+
+class State(models.TextChoices):
+    RECEIVED = "received", _("受付")
+    BILLED = "billed", _("請求済")
+    REVERSED = "reversed", _("取消")
+
+
+class Orders(Scoped):
+    def with_invoice(self):
+        """Adds `state` (see `State`) and the number of the invoice that bills, or will bill, the order."""
+        return self.alias(
+            head=FilteredRelation("invoice_lines", condition=Q(invoice_lines__is_order_head=True))
+        ).annotate(
+            invoice_number=F("head__invoice__number"),
+            state=Case(
+                When(reversed_on__isnull=False, then=Value(State.REVERSED)),
+                When(head__invoice__state__in=["fixed", "replaced", "void"], then=Value(State.BILLED)),
+                default=Value(State.RECEIVED),
+                output_field=models.CharField(),
+            ),
+        )
+
+    def with_main_line(self):
+        """Adds quantity and unit price of the order's first line."""
+        main = OrderLine.objects.filter(order=OuterRef("pk"), customer=OuterRef("customer")).order_by("position")
+        return self.annotate(
+            quantity=Subquery(main.values("quantity")[:1]), unit_price=Subquery(main.values("unit_price")[:1])
+        )
+
+
+class Order(models.Model):
+    """The order of one term: 新規 for a contract's first term, 更新 for every later one. `amount` is yen without tax."""
+
+    customer = models.ForeignKey(
+        "accounts.Customer", models.PROTECT, verbose_name=_("お客様"), related_name="orders", db_index=False
+    )
+    contract = models.ForeignKey(
+        "contracts.Contract",
+        models.PROTECT,
+        verbose_name=_("契約"),
+        related_name="orders",
+        db_constraint=False,
+        db_index=False,
+    )
+    term = models.OneToOneField("contracts.Term", models.PROTECT, verbose_name=_("契約期間"), db_constraint=False)
+    number = models.CharField(_("注文番号"), max_length=20, unique=True)
+    kind = models.CharField(_("注文区分"), max_length=8, choices=Kind)
+    ordered_on = models.DateField(_("注文日"))
+    month = models.DateField(_("対象年月"))
+    amount = models.BigIntegerField(_("注文金額（税抜）"))
+    reversed_on = models.DateField(_("取消日"), null=True, blank=True)
+
+    objects = Orders.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("注文")
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "id"], name="order_customer_key"),
+            models.CheckConstraint(condition=Q(number__regex=r"^O\d{6}-\d{6,}$"), name="order_number_form"),
+            models.CheckConstraint(condition=Q(kind__in=Kind.values), name="order_kind_known"),
+            models.CheckConstraint(condition=Q(month__day=1), name="order_month_is_first_day"),
+        ]
+        indexes = [
+            models.Index(F("customer"), F("month").desc(), F("number").desc(), name="orders_of_customer"),
+            models.Index(fields=["customer", "contract"], name="orders_of_contract"),
+        ]
+
+    def __str__(self):
+        return self.number
+
+
+class OrderLine(models.Model):
+    """An item of an order, copied from the contract; `amount` in its own price basis, `net` without tax (yen)."""
+
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
+    order = models.ForeignKey(Order, models.PROTECT, related_name="lines", db_constraint=False, db_index=False)
+    contract_line = models.ForeignKey(
+        "contracts.ContractLine", models.SET_NULL, null=True, related_name="+", db_constraint=False
+    )
+    position = models.PositiveSmallIntegerField(_("行"))
+    product_code = models.CharField(_("商品コード"), max_length=30, blank=True)
+    item = models.CharField(_("品目"), max_length=100)
+    specification = models.CharField(_("仕様"), max_length=200, blank=True)
+    starts_on = models.DateField(_("利用開始日"))
+    ends_on = models.DateField(_("利用終了日"))
+    quantity = models.DecimalField(_("数量"), max_digits=12, decimal_places=3)
+    unit = models.CharField(_("単位"), max_length=10, blank=True)
+    unit_price = models.DecimalField(_("単価"), max_digits=14, decimal_places=2)
+    amount = models.BigIntegerField(_("金額"))
+    net = models.BigIntegerField(_("税抜金額"))
+    price_basis = models.CharField(_("税抜・税込"), max_length=9, choices=PriceBasis)
+    tax_kind = models.CharField(_("税区分"), max_length=10, choices=TaxKind)
+    tax_rate = models.DecimalField(_("税率"), max_digits=5, decimal_places=4)
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("注文明細")
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "id"], name="order_line_customer_key"),
+            models.UniqueConstraint(fields=["order", "position"], name="order_line_position"),
+            models.CheckConstraint(condition=Q(ends_on__gte=F("starts_on")), name="order_line_period"),
+            models.CheckConstraint(condition=Q(tax_rate__gte=0, tax_rate__lt=1), name="order_line_rate"),
+            models.CheckConstraint(condition=Q(tax_kind__in=TaxKind.values), name="order_line_tax_kind"),
+            models.CheckConstraint(
+                condition=Q(price_basis=PriceBasis.INCLUSIVE) | Q(price_basis=PriceBasis.EXCLUSIVE, net=F("amount")),
+                name="order_line_basis",
+            ),
+        ]
+        indexes = [models.Index(fields=["customer", "order"], name="lines_of_order")]
+
+    def __str__(self):
+        return self.item

@@ -1,0 +1,118 @@
+"""Mails: queued as rows in the transaction that causes them, written and sent afterwards, each at most once a try."""
+
+import os
+from datetime import timedelta
+from email.utils import parseaddr
+from smtplib import SMTPException, SMTPRecipientsRefused
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from procrastinate.contrib.django import app
+
+from portal.models import Mail, Vendor
+
+# A claim on a mail lasts this long; what a killed process left in 「送信中」 is tried again with the same Message-ID.
+CLAIM = timedelta(minutes=10)
+PAUSES = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 60)]
+MOST_TRIES = 72
+TO_DESK = {"inquiry"}
+TO_RECIPIENT = {"invoice_fixed"}
+
+
+class NobodyToWriteTo(Exception):
+    """The company has no メール送信先 yet; the mail waits (D14)."""
+
+
+def queue(kind, *, key, customer=None, user=None, **data):
+    """Store a mail to be sent after the commit; a key that exists already adds nothing. Returns whether it was added."""
+    mail, added = Mail.objects.get_or_create(
+        key=key, defaults={"kind": kind, "customer": customer, "user": user, "data": data, "due_at": timezone.now()}
+    )
+    if added:
+        app.configure_task("portal.deliver", queue="mail").defer(mail_id=mail.pk)
+    return added
+
+
+def deliver(mail_id):
+    """Claim one mail that is due, send it, and write down how that went. Commits around the talk with SMTP."""
+    now = timezone.now()
+    with transaction.atomic():
+        mail = (
+            Mail.objects.select_for_update(skip_locked=True)
+            .filter(pk=mail_id, state__in=[Mail.State.WAITING, Mail.State.SENDING], due_at__lte=now)
+            .first()
+        )
+        if mail is None:
+            return
+        keep(mail, state=Mail.State.SENDING, tries=mail.tries + 1, due_at=now + CLAIM)
+    try:
+        message = write(mail)
+        message.send()
+    except NobodyToWriteTo as missing:
+        keep(mail, state=Mail.State.WAITING, tries=mail.tries - 1, due_at=now + PAUSES[-1], error=str(missing))
+    except SMTPRecipientsRefused as refused:
+        permanent = all(code >= 500 for code, _ in refused.recipients.values())
+        retry_or_fail(mail, refused, permanent or mail.tries >= MOST_TRIES)
+    except (OSError, SMTPException) as trouble:
+        retry_or_fail(mail, trouble, mail.tries >= MOST_TRIES)
+    except Exception as fault:
+        retry_or_fail(mail, fault, True)
+        raise
+    else:
+        keep(mail, state=Mail.State.SENT, sent_at=timezone.now(), sent_to=message.to[0], error="")
+
+
+def retry_or_fail(mail, trouble, final):
+    pause = PAUSES[min(mail.tries, len(PAUSES)) - 1]
+    state = Mail.State.FAILED if final else Mail.State.WAITING
+    keep(mail, state=state, due_at=timezone.now() + pause, error=f"{type(trouble).__name__}: {trouble}"[:500])
+
+
+def keep(mail, **changes):
+    for name, value in changes.items():
+        setattr(mail, name, value)
+    mail.save(update_fields=list(changes))
+
+
+def write(mail):
+    """The message of a stored mail, in its reader's language. Raises NobodyToWriteTo."""
+    reader = mail.user
+    if mail.kind in TO_RECIPIENT:
+        reader = mail.customer.users.filter(is_recipient=True).first()
+        if reader is None:
+            raise NobodyToWriteTo(str(mail.customer))
+    vendor = Vendor.objects.get()
+    address = vendor.desk_email if mail.kind in TO_DESK else reader.email
+    context = {"mail": mail, "reader": reader, "customer": mail.customer, "vendor": vendor, "url": settings.PORTAL_URL}
+    with translation.override("ja" if mail.kind in TO_DESK else reader.language):
+        text = render_to_string(f"mail/{mail.kind}.txt", context | mail.data)
+    subject, body = text.split("\n", 1)
+    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].partition("@")[2]
+    return EmailMessage(
+        subject.strip(),
+        body.lstrip("\n"),
+        to=[address],
+        reply_to=[reader.email] if mail.kind in TO_DESK else None,
+        headers={"Message-ID": f"<{mail.pk:08}.{mail.kind}@{domain}>", "Auto-Submitted": "auto-generated"},
+    )
+
+
+class FileBackend(BaseEmailBackend):
+    """Without a mail server each mail is a file `mail/*.eml`, renamed into place when it is whole."""
+
+    def send_messages(self, messages):
+        settings.EMAIL_FILES.mkdir(parents=True, exist_ok=True)
+        for message in messages:
+            name = message.extra_headers["Message-ID"].strip("<>").partition("@")[0]
+            path = settings.EMAIL_FILES / f"{name}.eml"
+            part = path.with_suffix(f".{os.getpid()}")
+            with part.open("wb") as file:
+                file.write(message.message().as_bytes(linesep="\r\n"))
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        return len(messages)

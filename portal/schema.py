@@ -1,0 +1,49 @@
+"""SQL that the migrations of every app need: the web's role, policies, grants and keys that carry the customer."""
+
+ROLE = "portal_web"
+
+# Roles belong to the whole server: two databases migrated at once meet here. PostgreSQL 15 has no SET option yet.
+CREATE_ROLE = f"""
+DO $$ BEGIN
+    CREATE ROLE {ROLE} NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$;
+DO $$ BEGIN
+    IF current_setting('server_version_num')::int < 160000 THEN
+        IF NOT pg_has_role(current_user, '{ROLE}', 'MEMBER') THEN
+            EXECUTE format('GRANT {ROLE} TO %I', current_user);
+        END IF;
+    ELSIF NOT pg_has_role(current_user, '{ROLE}', 'SET') THEN
+        EXECUTE format('GRANT {ROLE} TO %I WITH INHERIT FALSE, SET TRUE', current_user);
+    END IF;
+EXCEPTION WHEN unique_violation THEN NULL;
+END $$;
+"""
+
+
+def policy(table, column="customer_id"):
+    """Close `table` to the web but for the rows of the customer in the setting, and let the web read those.
+
+    A missing setting is an error (an empty string is no bigint), never an empty answer.
+    """
+    rule = f"{column} = current_setting('portal.customer')::bigint"
+    return f"""
+        ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY own_customer ON {table} TO {ROLE} USING ({rule}) WITH CHECK ({rule});
+        GRANT SELECT ON {table} TO {ROLE};
+    """
+
+
+def grant(rights, table):
+    return f"GRANT {rights} ON {table} TO {ROLE};"
+
+
+def same_customer(table, column, parent):
+    """A foreign key that carries the customer: a child can't hang on another customer's parent.
+
+    Checked at the end of a transaction, as Django's own keys are.
+    """
+    return f"""
+        ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_own FOREIGN KEY (customer_id, {column})
+        REFERENCES {parent} (customer_id, id) DEFERRABLE INITIALLY DEFERRED;
+    """
