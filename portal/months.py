@@ -15,7 +15,7 @@ import holidays
 TOKYO = ZoneInfo("Asia/Tokyo")
 MONTHLY, YEARLY, ONCE = "monthly", "yearly", "once"
 _TERM_MONTHS = {MONTHLY: 1, YEARLY: 12, ONCE: 1}
-_DAY = timedelta(days=1)
+ONE_DAY = timedelta(days=1)
 
 
 class Term(NamedTuple):
@@ -122,14 +122,14 @@ def is_business_day(day, *, off=frozenset(), on=frozenset()):
 def next_business_day(day, *, off=frozenset(), on=frozenset()):
     """The day itself if it is a business day, else the first one after it."""
     while not is_business_day(day, off=off, on=on):
-        day += _DAY
+        day += ONE_DAY
     return day
 
 
 def previous_business_day(day, *, off=frozenset(), on=frozenset()):
     """The day itself if it is a business day, else the last one before it."""
     while not is_business_day(day, off=off, on=on):
-        day -= _DAY
+        day -= ONE_DAY
     return day
 
 
@@ -142,7 +142,7 @@ def nth_business_day_after(month, n=5, *, off=frozenset(), on=frozenset()):
         raise ValueError(f"business days are counted from 1, not {n}")
     day = last_day(month)
     for _ in range(n):
-        day = next_business_day(day + _DAY, off=off, on=on)
+        day = next_business_day(day + ONE_DAY, off=off, on=on)
     return day
 
 

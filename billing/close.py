@@ -1,0 +1,271 @@
+"""The month-end close (月末締め): batches of customers, each in one transaction, halved until a bad one stands alone."""
+
+import json
+from contextlib import contextmanager, nullcontext
+from datetime import date
+
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, connection, connections, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from procrastinate.contrib.django import app
+
+from billing import drafts
+from billing.models import MonthRun, Parked
+from contracts.services import add_terms
+from orders.services import add_orders
+from portal import months
+from portal.models import Vendor
+
+BATCH = 2000
+A_TASK = 15
+LOCK = 20160501  # any number of our own; one for all months, so that two months can't be closed at once either
+NEVER = date(1, 1, 1)
+
+
+class Busy(Exception):
+    """Another run is active."""
+
+
+class Refused(Exception):
+    """This month can't be run; the text says why and what to do."""
+
+
+class Undo(Exception):
+    """Ends a dry run."""
+
+
+@contextmanager
+def alone():
+    """Hold the lock of month runs on a connection of its own, so that a rolled-back batch doesn't lose it.
+
+    Raises Busy if somebody else holds it.
+    """
+    lock = connections.create_connection("default")
+    try:
+        with lock.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+            if not cursor.fetchone()[0]:
+                raise Busy(_("別の月次処理が実行中です。終わってからもう一度実行してください。"))
+        yield
+    finally:
+        lock.close()
+
+
+def last_closed():
+    """The last month whose close has finished; a date long ago if there is none."""
+    done = MonthRun.objects.filter(kind=MonthRun.Kind.CLOSE, finished_at__isnull=False)
+    return done.order_by("-month").values_list("month", flat=True).first() or NEVER
+
+
+def check_closable(month, today):
+    """Raises Refused unless the month is over (Asia/Tokyo), not before 運用開始年月, and its predecessor was run (D22)."""
+    first = Vendor.objects.values_list("first_month", flat=True).get()
+    name = months.format_month(month)
+    if not months.is_over(month, today):
+        raise Refused(_("%(month)s はまだ終わっていません。翌月1日以降に実行してください。") % {"month": name})
+    if month < first:
+        raise Refused(
+            _("%(month)s は運用開始年月 %(first)s より前です。") % {"month": name, "first": months.format_month(first)}
+        )
+    before = months.add_months(month, -1)
+    if month > first and last_closed() < before:
+        raise Refused(
+            _("前月 %(before)s の締めがまだです。先に close_month %(before)s を実行してください。")
+            % {"before": months.format_month(before)}
+        )
+
+
+def run(month, *, kind, today, numbers=None, retry_failed=False, dry_run=False, say=lambda text: None):
+    """Draft (`MonthRun.Kind.OPEN`) or fix (`CLOSE`) the month for all customers, or those given; returns the MonthRun.
+
+    What is done already stays as it is, so a run can be repeated after anything. A dry run does the same and rolls all of
+    it back. Raises Refused.
+    """
+    fix = kind == MonthRun.Kind.CLOSE
+    if fix:
+        check_closable(month, today)
+    whole = numbers is None and not retry_failed
+    made = MonthRun(month=month, kind=kind, as_of=today)
+    try:
+        with transaction.atomic() if dry_run else nullcontext():
+            made.save()
+            closed = last_closed()
+            park_followers(month)
+            todo = customers_to_run(month, numbers, retry_failed)
+            for start in range(0, len(todo), BATCH):
+                batch = todo[start : start + BATCH]
+                attempt(batch, month, closed, today, fix)
+                say(f"{start + len(batch)}/{len(todo)}")
+            count_results(made)
+            # A part of the customers closes nothing: the next month may begin only after a run over all of them.
+            made.finished_at = timezone.now() if whole or not fix else None
+            made.save()
+            if dry_run:
+                raise Undo
+    except Undo:
+        made.pk = None
+    if not connection.in_atomic_block:
+        tidy()
+    return made
+
+
+def customers_to_run(month, numbers, retry_failed):
+    """Ids of the customers without a finished invoice for the month and without a parked earlier one, in order."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT c.id FROM accounts_customer c
+            WHERE NOT EXISTS (
+                SELECT FROM billing_invoice i WHERE i.customer_id = c.id AND i.month = %(month)s AND i.state <> 'draft'
+                    AND i.kind IN ('invoice', 'correction')
+            )
+            AND NOT EXISTS (SELECT FROM billing_parked p WHERE p.customer_id = c.id AND p.month < %(month)s)
+            AND (%(numbers)s::text[] IS NULL OR c.number = ANY(%(numbers)s))
+            AND (NOT %(parked)s OR EXISTS (SELECT FROM billing_parked p WHERE p.customer_id = c.id AND p.month = %(month)s))
+            ORDER BY c.id
+            """,
+            {"month": month, "numbers": numbers, "parked": retry_failed},
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def park_followers(month):
+    """Who is parked in an earlier month is parked in this one too; the earlier month comes first."""
+    for earlier in Parked.objects.filter(month__lt=month).order_by("month").select_related("customer"):
+        Parked.objects.get_or_create(
+            customer=earlier.customer,
+            month=month,
+            defaults={"reason": _("%(month)s の保留が解決していません。") % {"month": months.format_month(earlier.month)}},
+        )
+
+
+def attempt(batch, month, closed, today, fix):
+    """One transaction for the batch; if it fails, its halves, down to the one customer that is parked with its error."""
+    try:
+        with transaction.atomic():
+            work(batch, month, closed, today, fix)
+            connection.check_constraints()
+    except (ValidationError, DatabaseError, ValueError, ArithmeticError) as error:
+        if isinstance(error, DatabaseError) and not connection.is_usable():
+            raise
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            attempt(batch[:middle], month, closed, today, fix)
+            attempt(batch[middle:], month, closed, today, fix)
+        else:
+            reason = " ".join(error.messages) if isinstance(error, ValidationError) else str(error).strip()
+            park(batch, month, reason)
+
+
+def work(batch, month, closed, today, fix):
+    """Lock, renew, order, draft, and fix when asked."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '10s'")
+        cursor.execute("SELECT 1 FROM accounts_customer WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [batch])
+    add_terms(batch, until=months.last_day(month))
+    add_orders(batch)
+    drafts.rebuild(batch, month, closed)
+    if fix:
+        fix_drafts(batch, month, today)
+
+
+def fix_drafts(batch, month, today):
+    """Freeze the batch's provisional invoices with addressee and issuer as of today, and defer their rendering.
+
+    A negative total isn't fixed: its customer is parked for a decision (D9).
+    """
+    given = {"customers": batch, "month": month, "today": today, "issuer": json.dumps(issuer(months.last_day(month)))}
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT customer_id FROM billing_invoice WHERE {drafts.DRAFTS} AND total < 0", given)
+        negative = [row[0] for row in cursor.fetchall()]
+        cursor.execute(
+            f"""
+            UPDATE billing_invoice i SET state = 'fixed', fixed_on = %(today)s, issuer = %(issuer)s::jsonb,
+                addressee = jsonb_build_object(
+                    'number', c.number, 'name', coalesce(nullif(c.billing_name, ''), c.name),
+                    'department', c.billing_department, 'person', c.billing_person,
+                    'postal_code', coalesce(nullif(c.billing_postal_code, ''), c.postal_code),
+                    'address', coalesce(nullif(c.billing_address, ''), c.address),
+                    'registration_number', c.registration_number)
+            FROM accounts_customer c WHERE c.id = i.customer_id
+                AND i.id IN (SELECT id FROM billing_invoice WHERE {drafts.DRAFTS} AND total >= 0)
+            RETURNING i.id
+            """,
+            given,
+        )
+        fixed = sorted(row[0] for row in cursor.fetchall())
+    defer_rendering(fixed)
+    Parked.objects.filter(month=month, customer__in=batch).exclude(customer__in=negative).delete()
+    if negative:
+        park(negative, month, _("請求金額がマイナスです。調整または返還を決めてください。"))
+
+
+def issuer(day):
+    """The vendor as an invoice of that day shows it (消費税法 57条の4); no registration number without a valid one."""
+    vendor = Vendor.objects.get()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT number FROM portal_vendorregistration WHERE valid_from <= %s AND (valid_to IS NULL OR valid_to >= %s)",
+            [day, day],
+        )
+        number = cursor.fetchone()
+    return {
+        "name": vendor.name,
+        "registration_number": number[0] if number else "",
+        "postal_code": vendor.postal_code,
+        "address": vendor.address,
+        "phone": vendor.phone,
+        "bank_account": vendor.bank_account,
+        "note": vendor.invoice_note,
+    }
+
+
+def defer_rendering(invoices):
+    """Tasks of some invoices each, in the transaction that fixes them; they start when it commits."""
+    tasks = [{"invoices": invoices[start : start + A_TASK]} for start in range(0, len(invoices), A_TASK)]
+    if tasks:
+        app.configure_task("billing.render", queue="render").batch_defer(*tasks)
+
+
+def park(customers, month, reason):
+    for customer in customers:
+        Parked.objects.update_or_create(customer_id=customer, month=month, defaults={"reason": reason[:2000]})
+
+
+def count_results(made):
+    """Count from the rows, not from what the run believes: customers = fixed + skipped + parked, or it doesn't add up."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT count(*), count(*) FILTER (WHERE done), count(*) FILTER (WHERE parked AND NOT done),
+                count(*) FILTER (WHERE NOT done AND NOT parked AND NOT drafted AND NOT owing)
+            FROM (
+                SELECT
+                    EXISTS (SELECT FROM billing_invoice i WHERE i.customer_id = c.id AND i.month = %(month)s
+                        AND i.kind IN ('invoice', 'correction') AND i.state <> 'draft') AS done,
+                    EXISTS (SELECT FROM billing_invoice i WHERE i.customer_id = c.id AND i.month = %(month)s
+                        AND i.state = 'draft') AS drafted,
+                    EXISTS (SELECT FROM billing_parked p WHERE p.customer_id = c.id AND p.month = %(month)s) AS parked,
+                    EXISTS (SELECT FROM orders_order o WHERE o.customer_id = c.id AND o.month = %(month)s
+                        AND o.reversed_on IS NULL AND NOT EXISTS (
+                            SELECT FROM billing_invoiceline l WHERE l.order_id = o.id)) AS owing
+                FROM accounts_customer c
+            ) x
+            """,
+            {"month": made.month},
+        )
+        made.expected, made.fixed, made.parked, made.skipped = cursor.fetchone()
+
+
+def adds_up(made):
+    return made.expected == made.fixed + made.skipped + made.parked
+
+
+def tidy():
+    """Give dead rows back and refresh the planner's view: the next batch run otherwise meets stale plans."""
+    with connection.cursor() as cursor:
+        for table in (
+            "contracts_term orders_order orders_orderline billing_invoice billing_invoiceline billing_taxtotal"
+        ).split():
+            cursor.execute(f"VACUUM (ANALYZE) {table}")

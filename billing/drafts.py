@@ -1,0 +1,196 @@
+"""Provisional invoices in sets: made, kept true to the orders and totalled for a batch of customers at a time.
+
+Every function takes ids of customers whose rows the caller has locked, and runs in the caller's transaction.
+"""
+
+from django.db import connection
+
+from portal import money, months, numbers
+from portal.models import CalendarDay, Vendor
+
+# Orders that the month's invoice must show: the month's own, and late ones of months that are closed already.
+UNBILLED = """
+    SELECT l.id AS order_line_id, o.customer_id, o.id AS order_id, o.contract_id, o.number, c.service_id, l.position,
+        l.position = min(l.position) OVER (PARTITION BY o.id) AS is_head
+    FROM orders_order o
+    JOIN orders_orderline l ON l.order_id = o.id
+    JOIN contracts_contract c ON c.id = o.contract_id
+    WHERE o.customer_id = ANY(%(customers)s) AND o.reversed_on IS NULL
+        AND (o.month = %(month)s OR o.month <= %(closed)s)
+        AND NOT EXISTS (SELECT FROM billing_invoiceline b WHERE b.order_line_id = l.id AND b.origin = 'order')
+"""
+DRAFTS = "state = 'draft' AND month = %(month)s AND customer_id = ANY(%(customers)s) AND kind IN ('invoice', 'correction')"
+
+
+def calendar():
+    """The vendor's exceptions to the bank calendar, as the arguments `off` and `on` of portal.months."""
+    days = dict(CalendarDay.objects.values_list("day", "working"))
+    return {"off": {day for day, works in days.items() if not works}, "on": {day for day, works in days.items() if works}}
+
+
+def rebuild(customers, month, closed):
+    """Bring the provisional invoices of `month` up to date; `closed` is the last month that a close has finished."""
+    given = {"customers": customers, "month": month, "closed": closed}
+    with connection.cursor() as cursor:
+        drop_stale_lines(cursor, given)
+        add_invoices(cursor, given)
+        add_lines(cursor, given)
+        cursor.execute(
+            f"DELETE FROM billing_taxtotal WHERE invoice_id IN (SELECT id FROM billing_invoice i WHERE {DRAFTS} AND NOT EXISTS"
+            " (SELECT FROM billing_invoiceline l WHERE l.invoice_id = i.id))",
+            given,
+        )
+        cursor.execute(
+            f"DELETE FROM billing_invoice i WHERE {DRAFTS} AND NOT EXISTS"
+            " (SELECT FROM billing_invoiceline l WHERE l.invoice_id = i.id)",
+            given,
+        )
+        set_terms_of_payment(cursor, given)
+        set_totals(cursor, given)
+
+
+def drop_stale_lines(cursor, given):
+    """Lines of reversed orders go."""
+    cursor.execute(
+        f"""
+        DELETE FROM billing_invoiceline l USING orders_order o
+        WHERE l.order_id = o.id AND l.origin = 'order' AND o.reversed_on IS NOT NULL
+            AND l.invoice_id IN (SELECT id FROM billing_invoice WHERE {DRAFTS})
+        """,
+        given,
+    )
+
+
+def add_invoices(cursor, given):
+    """A provisional invoice, numbered once, for each customer that has something to bill and no invoice yet."""
+    cursor.execute(
+        f"""
+        SELECT DISTINCT u.customer_id FROM ({UNBILLED}) u
+        WHERE NOT EXISTS (
+            SELECT FROM billing_invoice i WHERE i.customer_id = u.customer_id AND i.month = %(month)s
+                AND i.kind IN ('invoice', 'correction') AND i.state IN ('draft', 'fixed')
+        ) ORDER BY 1
+        """,
+        given,
+    )
+    new = [row[0] for row in cursor.fetchall()]
+    if not new:
+        return
+    month = given["month"]
+    series = numbers.invoice_series(month)
+    first = numbers.reserve(series, len(new))
+    cursor.execute(
+        """
+        INSERT INTO billing_invoice (customer_id, number, kind, state, month, subject, issued_on, due_on, fix_due_on,
+            payment_method, rounding, net, tax, total, template)
+        SELECT n.id, %(series)s || lpad((%(first)s - 1 + n.row)::text, 6, '0'), 'invoice', 'draft', %(month)s, %(subject)s,
+            %(last)s, %(last)s, %(last)s, c.payment_method, %(rounding)s, 0, 0, 0, 'v1'
+        FROM unnest(%(new)s::bigint[]) WITH ORDINALITY AS n (id, row) JOIN accounts_customer c ON c.id = n.id
+        """,
+        given
+        | {
+            "series": series,
+            "first": first,
+            "new": new,
+            "subject": f"{month.year}年{month.month}月分ご利用料金",
+            "last": months.last_day(month),
+            "rounding": Vendor.objects.values_list("rounding", flat=True).get(),
+        },
+    )
+
+
+def add_lines(cursor, given):
+    """Copy the unbilled order lines behind what the provisional invoices have; order by contract, order, line."""
+    cursor.execute(
+        f"""
+        INSERT INTO billing_invoiceline (customer_id, invoice_id, position, origin, contract_id, service_id, order_id,
+            order_line_id, is_order_head, product_code, item, specification, starts_on, ends_on, quantity, unit, unit_price,
+            amount, price_basis, tax_kind, tax_rate)
+        SELECT u.customer_id, i.id,
+            coalesce((SELECT max(position) FROM billing_invoiceline b WHERE b.invoice_id = i.id), 0)
+                + row_number() OVER (PARTITION BY i.id ORDER BY u.contract_id, u.number, u.position),
+            'order', u.contract_id, u.service_id, u.order_id, u.order_line_id, u.is_head, l.product_code, l.item,
+            l.specification, l.starts_on, l.ends_on, l.quantity, l.unit, l.unit_price, l.amount, l.price_basis, l.tax_kind,
+            l.tax_rate
+        FROM ({UNBILLED}) u
+        JOIN orders_orderline l ON l.id = u.order_line_id
+        JOIN billing_invoice i ON i.customer_id = u.customer_id AND i.month = %(month)s AND i.state = 'draft'
+            AND i.kind IN ('invoice', 'correction')
+        """,
+        given,
+    )
+
+
+def set_terms_of_payment(cursor, given):
+    """支払期日 by each customer's terms (D4), 確定予定日 (D5), 支払方法 and the vendor's rounding; until the fix they follow."""
+    off_on = calendar()
+    month = given["month"]
+    cursor.execute(
+        "SELECT DISTINCT payment_months, due_shift FROM accounts_customer WHERE id = ANY(%(customers)s)", given
+    )
+    due = [
+        (later, shift, months.due_on(month, months_later=later, shift=shift, **off_on))
+        for later, shift in cursor.fetchall()
+    ]
+    later, shifts, days = (list(column) for column in zip(*due, strict=True))
+    cursor.execute(
+        f"""
+        UPDATE billing_invoice i SET due_on = d.due_on, fix_due_on = %(fix_due)s, payment_method = c.payment_method,
+            rounding = v.rounding
+        FROM accounts_customer c
+        JOIN unnest(%(later)s::int[], %(shifts)s::text[], %(days)s::date[]) AS d (later, shift, due_on)
+            ON d.later = c.payment_months AND d.shift = c.due_shift
+        CROSS JOIN portal_vendor v
+        WHERE i.customer_id = c.id AND i.id IN (SELECT id FROM billing_invoice WHERE {DRAFTS})
+            AND (i.due_on, i.fix_due_on, i.payment_method, i.rounding)
+                IS DISTINCT FROM (d.due_on, %(fix_due)s::date, c.payment_method, v.rounding)
+        """,
+        given
+        | {"later": later, "shifts": shifts, "days": days, "fix_due": months.nth_business_day_after(month, **off_on)},
+    )
+
+
+def set_totals(cursor, given):
+    """Tax once per tax class and invoice (D7): the database sums, `money.tax_total` rounds, one set goes back."""
+    cursor.execute(
+        f"""
+        SELECT i.id, i.customer_id, l.tax_kind, l.tax_rate, i.rounding,
+            coalesce(sum(l.amount) FILTER (WHERE l.price_basis = 'exclusive'), 0)::bigint,
+            coalesce(sum(l.amount) FILTER (WHERE l.price_basis = 'inclusive'), 0)::bigint
+        FROM billing_invoiceline l JOIN billing_invoice i ON i.id = l.invoice_id
+        WHERE i.id IN (SELECT id FROM billing_invoice WHERE {DRAFTS}) GROUP BY 1, 2, 3, 4, 5
+        """,
+        given,
+    )
+    totals = [
+        (invoice, customer, kind, rate, *money.tax_total(exclusive, inclusive, rate, rounding))
+        for invoice, customer, kind, rate, rounding, exclusive, inclusive in cursor.fetchall()
+    ]
+    columns = [list(column) for column in zip(*totals, strict=True)] or [[]] * 6
+    names = ("invoices", "owners", "kinds", "rates", "bases", "taxes")
+    made = given | dict(zip(names, columns, strict=True))
+    new = """unnest(%(invoices)s::bigint[], %(owners)s::bigint[], %(kinds)s::text[], %(rates)s::numeric[],
+        %(bases)s::bigint[], %(taxes)s::bigint[]) AS n (invoice_id, customer_id, kind, rate, base, tax)"""
+    cursor.execute(
+        f"""
+        DELETE FROM billing_taxtotal t WHERE t.invoice_id IN (SELECT id FROM billing_invoice WHERE {DRAFTS})
+            AND NOT EXISTS (SELECT FROM {new} WHERE n.invoice_id = t.invoice_id AND n.kind = t.kind AND n.rate = t.rate)
+        """,
+        made,
+    )
+    cursor.execute(
+        f"""
+        INSERT INTO billing_taxtotal AS t (invoice_id, customer_id, kind, rate, base, tax) SELECT * FROM {new}
+        ON CONFLICT (invoice_id, kind, rate) DO UPDATE SET base = excluded.base, tax = excluded.tax
+            WHERE (t.base, t.tax) IS DISTINCT FROM (excluded.base, excluded.tax)
+        """,
+        made,
+    )
+    cursor.execute(
+        f"""
+        UPDATE billing_invoice i SET net = s.net, tax = s.tax, total = s.net + s.tax
+        FROM (SELECT invoice_id, sum(base)::bigint AS net, sum(tax)::bigint AS tax FROM {new} GROUP BY 1) s
+        WHERE i.id = s.invoice_id AND (i.net, i.tax) IS DISTINCT FROM (s.net, s.tax)
+        """,
+        made,
+    )

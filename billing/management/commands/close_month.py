@@ -1,0 +1,64 @@
+"""The month-end close: fixes the invoices of a month that is over, for all customers."""
+
+import json
+
+from billing import close
+from billing.management.operator import INCOMPLETE, OperatorCommand, month, need_vendor
+from billing.models import Invoice, MonthRun, Parked
+from billing.tasks import render_waiting
+from portal import months
+
+
+class Command(OperatorCommand):
+    help = "月末締め: 終わった月の請求を確定します（何度実行しても二重にはなりません）。"
+
+    def add_arguments(self, parser):
+        parser.add_argument("month", help="YYYY-MM")
+        parser.add_argument("--dry-run", action="store_true", help="同じ処理をして全部取り消します")
+        parser.add_argument("--customer", action="append", metavar="C0000001", help="このお客様だけ（繰り返し可）")
+        parser.add_argument("--retry-failed", action="store_true", help="保留のお客様だけ")
+        parser.add_argument("--wait", action="store_true", help="PDFがすべて保存されるまでここで作成します")
+        parser.add_argument("--json", action="store_true", help="結果をJSONで出力します")
+
+    def work(self, **options):
+        need_vendor()
+        given = month(options["month"])
+        silent = options["json"]
+        with close.alone():
+            made = close.run(
+                given,
+                kind=MonthRun.Kind.CLOSE,
+                today=months.today(),
+                numbers=options["customer"],
+                retry_failed=options["retry_failed"],
+                dry_run=options["dry_run"],
+                say=(lambda text: None) if silent else self.say,
+            )
+        unrendered = 0
+        if options["wait"] and not options["dry_run"]:
+            unrendered = sum(not done for _invoice, done in render_waiting(Invoice.objects.filter(month=given)))
+        self.report(made, options["dry_run"], silent)
+        return INCOMPLETE if made.parked or unrendered or not close.adds_up(made) else None
+
+    def report(self, made, dry_run, as_json):
+        result = {
+            "month": months.format_month(made.month),
+            "dry_run": dry_run,
+            "expected": made.expected,
+            "fixed": made.fixed,
+            "skipped": made.skipped,
+            "parked": made.parked,
+            "adds_up": close.adds_up(made),
+        }
+        parked = Parked.objects.filter(month=made.month).order_by("customer__number").values_list("customer__number", "reason")
+        if as_json:
+            self.say(json.dumps(result | {"parked_customers": dict(parked)}, ensure_ascii=False))
+            return
+        self.say(
+            f"{result['month']}{'（試行）' if dry_run else ''}: お客様 {made.expected} = 確定 {made.fixed}"
+            f" + 対象外 {made.skipped} + 保留 {made.parked}"
+        )
+        for number, reason in parked:
+            self.say(f"  保留 {number}: {reason}")
+        if not close.adds_up(made):
+            self.say("  合計が一致しません。もう一度実行してください。")

@@ -1,0 +1,35 @@
+"""Adds the terms and orders that should exist; safe to run daily and after any pause."""
+
+from django.db import transaction
+
+from accounts.models import Customer
+from billing.close import BATCH, Refused, tidy
+from billing.management.operator import OperatorCommand, month, need_vendor
+from contracts.services import add_terms
+from orders.services import add_orders
+from portal import months
+
+
+class Command(OperatorCommand):
+    help = "契約を更新し、不足している契約期間と注文を作ります（何度実行しても同じ結果です）。"
+
+    def add_arguments(self, parser):
+        parser.add_argument("--month", help="この月まで（YYYY-MM、既定は当月）")
+
+    def work(self, **options):
+        need_vendor()
+        running = months.month_of(months.today())
+        until = month(options["month"]) if options["month"] else running
+        if until > running:
+            raise Refused(f"{months.format_month(until)} はまだ始まっていません。")
+        # Up to today in the running month: a contract that starts later this month gets its order on its first day.
+        last = months.today() if until == running else months.last_day(until)
+        customers = list(Customer.objects.order_by("pk").values_list("pk", flat=True))
+        terms = orders = 0
+        for start in range(0, len(customers), BATCH):
+            batch = customers[start : start + BATCH]
+            with transaction.atomic():
+                terms += add_terms(batch, until=last)
+                orders += add_orders(batch)
+        tidy()
+        self.say(f"{months.format_month(until)} まで更新しました: 契約期間 {terms} 件、注文 {orders} 件を追加")

@@ -1,0 +1,82 @@
+"""What the operators' commands share: one clear line and an exit code for everything that can be foreseen."""
+
+import signal
+import sys
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection
+
+from billing.close import Busy, Refused
+from portal import months
+from portal.models import Vendor
+from portal.schema import ROLE
+
+DONE, INCOMPLETE, USAGE, CONFIGURATION, BUSY = 0, 1, 2, 3, 75
+
+
+class Stopped(Exception):
+    """SIGTERM: the batch in hand is rolled back, what was committed stays."""
+
+
+class OperatorCommand(BaseCommand):
+    """A command that runs as the owner of the tables. `work` returns an exit code (None is done)."""
+
+    def handle(self, *args, **options):
+        signal.signal(signal.SIGTERM, self.stop)
+        try:
+            self.check_role()
+            code = self.work(**options)
+        except Refused as refused:
+            raise CommandError(str(refused), returncode=USAGE) from None
+        except Busy as busy:
+            raise CommandError(str(busy), returncode=BUSY) from None
+        except ValidationError as invalid:
+            raise CommandError(" ".join(invalid.messages), returncode=USAGE) from None
+        except DatabaseError as error:
+            raise CommandError(f"データベースのエラーです: {str(error).strip().splitlines()[0]}", returncode=CONFIGURATION) from None
+        except KeyboardInterrupt:
+            raise CommandError("中断しました。もう一度実行すれば続きから進みます。", returncode=130) from None
+        except Stopped:
+            raise CommandError("停止しました。もう一度実行すれば続きから進みます。", returncode=143) from None
+        if code:
+            sys.exit(code)
+
+    def work(self, **options):
+        raise NotImplementedError
+
+    @staticmethod
+    def stop(signum, frame):
+        raise Stopped
+
+    def check_role(self):
+        """Raises CommandError (3) unless this role sees every customer's rows and the vendor is set up."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT current_user = %s, pg_has_role(relowner, 'USAGE') FROM pg_class WHERE relname = 'billing_invoice'",
+                [ROLE],
+            )
+            found = cursor.fetchone()
+        if found is None:
+            raise CommandError("表がありません。先に migrate を実行してください。", returncode=CONFIGURATION)
+        if found[0] or not found[1]:
+            raise CommandError("表の所有者ロールで実行してください（Webのロールではできません）。", returncode=CONFIGURATION)
+
+    def say(self, text):
+        self.stdout.write(text)
+
+
+def month(text):
+    """A month typed by a person. Raises Refused."""
+    try:
+        return months.parse_month(text)
+    except ValueError:
+        raise Refused(f"月は YYYY-MM の形で指定してください（例 2026-04）: {text}") from None
+
+
+def need_vendor():
+    """Raises CommandError (3) while the vendor's settings are missing."""
+    if not Vendor.objects.exists():
+        raise CommandError(
+            "ベンダー設定がありません。管理画面で登録するか load_demo を実行してください。", returncode=CONFIGURATION
+        )

@@ -1,0 +1,55 @@
+"""The invoice as PDF/A-3a: a qualified invoice (適格請求書, 消費税法 57条の4) made from frozen rows only."""
+
+from functools import cache
+
+from django.conf import settings
+from django.template.loader import get_template
+from django.utils import translation
+from weasyprint import CSS, HTML
+from weasyprint.text.fonts import FontConfiguration
+from weasyprint.urls import URLFetcher
+
+from billing.models import Kind
+from portal.models import PriceBasis, TaxKind
+
+TITLES = {Kind.INVOICE: "請求書", Kind.CORRECTION: "修正請求書", Kind.RETURN: "返還請求書"}
+FACES = [("Portal", "NotoSansJP"), ("PortalLatin", "NotoSans")]
+
+
+@cache
+def style(version):
+    """Fonts and stylesheet of one template version, parsed once a process: a parse for each PDF would grow for ever."""
+    fonts = FontConfiguration()
+    faces = "".join(
+        f"@font-face {{ font-family: {family}; font-weight: {weight};"
+        f" src: url('{(settings.FONTS / f'{file}_{name}.ttf').as_uri()}') }}\n"
+        for family, file in FACES
+        for weight, name in [(400, "400Regular"), (700, "700Bold")]
+    )
+    sheet = get_template(f"billing/invoice_pdf/{version}/invoice.css").template.source
+    return fonts, CSS(string=faces + sheet, font_config=fonts)
+
+
+def render(invoice):
+    """Bytes of the PDF of a fixed invoice. The same rows give the same bytes. Raises whatever the layout raises."""
+    fonts, sheet = style(invoice.template)
+    lines = list(invoice.lines.select_related("contract", "order").order_by("position"))
+    bases = {line.price_basis for line in lines}
+    context = {
+        "invoice": invoice,
+        "title": TITLES[invoice.kind],
+        "to": invoice.addressee,
+        "issuer": invoice.issuer,
+        "lines": lines,
+        "classes": list(invoice.tax_totals.all()),
+        "starts_on": min((line.starts_on for line in lines), default=invoice.month),
+        "ends_on": max((line.ends_on for line in lines), default=invoice.issued_on),
+        "reduced": any(line.tax_kind == TaxKind.REDUCED for line in lines),
+        "mixed": len(bases) > 1,
+        "basis": PriceBasis(bases.pop()).label if len(bases) == 1 else "",
+    }
+    with translation.override("ja"):
+        html = get_template(f"billing/invoice_pdf/{invoice.template}/invoice.html").render(context)
+        # Nothing in a document may make the renderer fetch: no file, no address (SSRF).
+        document = HTML(string=html, url_fetcher=URLFetcher(allowed_protocols=[]))
+        return document.write_pdf(stylesheets=[sheet], font_config=fonts, pdf_variant="pdf/a-3a")

@@ -1,0 +1,87 @@
+"""Rendering in the background: each PDF is stored with its hash and its mail in one transaction."""
+
+import hashlib
+
+from django.db import OperationalError, transaction
+from django.utils import timezone
+from procrastinate.contrib.django import app
+
+from billing import pdf
+from billing.models import Invoice, InvoicePdf, Rendering
+from portal import mail
+from portal.tasks import retry_stalled_jobs
+
+MOST_TRIES = 3
+
+
+@app.task(name="billing.render", queue="render")
+def render(invoices):
+    """Render what of these invoices (ids) has no PDF yet; those that can't be rendered don't stop the others."""
+    for invoice in Invoice.objects.without_pdf().filter(pk__in=invoices).order_by("pk"):
+        if not Rendering.objects.filter(invoice=invoice, parked_at__isnull=False).exists():
+            render_one(invoice)
+
+
+def render_one(invoice):
+    """Store the PDF of a fixed invoice and queue its mail, once. Returns whether the PDF is there now.
+
+    A fault is written down; after three tries the invoice is parked, until `render_invoices` is run by hand.
+    """
+    try:
+        store(invoice, pdf.render(invoice))
+    except OperationalError:
+        raise  # the database's trouble, not the invoice's
+    except Exception as fault:
+        note_failure(invoice, fault)
+        return False
+    return True
+
+
+@transaction.atomic
+def store(invoice, content):
+    """The bytes, their SHA-256 and the mail that says so, in one transaction; a second writer finds it done."""
+    locked = Invoice.objects.select_for_update(of=["self"], no_key=True).get(pk=invoice.pk)
+    if InvoicePdf.objects.filter(invoice=locked).exists():
+        return
+    InvoicePdf.objects.create(
+        invoice=locked,
+        customer_id=locked.customer_id,
+        content=content,
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+    )
+    Rendering.objects.filter(invoice=locked).delete()
+    mail.queue("invoice_fixed", key=f"invoice_fixed:{locked.number}", customer=locked.customer, number=locked.number)
+
+
+def note_failure(invoice, fault):
+    with transaction.atomic():
+        failed, _added = Rendering.objects.select_for_update().get_or_create(
+            invoice=invoice, defaults={"customer_id": invoice.customer_id, "error": ""}
+        )
+        failed.tries += 1
+        failed.error = f"{type(fault).__name__}: {fault}"[:2000]
+        failed.parked_at = timezone.now() if failed.tries >= MOST_TRIES else None
+        failed.save()
+
+
+def render_waiting(invoices=None):
+    """Render here and now whatever waits (or waits among these), parked ones too. Yields (invoice, done)."""
+    waiting = Invoice.objects.without_pdf() if invoices is None else invoices.without_pdf()
+    for number in list(waiting.order_by("pk").values_list("pk", flat=True)):
+        invoice = Invoice.objects.get(pk=number)
+        yield invoice, render_one(invoice)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="billing.sweep", queue="sweep", queueing_lock="billing.sweep")
+def sweep(timestamp=0):
+    """Every minute: render what no task will render any more, a failed try or a dead worker having left it."""
+    retry_stalled_jobs()
+    open_jobs = {"status__in": ["todo", "doing"], "task_name": "billing.render"}
+    from procrastinate.contrib.django.models import ProcrastinateJob
+
+    if not ProcrastinateJob.objects.filter(**open_jobs).exists():
+        parked = Rendering.objects.filter(parked_at__isnull=False).values("invoice")
+        waiting = Invoice.objects.without_pdf().exclude(pk__in=parked).order_by("pk").values_list("pk", flat=True)
+        render.func(list(waiting[:150]))

@@ -1,0 +1,85 @@
+"""What changes contracts: saving them with their lines, and adding the terms that should exist."""
+
+from functools import cache
+
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from portal import money, months, numbers
+from portal.models import PriceBasis, TaxClass, Vendor
+
+
+def rate_of(kind, day):
+    """The tax rate (Decimal) of a kind of tax on a day. Raises ValidationError if none is registered for it."""
+    found = TaxClass.objects.filter(kind=kind, valid_from__lte=day).exclude(valid_to__lt=day).first()
+    if found is None:
+        raise ValidationError(_("%(day)s の税率が税区分に登録されていません。") % {"day": f"{day:%Y/%m/%d}"})
+    return found.rate
+
+
+def price(line, *, today):
+    """Fill in a contract line's `amount` (rounded down) and `net` (yen without tax, by the rate of `today`)."""
+    line.amount = line.net = money.line_amount(line.quantity, line.unit_price)
+    if line.price_basis == PriceBasis.INCLUSIVE:
+        mode = Vendor.objects.get().rounding
+        line.net = money.tax_total(0, line.amount, rate_of(line.tax_kind, today), mode).base
+
+
+@transaction.atomic
+def save_contract(contract, lines=(), *, today):
+    """Store a contract and its lines. Raises ValidationError if the start would move under terms that exist.
+
+    Terms and orders follow in `orders.services.start_contract`, which callers use.
+    """
+    if contract.pk:
+        first = contract.terms.order_by("sequence").first()
+        if first and first.starts_on != contract.start_on and first.sequence == 1:
+            raise ValidationError({"start_on": _("契約期間が作られた後は契約開始日を変更できません。")})
+    if not contract.number:
+        contract.number = numbers.next_number(numbers.CONTRACT)
+    contract.save()
+    for line in lines:
+        line.contract, line.customer_id = contract, contract.customer_id
+        price(line, today=today)
+        line.save()
+    return contract
+
+
+def add_terms(customer_ids, *, until):
+    """Add every missing term that starts on or before the date `until` for these customers; the count is returned.
+
+    No term is made that ended before the vendor's 運用開始年月 (D22).
+    """
+    since = Vendor.objects.values_list("first_month", flat=True).get()
+
+    @cache
+    def missing(form, start_on, auto_renew, cancel_on, last_end):
+        begin = since if last_end is None else max(since, last_end + months.ONE_DAY)
+        return months.terms(form, start_on, auto_renew=auto_renew, end_on=cancel_on, since=begin, until=until)
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT c.id, c.customer_id, c.form, c.start_on, c.auto_renew, c.cancel_on, t.last
+            FROM contracts_contract c
+            LEFT JOIN LATERAL (SELECT max(ends_on) AS last FROM contracts_term WHERE contract_id = c.id) t ON true
+            WHERE c.customer_id = ANY(%s) AND c.start_on <= %s AND (t.last IS NULL OR t.last < %s)
+                AND (c.cancel_on IS NULL OR t.last IS NULL OR t.last < c.cancel_on)
+            ORDER BY c.id
+            """,
+            [customer_ids, until, until],
+        )
+        rows = [
+            (contract, customer, term.sequence, term.starts_on, term.ends_on)
+            for contract, customer, *key in cursor.fetchall()
+            for term in missing(*key)
+        ]
+        if rows:
+            cursor.execute(
+                "INSERT INTO contracts_term (contract_id, customer_id, sequence, starts_on, ends_on)"
+                " SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::date[], %s::date[])"
+                " ON CONFLICT DO NOTHING",
+                [list(column) for column in zip(*rows, strict=True)],
+            )
+    return len(rows)

@@ -1,0 +1,148 @@
+"""What makes orders: one for each term that has lines in force, with its prices as of that term."""
+
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from contracts.services import add_terms, save_contract
+from portal import money, months, numbers
+from portal.models import PriceBasis, Vendor
+
+# One row for each contract line that a term without an order makes the customer owe. The tax class is that of the last
+# day of the line's period (D2); 日割 (D8) concerns monthly contracts only, since a year is charged once.
+DUE_LINES = """
+    SELECT t.id AS term_id, t.customer_id, t.contract_id, t.starts_on AS term_starts_on,
+        CASE WHEN t.starts_on = c.start_on THEN 'new' ELSE 'renewal' END AS kind,
+        l.id AS contract_line_id, l.position, l.product_code, l.item, l.specification, l.quantity, l.unit, l.unit_price,
+        l.amount, l.price_basis, l.tax_kind, k.rate, p.starts_on, p.ends_on,
+        CASE WHEN s.prorate AND c.form = 'monthly' THEN p.ends_on - p.starts_on + 1 END AS days
+    FROM contracts_term t
+    JOIN contracts_contract c ON c.id = t.contract_id
+    JOIN contracts_service s ON s.id = c.service_id
+    JOIN contracts_contractline l ON l.contract_id = c.id
+        AND (l.charge_from IS NULL OR l.charge_from <= t.ends_on) AND (l.charge_to IS NULL OR l.charge_to >= t.starts_on)
+    CROSS JOIN LATERAL (
+        SELECT greatest(t.starts_on, l.charge_from) AS starts_on, least(t.ends_on, l.charge_to) AS ends_on
+    ) p
+    LEFT JOIN portal_taxclass k ON k.kind = l.tax_kind
+        AND k.valid_from <= p.ends_on AND (k.valid_to IS NULL OR k.valid_to >= p.ends_on)
+    WHERE t.customer_id = ANY(%s) AND NOT EXISTS (SELECT FROM orders_order o WHERE o.term_id = t.id)
+"""
+
+
+@transaction.atomic
+def start_contract(contract, lines=(), *, today):
+    """Store a contract with its lines; one that has begun gets its terms and orders up to `today` at once.
+
+    Raises ValidationError.
+    """
+    save_contract(contract, lines, today=today)
+    follow_cancellation(contract)
+    add_terms([contract.customer_id], until=today)
+    add_orders([contract.customer_id])
+    return contract
+
+
+def follow_cancellation(contract):
+    """Cut the term in which the 解約日 lies, drop later ones, and let unbilled orders of both be made anew (D2)."""
+    if contract.cancel_on is None:
+        return
+    late = contract.terms.filter(ends_on__gt=contract.cancel_on).select_related("order")
+    for term in late:
+        order = getattr(term, "order", None)
+        if order and order.invoice_lines.exclude(invoice__state="draft").exists():
+            continue
+        if order:
+            order.invoice_lines.all().delete()
+            order.lines.all().delete()
+            order.delete()
+        if term.starts_on > contract.cancel_on:
+            term.delete()
+        else:
+            term.ends_on = contract.cancel_on
+            term.save(update_fields=["ends_on"])
+
+
+def add_orders(customer_ids):
+    """Add the missing orders of these customers with their lines; returns how many. Raises ValidationError."""
+    with connection.cursor() as cursor:
+        # Materialised once: the numbers, the prices and the two inserts must see the same rows.
+        cursor.execute("DROP TABLE IF EXISTS pg_temp.due_line")
+        cursor.execute(f"CREATE TEMP TABLE due_line ON COMMIT DROP AS {DUE_LINES}", [customer_ids])
+        cursor.execute("SELECT item, ends_on FROM due_line WHERE rate IS NULL LIMIT 1")
+        if untaxed := cursor.fetchone():
+            raise ValidationError(
+                _("「%(item)s」の税率が %(day)s の税区分にありません。")
+                % {"item": untaxed[0], "day": f"{untaxed[1]:%Y/%m/%d}"}
+            )
+        cursor.execute(
+            "SELECT DISTINCT to_char(term_starts_on, 'YYYYMM'), date_trunc('month', term_starts_on)::date,"
+            " count(DISTINCT term_id) FROM due_line GROUP BY 1, 2"
+        )
+        firsts = [(month, numbers.reserve(numbers.order_series(month), count)) for _yyyymm, month, count in cursor.fetchall()]
+        if not firsts:
+            return 0
+        price_due_lines(cursor)
+        cursor.execute(
+            """
+            INSERT INTO orders_order (customer_id, contract_id, term_id, number, kind, ordered_on, month, amount)
+            SELECT d.customer_id, d.contract_id, d.term_id,
+                'O' || to_char(f.month, 'YYYYMM') || '-'
+                    || lpad((f.first - 1 + row_number() OVER (PARTITION BY f.month ORDER BY d.contract_id, d.term_id))::text, 6, '0'),
+                d.kind, d.term_starts_on, f.month, d.net
+            FROM (
+                SELECT term_id, customer_id, contract_id, kind, term_starts_on, sum(net)::bigint AS net
+                FROM due_line GROUP BY 1, 2, 3, 4, 5
+            ) d
+            JOIN unnest(%s::date[], %s::bigint[]) AS f (month, first) ON f.month = date_trunc('month', d.term_starts_on)
+            """,
+            [list(column) for column in zip(*firsts, strict=True)],
+        )
+        added = cursor.rowcount
+        cursor.execute(
+            """
+            INSERT INTO orders_orderline (customer_id, order_id, contract_line_id, position, product_code, item,
+                specification, starts_on, ends_on, quantity, unit, unit_price, amount, net, price_basis, tax_kind, tax_rate)
+            SELECT d.customer_id, o.id, d.contract_line_id, d.position, d.product_code, d.item, d.specification,
+                d.starts_on, d.ends_on, d.quantity, d.unit, d.unit_price, d.amount, d.net, d.price_basis, d.tax_kind, d.rate
+            FROM due_line d JOIN orders_order o ON o.term_id = d.term_id
+            """
+        )
+        return added
+
+
+def price_due_lines(cursor):
+    """Replace the amounts of partial months (日割) and find the net of tax-inclusive lines; Python rounds (D7, D8)."""
+    cursor.execute("ALTER TABLE due_line ADD net bigint")
+    cursor.execute(
+        "SELECT DISTINCT amount, price_basis, rate, days, date_trunc('month', ends_on)::date FROM due_line"
+        " WHERE days IS NOT NULL OR price_basis = %s",
+        [PriceBasis.INCLUSIVE],
+    )
+    keys = cursor.fetchall()
+    mode = Vendor.objects.values_list("rounding", flat=True).get()
+    priced = []
+    for amount, basis, rate, days, month in keys:
+        due = amount if days is None else money.prorated(amount, days, months.days_in_month(month))
+        net = money.tax_total(0, due, rate, mode).base if basis == PriceBasis.INCLUSIVE else due
+        priced.append((amount, basis, rate, days, month, due, net))
+    if priced:
+        cursor.execute(
+            """
+            UPDATE due_line d SET amount = p.due, net = p.net
+            FROM unnest(%s::bigint[], %s::text[], %s::numeric[], %s::int[], %s::date[], %s::bigint[], %s::bigint[])
+                AS p (amount, basis, rate, days, month, due, net)
+            WHERE d.amount = p.amount AND d.price_basis = p.basis AND d.rate = p.rate
+                AND d.days IS NOT DISTINCT FROM p.days AND date_trunc('month', d.ends_on) = p.month
+            """,
+            [list(column) for column in zip(*priced, strict=True)],
+        )
+    cursor.execute("UPDATE due_line SET net = amount WHERE net IS NULL")
+
+
+def reverse(order, *, on):
+    """Cancel an order before it is billed (取消). Raises ValidationError once its invoice is fixed."""
+    if order.invoice_lines.exclude(invoice__state="draft").exists():
+        raise ValidationError(_("請求済みの注文は取り消せません。"))
+    order.reversed_on = on
+    order.save(update_fields=["reversed_on"])

@@ -1,0 +1,43 @@
+"""How figures and dates are written on pages and documents; numbers come as stored, nothing is rounded here."""
+
+from django import template
+
+register = template.Library()
+
+
+@register.filter
+def yen(value):
+    """Whole yen with thousands separators; an empty text for nothing."""
+    return "" if value is None else f"{value:,}"
+
+
+@register.filter
+def plain(value):
+    """A Decimal without its trailing zeros, with thousands separators: 4.000 is 4, 1250.50 is 1,250.5."""
+    if value is None:
+        return ""
+    text = f"{value:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@register.filter
+def percent(rate):
+    """A share of one as a percentage: 0.1000 is 10%."""
+    return "" if rate is None else f"{plain(rate * 100)}%"
+
+
+@register.filter
+def ymd(day):
+    """2026/04/01, as in the CSV."""
+    return f"{day:%Y/%m/%d}" if day else ""
+
+
+@register.filter
+def ym(month):
+    return f"{month:%Y/%m}" if month else ""
+
+
+@register.filter
+def long_day(day):
+    """2026年4月1日 (水)."""
+    return f"{day.year}年{day.month}月{day.day}日（{'月火水木金土日'[day.weekday()]}）" if day else ""
