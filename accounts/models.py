@@ -3,7 +3,7 @@
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
@@ -86,7 +86,24 @@ class Customer(models.Model):
         return words.get(self.payment_months) or _("%(months)dか月後末払い") % {"months": self.payment_months}
 
 
-class Users(BaseUserManager.from_queryset(Scoped)):
+class SignedIn(models.TextChoices):
+    NEVER = "never", _("未ログイン")
+    ACTIVE = "active", _("有効")
+
+
+class UserRows(Scoped):
+    def with_state(self):
+        """Adds `state`: whether the person has signed in yet."""
+        return self.annotate(
+            state=Case(
+                When(last_login=None, then=Value(SignedIn.NEVER)),
+                default=Value(SignedIn.ACTIVE),
+                output_field=models.CharField(),
+            )
+        )
+
+
+class Users(BaseUserManager.from_queryset(UserRows)):
     def create_superuser(self, email, password, **fields):
         """Staff with every right; `manage.py createsuperuser` makes an installation's first one."""
         user = self.model(email=email.lower(), is_staff=True, is_superuser=True, **fields)
@@ -142,7 +159,3 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self):
         return self.name
-
-    @property
-    def has_signed_in(self):
-        return self.last_login is not None

@@ -1,8 +1,9 @@
 """Services, contracts with their lines, and the terms (契約期間) through which a contract lives."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Case, F, Func, OuterRef, Q, Subquery, Sum, Value, When
-from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from portal import months
@@ -42,6 +43,11 @@ class State(models.TextChoices):
     ENDED = "ended", _("契約終了")
 
 
+class Renewal(models.TextChoices):
+    AUTOMATIC = "automatic", _("自動更新")
+    NONE = "none", _("更新なし")
+
+
 RENEWS = Q(auto_renew=True) & ~Q(form=Form.ONCE)
 
 
@@ -55,7 +61,7 @@ class Contracts(Scoped):
         )
 
     def with_state(self, today):
-        """Adds `state` (see `State`) as of `today`, and `next_renewal`: the day after the term if another follows."""
+        """Adds `state` (see `State`) as of `today`, `renewal`, and `next_renewal`: the day after the term, if another follows."""
         follows = RENEWS & (Q(cancel_on=None) | Q(cancel_on__gt=F("term_ends_on")))
         return self.with_term().annotate(
             state=Case(
@@ -66,11 +72,19 @@ class Contracts(Scoped):
                 default=Value(State.ACTIVE),
                 output_field=models.CharField(),
             ),
-            next_renewal=Case(When(follows, then=F("term_ends_on") + 1), output_field=models.DateField()),
+            next_renewal=Case(
+                When(follows, then=F("term_ends_on") + timedelta(days=1)), output_field=models.DateField()
+            ),
+            renewal=Case(
+                When(RENEWS, then=Value(Renewal.AUTOMATIC)),
+                default=Value(Renewal.NONE),
+                output_field=models.CharField(),
+            ),
         )
 
-    def with_main_line(self, today):
+    def with_main_line(self, today=None):
         """Adds quantity, unit and tax rate of the main (first) line, and the monthly fee of the lines in force (D21)."""
+        today = today or months.today()
         lines = ContractLine.objects.filter(contract=OuterRef("pk"), customer=OuterRef("customer"))
         rate = TaxClass.objects.filter(kind=OuterRef("tax_kind"), valid_from__lte=today).exclude(valid_to__lt=today)
         main = lines.order_by("position").annotate(rate=Subquery(rate.values("rate")[:1]))
@@ -124,9 +138,6 @@ class Contract(models.Model):
         """Whether terms go on by themselves; 一括 never does (D2)."""
         return self.auto_renew and self.form != Form.ONCE
 
-    @cached_property
-    def main_line(self):
-        return self.lines.order_by("position").first()
 
 
 class ContractLines(Scoped):

@@ -9,7 +9,7 @@ from django.db.models import F, Func, Q
 from django.utils.translation import gettext_lazy as _
 
 from portal import money
-from portal.scoping import Public, Scoped
+from portal.scoping import Everybody, Public, Scoped
 
 
 class DateRange(Func):
@@ -43,6 +43,8 @@ class Vendor(models.Model):
         _("消費税の端数処理"), max_length=8, choices=RoundingMode, default=RoundingMode.DOWN
     )
     first_month = models.DateField(_("運用開始年月"), help_text=_("この月から請求します（1日の日付）"))
+
+    objects = Everybody.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("ベンダー設定")

@@ -1,1 +1,68 @@
-def frame(request): return {}
+"""Home, よくある質問, お問い合わせ, health, and what every page's frame shows."""
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.db import connection
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from billing import costs
+from billing.models import Invoice
+from portal.forms import InquiryForm
+from portal.models import FaqEntry, Inquiry, Vendor
+from portal.services import send_inquiry
+
+
+def frame(request):
+    """The vendor (asked for when a template needs it) and the signed-in user's company."""
+    user = getattr(request, "user", None)
+    return {
+        "vendor": SimpleLazyObject(vendor),
+        "customer": getattr(user, "customer", None),
+        "LANGUAGES": settings.LANGUAGES,
+    }
+
+
+def vendor():
+    return Vendor.objects.for_user(None).first() or Vendor(name=_("契約マイポータル"))
+
+
+@login_not_required
+@require_GET
+def healthz(request):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_GET
+def home(request):
+    invoices = Invoice.objects.for_user(request.user)
+    regular = invoices.filter(kind__in=costs.REGULAR)
+    context = {
+        "latest": regular.with_pdf().filter(state="fixed").order_by("-month", "-number").first(),
+        "running": regular.filter(state="draft").order_by("-month").first(),
+        "analysis": costs.analysis(invoices),
+    }
+    return render(request, "portal/home.html", context)
+
+
+@require_GET
+def faq(request):
+    entries = [entry.in_language(get_language()) for entry in FaqEntry.objects.for_user(request.user)]
+    return render(request, "portal/faq.html", {"entries": entries})
+
+
+@require_http_methods(["GET", "POST"])
+def inquiry(request):
+    given = {name: request.GET[name][:100] for name in ("kind", "subject", "about") if name in request.GET}
+    form = InquiryForm(request.POST or None, initial=given)
+    if form.is_valid():
+        send_inquiry(form.save(commit=False), by=request.user)
+        return redirect("/inquiry/?sent=1")
+    recent = Inquiry.objects.for_user(request.user)[:5]
+    return render(request, "portal/inquiry.html", {"form": form, "sent": request.GET.get("sent") == "1", "recent": recent})

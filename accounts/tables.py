@@ -1,0 +1,26 @@
+"""The columns of the user list."""
+
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django_tables2 import Table
+
+from accounts.models import SignedIn
+from portal.columns import FlagColumn, LinkColumn, StateColumn, TextColumn, TimeColumn
+
+LOOKS = {SignedIn.NEVER: "warn", SignedIn.ACTIVE: "ok"}
+
+
+def detail_url(row):
+    return reverse("user_detail", args=[row.pk])
+
+
+class UserTable(Table):
+    name = LinkColumn(_("名前"), "name", url=detail_url, shown=True, card="title")
+    email = TextColumn(_("Eメール"), "email", shown=True, card="sub")
+    department = TextColumn(_("部署"), "department")
+    position = TextColumn(_("役職"), "position")
+    phone = TextColumn(_("電話番号"), "phone")
+    is_manager = FlagColumn(_("管理者ユーザ"), "is_manager", shown=True)
+    is_recipient = FlagColumn(_("メール送信先"), "is_recipient", shown=True)
+    state = StateColumn(_("状態"), "state", SignedIn, LOOKS, shown=True, card="state")
+    last_login = TimeColumn(_("最終ログイン"), "last_login", shown=True)

@@ -1,0 +1,20 @@
+"""What invoices can be filtered by."""
+
+from django.utils.translation import gettext_lazy as _
+
+from billing.models import Invoice, State
+from portal.filters import AnyOfFilter, ContainsFilter, DateRangeFilter, ListFilter, MonthRangeFilter, YenRangeFilter
+
+
+class InvoiceFilter(ListFilter):
+    number = ContainsFilter(label=_("請求番号"))
+    month = MonthRangeFilter(label=_("請求対象年月"))
+    state = AnyOfFilter(State.choices, label=_("請求状態"))
+    issued_on = DateRangeFilter(label=_("請求日"))
+    fixed_on = DateRangeFilter(label=_("確定日"))
+    due_on = DateRangeFilter(label=_("支払期日"))
+    total = YenRangeFilter(label=_("請求金額（税込）"))
+
+    class Meta:
+        model = Invoice
+        fields = []

@@ -1,0 +1,12 @@
+"""Addresses of the invoice pages."""
+
+from django.urls import path
+
+from billing import views
+
+urlpatterns = [
+    path("invoices/", views.invoice_list, name="invoice_list"),
+    path("invoices/analysis/", views.costs_page, name="costs"),
+    path("invoices/<str:number>/", views.invoice_detail, name="invoice_detail"),
+    path("invoices/<str:number>/pdf/", views.invoice_pdf, name="invoice_pdf"),
+]

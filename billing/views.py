@@ -1,0 +1,72 @@
+"""Invoice pages: 請求一覧, 請求詳細, the PDF, 費用分析."""
+
+from django.db.models import Q, Sum
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from billing import costs
+from billing.filters import InvoiceFilter
+from billing.models import Download, Invoice, InvoicePdf
+from billing.tables import LOOKS, InvoiceTable
+from portal.lists import Screen, list_screen
+from portal.models import Mail
+
+
+@require_http_methods(["GET", "POST"])
+def invoice_list(request):
+    screen = Screen(
+        name="invoices",
+        heading=_("請求一覧"),
+        lead=_("請求額は翌月の第5営業日までに確定し、確定後に請求書PDFをダウンロードできます。"),
+        table=InvoiceTable,
+        filterset=InvoiceFilter,
+        order=("-month", "-number"),
+        key="number",
+        tabs="state",
+        empty=_("請求はまだありません。契約が始まると、その月の見込がここに出ます。"),
+        sum_label=_("確定分の合計（税込）"),
+        sums=Sum("total", filter=Q(state="fixed")),
+        row_css=lambda row: {"draft": "provisional", "replaced": "past struck", "void": "past struck"}.get(row.state, ""),
+    )
+    return list_screen(request, Invoice.objects.for_user(request.user), screen)
+
+
+@require_GET
+def invoice_detail(request, number):
+    rows = Invoice.objects.for_user(request.user).with_pdf().with_download().select_related("corrects", "customer")
+    invoice = get_object_or_404(rows, number=number)
+    context = {
+        "invoice": invoice,
+        "look": LOOKS[invoice.state],
+        "lines": invoice.lines.select_related("contract", "order").order_by("position"),
+        "classes": invoice.tax_totals.all(),
+        "reduced": invoice.lines.filter(tax_kind="reduced").exists(),
+        "addressee": invoice.addressee or {"name": invoice.customer.addressee_name, "department": invoice.customer.billing_department},
+        "corrections": invoice.corrections.all(),
+        "downloads": invoice.downloads.select_related("user").order_by("-at")[:10],
+        "mails": Mail.objects.for_user(request.user).filter(key=f"invoice_fixed:{invoice.number}"),
+    }
+    return render(request, "billing/invoice_detail.html", context)
+
+
+@require_GET
+def invoice_pdf(request, number):
+    """The stored bytes; 404 until the amount is fixed and the file is there (D5, D10)."""
+    invoice = get_object_or_404(Invoice.objects.for_user(request.user).exclude(state="draft"), number=number)
+    stored = InvoicePdf.objects.for_user(request.user).filter(invoice=invoice).first()
+    if stored is None:
+        raise Http404
+    Download(customer_id=invoice.customer_id, invoice=invoice, user=request.user).save(force_insert=True)
+    return HttpResponse(
+        bytes(stored.content),
+        content_type="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{invoice.number}.pdf"', "ETag": f'"{stored.sha256}"'},
+    )
+
+
+@require_GET
+def costs_page(request):
+    with_running = request.GET.get("running") == "1"
+    return render(request, "billing/costs.html", costs.analysis(Invoice.objects.for_user(request.user), with_running))

@@ -1,0 +1,26 @@
+"""What contracts can be filtered by."""
+
+from django.utils.translation import gettext_lazy as _
+
+from contracts.models import Contract, Form, Renewal, Service, State
+from portal.filters import AnyOfFilter, AnyRowFilter, ContainsFilter, DateRangeFilter, ListFilter
+
+
+def services(request):
+    return Service.objects.for_user(request.user)
+
+
+class ContractFilter(ListFilter):
+    number = ContainsFilter(label=_("契約番号"))
+    name = ContainsFilter(label=_("契約名"))
+    service = AnyRowFilter(label=_("サービス"), queryset=services, to_field_name="code")
+    form = AnyOfFilter(Form.choices, label=_("契約形態"))
+    state = AnyOfFilter(State.choices, label=_("契約状態"))
+    start_on = DateRangeFilter(label=_("契約開始日"))
+    term_ends_on = DateRangeFilter(label=_("契約満了日"))
+    renewal = AnyOfFilter(Renewal.choices, label=_("更新区分"))
+    cancel_on = DateRangeFilter(label=_("解約日"))
+
+    class Meta:
+        model = Contract
+        fields = []

@@ -1,0 +1,45 @@
+"""Contract pages: 契約一覧 and 契約詳細."""
+
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from contracts.filters import ContractFilter
+from contracts.models import Contract
+from contracts.tables import LOOKS, ContractTable
+from portal.lists import Screen, list_screen
+from portal.months import today
+
+
+@require_http_methods(["GET", "POST"])
+def contract_list(request):
+    rows = Contract.objects.for_user(request.user).select_related("service").with_state(today())
+    screen = Screen(
+        name="contracts",
+        heading=_("契約一覧"),
+        lead=_("月額の契約は毎月自動で更新されます。お手続きは要りません。"),
+        table=ContractTable,
+        filterset=ContractFilter,
+        order=("-start_on", "number"),
+        key="number",
+        tabs="state",
+        empty=_("契約はまだありません。"),
+        row_css=lambda row: "past" if row.state == "ended" else "",
+    )
+    return list_screen(request, rows, screen)
+
+
+@require_GET
+def contract_detail(request, number):
+    rows = Contract.objects.for_user(request.user).select_related("service")
+    contract = get_object_or_404(rows.with_state(today()).with_main_line(), number=number)
+    terms = contract.terms.order_by("-sequence").select_related("order")
+    billed = dict(contract.orders.with_invoice().values_list("pk", "invoice_number"))
+    context = {
+        "contract": contract,
+        "look": LOOKS[contract.state],
+        "cells": ContractTable([]).base_columns,
+        "lines": contract.lines.order_by("position"),
+        "terms": [{"term": term, "invoice": billed.get(getattr(term, "order", None) and term.order.pk)} for term in terms],
+    }
+    return render(request, "contracts/contract_detail.html", context)

@@ -1,0 +1,36 @@
+"""Order pages: 注文一覧 and 注文詳細."""
+
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from orders.filters import OrderFilter
+from orders.models import Order
+from orders.tables import LOOKS, OrderTable
+from portal.lists import Screen, list_screen
+
+
+@require_http_methods(["GET", "POST"])
+def order_list(request):
+    rows = Order.objects.for_user(request.user).with_invoice().select_related("contract__service", "term")
+    screen = Screen(
+        name="orders",
+        heading=_("注文一覧"),
+        lead=_("契約から発行された注文です。月額の契約は毎月1件、最初の月が「新規」、以降は「更新」です。"),
+        table=OrderTable,
+        filterset=OrderFilter,
+        order=("-month", "-number"),
+        key="number",
+        tabs="state",
+        empty=_("注文はまだありません。契約が始まると自動で作られます。"),
+        row_css=lambda row: "past" if row.state == "reversed" else "",
+    )
+    return list_screen(request, rows, screen)
+
+
+@require_GET
+def order_detail(request, number):
+    rows = Order.objects.for_user(request.user).with_invoice().with_main_line()
+    order = get_object_or_404(rows.select_related("contract__service", "term"), number=number)
+    context = {"order": order, "look": LOOKS[order.state], "cells": OrderTable([]).base_columns, "lines": order.lines.all()}
+    return render(request, "orders/order_detail.html", context)
