@@ -86,8 +86,7 @@ class Contracts(Scoped):
         """Adds quantity, unit and tax rate of the main (first) line, and the monthly fee of the lines in force (D21)."""
         today = today or months.today()
         lines = ContractLine.objects.filter(contract=OuterRef("pk"), customer=OuterRef("customer"))
-        rate = TaxClass.objects.filter(kind=OuterRef("tax_kind"), valid_from__lte=today).exclude(valid_to__lt=today)
-        main = lines.order_by("position").annotate(rate=Subquery(rate.values("rate")[:1]))
+        main = lines.with_rate(today).order_by("position")
         fee = lines.in_force(today).order_by().values("contract").annotate(fee=Sum("net")).values("fee")
         return self.annotate(
             quantity=Subquery(main.values("quantity")[:1]),
@@ -141,6 +140,11 @@ class Contract(models.Model):
 
 
 class ContractLines(Scoped):
+    def with_rate(self, day):
+        """Adds the tax rate of each line's kind on that day (`rate`)."""
+        rate = TaxClass.objects.filter(kind=OuterRef("tax_kind"), valid_from__lte=day).exclude(valid_to__lt=day)
+        return self.annotate(rate=Subquery(rate.values("rate")[:1]))
+
     def in_force(self, day):
         return self.exclude(charge_from__gt=day).exclude(charge_to__lt=day)
 

@@ -5,8 +5,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from contracts.filters import ContractFilter
-from contracts.models import Contract
+from contracts.models import Contract, State
 from contracts.tables import LOOKS, ContractTable
+from portal.columns import facts
 from portal.lists import Screen, list_screen
 from portal.months import today
 
@@ -33,13 +34,17 @@ def contract_list(request):
 def contract_detail(request, number):
     rows = Contract.objects.for_user(request.user).select_related("service")
     contract = get_object_or_404(rows.with_state(today()).with_main_line(), number=number)
-    terms = contract.terms.order_by("-sequence").select_related("order")
-    billed = dict(contract.orders.with_invoice().values_list("pk", "invoice_number"))
+    invoices = dict(contract.orders.with_invoice().values_list("pk", "invoice_number"))
+    terms = [
+        {"term": term, "order": getattr(term, "order", None), "invoice": invoices.get(getattr(term, "order", None) and term.order.pk)}
+        for term in contract.terms.order_by("-sequence").select_related("order")
+    ]
     context = {
         "contract": contract,
         "look": LOOKS[contract.state],
-        "cells": ContractTable([]).base_columns,
-        "lines": contract.lines.order_by("position"),
-        "terms": [{"term": term, "invoice": billed.get(getattr(term, "order", None) and term.order.pk)} for term in terms],
+        "state": State(contract.state).label,
+        "facts": facts(ContractTable, contract, ["name", "state"]),
+        "lines": contract.lines.with_rate(today()),
+        "terms": terms,
     }
     return render(request, "contracts/contract_detail.html", context)

@@ -5,8 +5,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from orders.filters import OrderFilter
-from orders.models import Order
+from orders.models import Order, State
 from orders.tables import LOOKS, OrderTable
+from portal.columns import facts
 from portal.lists import Screen, list_screen
 
 
@@ -32,5 +33,11 @@ def order_list(request):
 def order_detail(request, number):
     rows = Order.objects.for_user(request.user).with_invoice().with_main_line()
     order = get_object_or_404(rows.select_related("contract__service", "term"), number=number)
-    context = {"order": order, "look": LOOKS[order.state], "cells": OrderTable([]).base_columns, "lines": order.lines.all()}
+    context = {
+        "order": order,
+        "look": LOOKS[order.state],
+        "state": State(order.state).label,
+        "facts": facts(OrderTable, order, ["number", "state"]),
+        "lines": order.lines.all(),
+    }
     return render(request, "orders/order_detail.html", context)

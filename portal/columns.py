@@ -210,3 +210,8 @@ class FlagColumn(ListColumn):
 
     def csv(self):
         return Case(When(**{self.path: True}, then=Value("○")), default=Value(""), output_field=CharField())
+
+
+def facts(table, row, leave_out=()):
+    """(label, cell) of all columns but some, for a detail page that says what its list says."""
+    return [(column.label, column.cell(row)) for name, column in table.base_columns.items() if name not in leave_out]
