@@ -3,8 +3,8 @@
 Only the binaries of the wheel are used, never its own launcher: that one makes parent folders readable to everybody and
 adds a system user when it runs as root. Standard library only: the watcher runs this file by itself.
 
-Files beside the data folder `pg`: `pg.lock` (one process at a time starts or stops), `pg.use` (each user holds it shared;
-the kernel drops the hold however a process ends), `pg.watch` (held by the one watcher) and `pg.log`.
+Files beside the data folder `pg`: `pg.lock` (one process at a time starts or stops), `pg.use` (each user holds it
+shared; the kernel drops the hold however a process ends), `pg.watch` (held by the one watcher) and `pg.log`.
 """
 
 import fcntl
@@ -12,6 +12,7 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import shlex
 import shutil
 import socket
 import stat
@@ -24,6 +25,7 @@ from pathlib import Path
 GRACE = 2.0  # seconds that an unused server waits for the next command
 START_PATIENCE = 60
 SOCKET_PATH_MAX = 90  # sun_path holds 108 bytes on Linux, 104 on macOS, and the file name is part of it
+SEPARATORS = set(",'\"")  # PostgreSQL and libpq would read a path with one of these as several
 SERVER_USER = "nobody"  # PostgreSQL refuses to run as root
 
 CONF = """
@@ -67,7 +69,7 @@ def may_search_all():
 
 
 def server_user_prefix():
-    """Command prefix that steps down from root; keeps only the right to walk through closed folders, where there is one."""
+    """Command prefix that steps down from root, keeping at most the right to walk through closed folders."""
     if os.geteuid() != 0:
         return []
     if not shutil.which("setpriv"):
@@ -98,8 +100,33 @@ def closed_folder(path, uid):
     return None
 
 
+def server_uid():
+    return pwd.getpwnam(SERVER_USER).pw_uid if os.geteuid() == 0 else os.geteuid()
+
+
+def user_name(uid):
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def lock_within(file, seconds):
+    """Take the file's lock for this process alone. Returns False if another still has it after that time."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.02)
+        else:
+            return True
+
+
 class Server:
-    """One PostgreSQL on the folder `data`. Keep the object: when it is collected, its hold on the server is gone."""
+    """One PostgreSQL on the folder `data`; a process holds it from `ensure` until `release`, or until it ends."""
 
     def __init__(self, data, *, fast=False):
         self.data = Path(data).absolute()
@@ -110,7 +137,7 @@ class Server:
         return self.data.with_name(self.data.name + suffix)
 
     def socket_dir(self):
-        if len(os.fsencode(self.data)) <= SOCKET_PATH_MAX:
+        if len(os.fsencode(self.data)) <= SOCKET_PATH_MAX and not SEPARATORS & set(str(self.data)):
             return self.data
         digest = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"portal-pg-{os.getuid()}-{digest}"
@@ -124,28 +151,47 @@ class Server:
             return True
 
     def ensure(self):
-        """Start the server unless it runs, hold it for this process, and return the folder of its socket."""
+        """Start the server unless it runs, hold it for this process, and return the folder of its socket.
+
+        Raises Unavailable if the server can't run here.
+        """
         if self.held is None:
-            self.data.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.beside(".lock"), "a") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                hold = open(self.beside(".use"), "a")  # noqa: SIM115 (held for the life of the process)
+            try:
+                self._hold()
+            except PermissionError as error:
+                raise Unavailable(
+                    f"{error.filename or self.data.parent} isn't ours: run this as its owner, or use another "
+                    "PORTAL_DATA_DIR"
+                ) from None
+        return str(self.socket_dir())
+
+    def _hold(self):
+        self.data.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.beside(".lock"), "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self.held is not None:  # another thread was first
+                return
+            hold = os.open(self.beside(".use"), os.O_RDWR | os.O_CREAT, 0o644)
+            try:
                 fcntl.flock(hold, fcntl.LOCK_SH)
                 if not self.alive():
                     self._start()
                 self._watch()
+            except BaseException:
+                os.close(hold)
+                raise
             self.held = hold
-        return str(self.socket_dir())
 
     def release(self):
         """Let go of the server; if nobody else uses it, stop it now and wait until it and its watcher are gone."""
         if self.held is None:
             return
-        self.held.close()
+        os.close(self.held)
         self.held = None
         with open(self.beside(".lock"), "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not self._stop_if_unused():
+            # The watcher takes the same hold for an instant to see whether it is the last.
+            if not self._stop_if_unused(patience=0.3):
                 return
         with open(self.beside(".watch"), "a") as watch:
             fcntl.flock(watch, fcntl.LOCK_EX)
@@ -182,9 +228,18 @@ class Server:
                     "(or PORTAL_DATA_DIR) in another place, run it as an ordinary user, or set DATABASE_URL"
                 )
 
+    def _check_owner(self):
+        """PostgreSQL opens only its own user's folder: one that root made is closed to others, and vice versa."""
+        if self.data.exists() and (owner := self.data.stat().st_uid) != server_uid():
+            raise Unavailable(
+                f"{self.data} belongs to user {user_name(owner)}: run this as the one who made it, or use another "
+                "PORTAL_DATA_DIR"
+            )
+
     def _start(self):
         programs, sockets = binaries(), self.socket_dir()
         self._check_reach(programs)
+        self._check_owner()
         version = subprocess.check_output([programs / "postgres", "--version"], text=True).split()[2]
         major = version.split(".")[0]
         if not (self.data / "PG_VERSION").exists():
@@ -195,7 +250,7 @@ class Server:
             self._make_socket_dir(sockets)
         self.beside(".log").touch()
         self._give(self.beside(".log"))
-        options = f"-c unix_socket_directories='{sockets}' -c unix_socket_permissions=0700"
+        options = f"-c unix_socket_directories={shlex.quote(str(sockets))} -c unix_socket_permissions=0700"
         for tries_left in (3, 2, 1, 0):  # a server that was just killed may hold its pid for a moment
             try:
                 self._run(
@@ -230,15 +285,12 @@ class Server:
         sockets.mkdir(mode=0o700, exist_ok=True)
         self._give(sockets)
         info = sockets.lstat()
-        owner = pwd.getpwnam(SERVER_USER).pw_uid if os.geteuid() == 0 else os.geteuid()
-        if not stat.S_ISDIR(info.st_mode) or info.st_uid != owner or stat.S_IMODE(info.st_mode) != 0o700:
+        if not stat.S_ISDIR(info.st_mode) or info.st_uid != server_uid() or stat.S_IMODE(info.st_mode) != 0o700:
             raise Unavailable(f"{sockets} belongs to somebody else: use a shorter path for PORTAL_DATA_DIR")
 
-    def _stop_if_unused(self):
+    def _stop_if_unused(self, patience=0.0):
         with open(self.beside(".use"), "a") as use:
-            try:
-                fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            if not lock_within(use, patience):
                 return False
             if self.alive():
                 self._run(binaries() / "pg_ctl", "-w", "-m", "fast", "-D", self.data, "stop")
@@ -247,9 +299,7 @@ class Server:
     def _watch(self):
         """One detached watcher per data folder stops the server when no process uses it any more."""
         with open(self.beside(".watch"), "a") as watch:
-            try:
-                fcntl.flock(watch, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            if not lock_within(watch, 0):
                 return
         subprocess.Popen(
             [sys.executable, "-I", __file__, str(self.data)],
@@ -262,20 +312,17 @@ class Server:
 
     def stop_when_unused(self):
         """The watcher's life: wait until nobody holds the server, give the next command a moment, stop it, end."""
-        watch = open(self.beside(".watch"), "a")  # noqa: SIM115 (held until the process ends)
-        try:
-            fcntl.flock(watch, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return
-        while True:
-            with open(self.beside(".use"), "a") as use:
-                fcntl.flock(use, fcntl.LOCK_EX)
-            if self.alive():
-                time.sleep(GRACE)
-            with open(self.beside(".lock"), "a") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                if self._stop_if_unused():
-                    return
+        with open(self.beside(".watch"), "a") as watch:
+            while lock_within(watch, 0):
+                with open(self.beside(".use"), "a") as use:
+                    fcntl.flock(use, fcntl.LOCK_EX)
+                until = time.monotonic() + GRACE
+                while self.alive() and time.monotonic() < until:
+                    time.sleep(0.1)
+                with open(self.beside(".lock"), "a") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                    if self._stop_if_unused():
+                        return
 
 
 if __name__ == "__main__":
