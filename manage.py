@@ -9,7 +9,13 @@ def main():
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from portal.embedded import Unavailable
+
+    try:
+        execute_from_command_line(sys.argv)
+    except Unavailable as reason:
+        sys.stderr.write(f"{reason}\n")
+        sys.exit(3)
 
 
 if __name__ == "__main__":

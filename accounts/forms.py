@@ -15,7 +15,9 @@ class LoginForm(AuthenticationForm):
         self.label_suffix = ""
         for name, label in (("username", _("ユーザ名")), ("password", _("パスワード"))):
             self.fields[name].label = label
-            self.fields[name].widget.attrs.update({"class": "form-control", "autocomplete": {"username": "username"}.get(name, "current-password")})
+            self.fields[name].widget.attrs.update(
+                {"class": "form-control", "autocomplete": {"username": "username"}.get(name, "current-password")}
+            )
         self.fields["username"].widget.attrs["inputmode"] = "email"
 
 

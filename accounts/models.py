@@ -36,10 +36,16 @@ class Customer(models.Model):
     kana = models.CharField(_("カナ"), max_length=100, blank=True)
     representative = models.CharField(_("代表者"), max_length=100, blank=True)
     corporate_number = models.CharField(
-        _("法人番号"), max_length=13, blank=True, validators=[RegexValidator(r"^\d{13}$", _("13桁の数字で入力してください"))]
+        _("法人番号"),
+        max_length=13,
+        blank=True,
+        validators=[RegexValidator(r"^\d{13}$", _("13桁の数字で入力してください"))],
     )
     registration_number = models.CharField(
-        _("登録番号"), max_length=14, blank=True, validators=[RegexValidator(r"^T\d{13}$", _("Tと13桁の数字で入力してください"))]
+        _("登録番号"),
+        max_length=14,
+        blank=True,
+        validators=[RegexValidator(r"^T\d{13}$", _("Tと13桁の数字で入力してください"))],
     )
     postal_code = models.CharField(_("郵便番号"), max_length=8, blank=True)
     address = models.CharField(_("住所"), max_length=200, blank=True)
@@ -54,7 +60,9 @@ class Customer(models.Model):
     billing_address = models.CharField(_("請求先住所"), max_length=200, blank=True)
     payment_months = models.PositiveSmallIntegerField(_("支払月（締め月の何か月後の末日）"), default=1)
     due_shift = models.CharField(_("支払期日が銀行休業日のとき"), max_length=8, choices=DueShift, default=DueShift.NEXT)
-    payment_method = models.CharField(_("支払方法"), max_length=10, choices=PaymentMethod, default=PaymentMethod.TRANSFER)
+    payment_method = models.CharField(
+        _("支払方法"), max_length=10, choices=PaymentMethod, default=PaymentMethod.TRANSFER
+    )
     since = models.DateField(_("取引開始日"), null=True, blank=True)
     updated_at = models.DateTimeField(_("最終更新日"), auto_now=True)
 
@@ -121,7 +129,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     department = models.CharField(_("部署"), max_length=100, blank=True)
     position = models.CharField(_("役職"), max_length=100, blank=True)
     phone = models.CharField(_("電話番号"), max_length=20, blank=True)
-    customer = models.ForeignKey(Customer, models.PROTECT, verbose_name=_("お客様"), null=True, blank=True, related_name="users", db_index=False)
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, verbose_name=_("お客様"), null=True, blank=True, related_name="users", db_index=False
+    )
     is_active = models.BooleanField(_("有効"), default=True)
     is_staff = models.BooleanField(_("担当者"), default=False)
     is_manager = models.BooleanField(_("管理者ユーザ"), default=False)
@@ -142,7 +152,8 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.UniqueConstraint(fields=["customer"], condition=Q(is_recipient=True), name="one_mail_recipient"),
             models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_lower_case"),
             models.CheckConstraint(
-                condition=Q(customer__isnull=True, is_staff=True) | Q(customer__isnull=False, is_staff=False, is_superuser=False),
+                condition=Q(customer__isnull=True, is_staff=True)
+                | Q(customer__isnull=False, is_staff=False, is_superuser=False),
                 name="staff_have_no_customer",
             ),
             # Deleting deactivates: the address is free again and the flags are gone (D14).
@@ -152,7 +163,8 @@ class User(AbstractBaseUser, PermissionsMixin):
                 name="deleted_user_has_nothing",
             ),
             models.CheckConstraint(
-                condition=Q(is_recipient=False, is_manager=False) | Q(customer__isnull=False), name="flags_need_a_customer"
+                condition=Q(is_recipient=False, is_manager=False) | Q(customer__isnull=False),
+                name="flags_need_a_customer",
             ),
         ]
         indexes = [models.Index(fields=["customer", "name"], name="users_of_customer")]

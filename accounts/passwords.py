@@ -16,7 +16,9 @@ class GuideRule:
 
     def validate(self, password, user=None):
         if any(not "!" <= char <= "~" for char in password):
-            raise ValidationError(_("パスワードは半角の英字・数字・記号だけで入力してください。"), code="password_width")
+            raise ValidationError(
+                _("パスワードは半角の英字・数字・記号だけで入力してください。"), code="password_width"
+            )
         if not 8 <= len(password) <= 16:
             raise ValidationError(_("パスワードは8文字以上16文字以内で入力してください。"), code="password_length")
         missing = [
@@ -31,7 +33,8 @@ class GuideRule:
         ]
         if missing:
             raise ValidationError(
-                _("パスワードに%(missing)sを含めてください。") % {"missing": _("・").join(missing)}, code="password_kinds"
+                _("パスワードに%(missing)sを含めてください。") % {"missing": _("・").join(missing)},
+                code="password_kinds",
             )
 
     def get_help_text(self):

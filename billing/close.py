@@ -136,7 +136,9 @@ def park_followers(month):
         Parked.objects.get_or_create(
             customer=earlier.customer,
             month=month,
-            defaults={"reason": _("%(month)s の保留が解決していません。") % {"month": months.format_month(earlier.month)}},
+            defaults={
+                "reason": _("%(month)s の保留が解決していません。") % {"month": months.format_month(earlier.month)}
+            },
         )
 
 
@@ -265,7 +267,12 @@ def adds_up(made):
 def tidy():
     """Give dead rows back and refresh the planner's view: the next batch run otherwise meets stale plans."""
     with connection.cursor() as cursor:
-        for table in (
-            "contracts_term orders_order orders_orderline billing_invoice billing_invoiceline billing_taxtotal"
-        ).split():
+        for table in [
+            "contracts_term",
+            "orders_order",
+            "orders_orderline",
+            "billing_invoice",
+            "billing_invoiceline",
+            "billing_taxtotal",
+        ]:
             cursor.execute(f"VACUUM (ANALYZE) {table}")

@@ -2,9 +2,8 @@
 
 from collections import defaultdict
 
-from django.db.models import Q, Sum
+from django.db.models import BigIntegerField, Q, Sum
 from django.db.models.functions import Cast
-from django.db.models import BigIntegerField
 from django.utils.translation import gettext as _
 
 from billing.models import InvoiceLine, Kind, State, TaxTotal
@@ -23,16 +22,18 @@ def analysis(invoices, with_running=False):
         return {"months": [], "empty": True, "with_running": with_running}
     span = list(months.months_between(months.add_months(latest, 1 - MONTHS), latest))
     shown = fixed.filter(month__in=span)
-    running = invoices.filter(state=State.DRAFT, month__gt=latest).order_by("month").values_list("month", flat=True).first()
+    running = (
+        invoices.filter(state=State.DRAFT, month__gt=latest).order_by("month").values_list("month", flat=True).first()
+    )
     columns = list(span)
     if with_running and running:
         columns.append(running)
-        shown = invoices.filter(Q(state=State.FIXED, month__in=span) | Q(state=State.DRAFT, month=running), kind__in=REGULAR)
+        shown = invoices.filter(
+            Q(state=State.FIXED, month__in=span) | Q(state=State.DRAFT, month=running), kind__in=REGULAR
+        )
     nets, taxes = by_service(shown)
     services = grouped(nets, columns)
-    table = [
-        {**service, "values": [service["by_month"].get(month, 0) for month in columns]} for service in services
-    ]
+    table = [{**service, "values": [service["by_month"].get(month, 0) for month in columns]} for service in services]
     tax = [taxes.get(month, 0) for month in columns]
     totals = [sum(row["values"][place] for row in table) + tax[place] for place in range(len(columns))]
     pies = [pie(services, month) for month in (latest, months.add_months(latest, -1))]
@@ -103,7 +104,9 @@ def apportion(amount, weights):
     if min(weights) >= 0 and any(weights):
         return money.split(amount, weights)
     largest = max(range(len(weights)), key=lambda place: abs(weights[place]))
-    return [weight if place != largest else amount - sum(weights) + weights[largest] for place, weight in enumerate(weights)]
+    return [
+        weight if place != largest else amount - sum(weights) + weights[largest] for place, weight in enumerate(weights)
+    ]
 
 
 def grouped(nets, columns):

@@ -45,7 +45,9 @@ def load(today, say):
             make_customers(running, today)
         say("お客様3社とその契約を登録しました")
     first = Vendor.objects.get().first_month
-    for month in months.months_between(max(first, months.add_months(close.last_closed(), 1)), months.add_months(running, -1)):
+    for month in months.months_between(
+        max(first, months.add_months(close.last_closed(), 1)), months.add_months(running, -1)
+    ):
         as_of = min(months.nth_business_day_after(month, 4, **close.drafts.calendar()), today)
         close.run(month, kind=MonthRun.Kind.CLOSE, today=as_of)
         say(f"{months.format_month(month)} を締めました")
@@ -77,7 +79,9 @@ def set_up_vendor(first_month):
         for position, (code, name) in enumerate(SERVICES, start=1)
     )
     FaqEntry.objects.bulk_create(FaqEntry(position=place, **entry) for place, entry in enumerate(faq.ENTRIES, start=1))
-    User.objects.create(email="staff@example.net", name="担当 太郎", is_staff=True, is_superuser=True, password=make_password(PASSWORD))
+    User.objects.create(
+        email="staff@example.net", name="担当 太郎", is_staff=True, is_superuser=True, password=make_password(PASSWORD)
+    )
 
 
 def make_customers(running, today):
@@ -85,37 +89,114 @@ def make_customers(running, today):
         return months.add_months(running, -count).replace(day=day)
 
     midori = make_customer(
-        "C0000001", "株式会社みどり商事", "カブシキガイシャミドリショウジ", "大阪府大阪市北区見本町2-4-6 みどりビル5階", ago(60)
+        "C0000001",
+        "株式会社みどり商事",
+        "カブシキガイシャミドリショウジ",
+        "大阪府大阪市北区見本町2-4-6 みどりビル5階",
+        ago(60),
     )
-    make_user(midori, "hanako@example.com", "山田 花子", "ヤマダ ハナコ", "経理部", "主任", is_recipient=True, is_manager=True)
+    make_user(
+        midori, "hanako@example.com", "山田 花子", "ヤマダ ハナコ", "経理部", "主任", is_recipient=True, is_manager=True
+    )
     make_user(midori, "taro@example.com", "鈴木 太郎", "スズキ タロウ", "情報システム部", "")
-    sakura = make_customer("C0000002", "さくら工業株式会社", "サクラコウギョウカブシキガイシャ", "愛知県名古屋市中区見本3-1", ago(30))
-    make_user(sakura, "jiro@example.org", "佐藤 次郎", "サトウ ジロウ", "総務部", "課長", is_recipient=True, is_manager=True)
-    aoi = make_customer("C0000003", "あおい設計事務所", "アオイセッケイジムショ", "福岡県福岡市博多区見本1-1-1", running)
+    sakura = make_customer(
+        "C0000002", "さくら工業株式会社", "サクラコウギョウカブシキガイシャ", "愛知県名古屋市中区見本3-1", ago(30)
+    )
+    make_user(
+        sakura, "jiro@example.org", "佐藤 次郎", "サトウ ジロウ", "総務部", "課長", is_recipient=True, is_manager=True
+    )
+    aoi = make_customer(
+        "C0000003", "あおい設計事務所", "アオイセッケイジムショ", "福岡県福岡市博多区見本1-1-1", running
+    )
     make_user(
         aoi, "saburo@example.jp", "田中 三郎", "タナカ サブロウ", "", "所長",
         is_recipient=True, is_manager=True, must_change_password=True,
     )  # fmt: skip
     add = make_contract
-    add(midori, "本社サーバ", "cloud", "標準M", ago(40), [("クラウドサーバ", "標準M（4 vCPU / 16 GB）", 4, "台", 38000)], today)
+    add(
+        midori,
+        "本社サーバ",
+        "cloud",
+        "標準M",
+        ago(40),
+        [("クラウドサーバ", "標準M（4 vCPU / 16 GB）", 4, "台", 38000)],
+        today,
+    )
     add(
         midori, "追加ディスク", "cloud", "SSD", ago(5), [("追加ディスク", "500 GB", 2, "本", 6500), ("スナップショット", "日次", 2, "式", 1200)], today
     )  # fmt: skip
-    add(midori, "世代バックアップ", "backup", "1 TB", ago(30), [("バックアップ", "1 TB 世代管理7日", 2, "式", 12000)], today)
-    add(midori, "大阪拠点回線", "line", "光1 Gbps", ago(9, 16), [("固定IP回線", "光1 Gbps（IPアドレス8個）", 2, "回線", 18500)], today)
-    add(midori, "サーバ監視", "monitor", "24時間365日", ago(36), [("運用監視", "24時間365日 有人監視", 8, "ノード", 9000)], today)
+    add(
+        midori,
+        "世代バックアップ",
+        "backup",
+        "1 TB",
+        ago(30),
+        [("バックアップ", "1 TB 世代管理7日", 2, "式", 12000)],
+        today,
+    )
+    add(
+        midori,
+        "大阪拠点回線",
+        "line",
+        "光1 Gbps",
+        ago(9, 16),
+        [("固定IP回線", "光1 Gbps（IPアドレス8個）", 2, "回線", 18500)],
+        today,
+    )
+    add(
+        midori,
+        "サーバ監視",
+        "monitor",
+        "24時間365日",
+        ago(36),
+        [("運用監視", "24時間365日 有人監視", 8, "ノード", 9000)],
+        today,
+    )
     add(midori, "全社メール", "mail", "標準", ago(24), [("メールセキュリティ", "標準プラン", 120, "ID", 280)], today)
     add(midori, "社名ドメイン", "domain", "年間", ago(32), [("ドメイン", "co.jp 1年", 1, "件", 9800), ("サーバ証明書", "企業認証 1年", 2, "枚", 48000)], today, form=Form.YEARLY)  # fmt: skip
-    add(midori, "防災備蓄水 定期便", "water", "2 L", ago(14), [("防災備蓄水", "2 L×6本 定期便", 5, "箱", 1980, TaxKind.REDUCED)], today)
+    add(
+        midori,
+        "防災備蓄水 定期便",
+        "water",
+        "2 L",
+        ago(14),
+        [("防災備蓄水", "2 L×6本 定期便", 5, "箱", 1980, TaxKind.REDUCED)],
+        today,
+    )
     add(midori, "検証サーバ", "cloud", "標準S", ago(20), [("クラウドサーバ", "標準S（2 vCPU / 4 GB）", 1, "台", 12800)], today,
         cancel_on=months.last_day(ago(3)))  # fmt: skip
     add(midori, "旧拠点回線", "line", "光100 Mbps", ago(50), [("固定IP回線", "光100 Mbps", 1, "回線", 9800)], today,
         cancel_on=months.last_day(months.add_months(running, 1)))  # fmt: skip
-    add(midori, "初期導入", "setup", "基本", ago(11, 10), [("導入支援", "初期設定・移行作業", 1, "式", 180000)], today, form=Form.ONCE)
-    add(sakura, "工場サーバ", "cloud", "標準L", ago(28), [("クラウドサーバ", "標準L（8 vCPU / 32 GB）", 2, "台", 72000)], today)
+    add(
+        midori,
+        "初期導入",
+        "setup",
+        "基本",
+        ago(11, 10),
+        [("導入支援", "初期設定・移行作業", 1, "式", 180000)],
+        today,
+        form=Form.ONCE,
+    )
+    add(
+        sakura,
+        "工場サーバ",
+        "cloud",
+        "標準L",
+        ago(28),
+        [("クラウドサーバ", "標準L（8 vCPU / 32 GB）", 2, "台", 72000)],
+        today,
+    )
     add(sakura, "工場回線", "line", "光1 Gbps", ago(28), [("固定IP回線", "光1 Gbps", 1, "回線", 18500)], today)
     add(sakura, "監視", "monitor", "平日", ago(10), [("運用監視", "平日9時～18時", 3, "ノード", 4500)], today)
-    add(aoi, "設計データ保管", "backup", "500 GB", months.add_months(running, 1), [("バックアップ", "500 GB", 1, "式", 7000)], today)
+    add(
+        aoi,
+        "設計データ保管",
+        "backup",
+        "500 GB",
+        months.add_months(running, 1),
+        [("バックアップ", "500 GB", 1, "式", 7000)],
+        today,
+    )
     Counter.objects.filter(series="C").update(value=3)
 
 

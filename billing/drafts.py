@@ -19,13 +19,18 @@ UNBILLED = """
         AND (o.month = %(month)s OR o.month <= %(closed)s)
         AND NOT EXISTS (SELECT FROM billing_invoiceline b WHERE b.order_line_id = l.id AND b.origin = 'order')
 """
-DRAFTS = "state = 'draft' AND month = %(month)s AND customer_id = ANY(%(customers)s) AND kind IN ('invoice', 'correction')"
+DRAFTS = (
+    "state = 'draft' AND month = %(month)s AND customer_id = ANY(%(customers)s) AND kind IN ('invoice', 'correction')"
+)
 
 
 def calendar():
     """The vendor's exceptions to the bank calendar, as the arguments `off` and `on` of portal.months."""
     days = dict(CalendarDay.objects.values_list("day", "working"))
-    return {"off": {day for day, works in days.items() if not works}, "on": {day for day, works in days.items() if works}}
+    return {
+        "off": {day for day, works in days.items() if not works},
+        "on": {day for day, works in days.items() if works},
+    }
 
 
 def rebuild(customers, month, closed):

@@ -62,7 +62,13 @@ class Invoice(models.Model):
     kind = models.CharField(_("種類"), max_length=10, choices=Kind, default=Kind.INVOICE)
     state = models.CharField(_("請求状態"), max_length=8, choices=State, default=State.DRAFT)
     corrects = models.ForeignKey(
-        "self", models.PROTECT, verbose_name=_("訂正元"), null=True, blank=True, related_name="corrections", db_constraint=False
+        "self",
+        models.PROTECT,
+        verbose_name=_("訂正元"),
+        null=True,
+        blank=True,
+        related_name="corrections",
+        db_constraint=False,
     )
     month = models.DateField(_("請求対象年月"))
     subject = models.CharField(_("件名"), max_length=100)
@@ -136,7 +142,13 @@ class InvoiceLine(models.Model):
     position = models.PositiveIntegerField(_("行"))
     origin = models.CharField(_("由来"), max_length=10, choices=Origin, default=Origin.ADJUSTMENT)
     contract = models.ForeignKey(
-        "contracts.Contract", models.PROTECT, null=True, blank=True, related_name="+", db_constraint=False, db_index=False
+        "contracts.Contract",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     service = models.ForeignKey(
         "contracts.Service", models.PROTECT, null=True, blank=True, related_name="+", db_index=False
@@ -186,9 +198,7 @@ class InvoiceLine(models.Model):
             models.UniqueConstraint(
                 fields=["invoice", "position"], name="invoice_line_position", deferrable=models.Deferrable.DEFERRED
             ),
-            models.UniqueConstraint(
-                fields=["order_line"], condition=Q(origin="order"), name="order_line_billed_once"
-            ),
+            models.UniqueConstraint(fields=["order_line"], condition=Q(origin="order"), name="order_line_billed_once"),
             models.UniqueConstraint(fields=["order"], condition=Q(is_order_head=True), name="order_has_one_head"),
             models.CheckConstraint(
                 condition=Q(origin__in=["order", "correction", "rebill", "usage", "adjustment", "discount"]),
@@ -259,7 +269,9 @@ class InvoicePdf(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(
-                    sha256=Func(F("content"), template="encode(sha256(%(expressions)s), 'hex')", output_field=models.CharField())
+                    sha256=Func(
+                        F("content"), template="encode(sha256(%(expressions)s), 'hex')", output_field=models.CharField()
+                    )
                 ),
                 name="pdf_is_what_was_hashed",
             ),

@@ -9,7 +9,17 @@ from django_tables2 import Table
 
 from accounts.models import PaymentMethod
 from billing.models import State
-from portal.columns import ChoiceColumn, DateColumn, LinkColumn, ListColumn, MonthColumn, StateColumn, TextColumn, TimeColumn, YenColumn
+from portal.columns import (
+    ChoiceColumn,
+    DateColumn,
+    LinkColumn,
+    ListColumn,
+    MonthColumn,
+    StateColumn,
+    TextColumn,
+    TimeColumn,
+    YenColumn,
+)
 from portal.templatetags.figures import yen, ymd
 
 LOOKS = {State.DRAFT: "warn", State.FIXED: "ok", State.REPLACED: "off", State.VOID: "bad"}

@@ -5,6 +5,7 @@ import hashlib
 from django.db import OperationalError, transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing import pdf
 from billing.models import Invoice, InvoicePdf, Rendering
@@ -78,10 +79,8 @@ def render_waiting(invoices=None):
 def sweep(timestamp=0):
     """Every minute: render what no task will render any more, a failed try or a dead worker having left it."""
     retry_stalled_jobs()
-    open_jobs = {"status__in": ["todo", "doing"], "task_name": "billing.render"}
-    from procrastinate.contrib.django.models import ProcrastinateJob
-
-    if not ProcrastinateJob.objects.filter(**open_jobs).exists():
+    open_jobs = ProcrastinateJob.objects.filter(status__in=["todo", "doing"], task_name="billing.render")
+    if not open_jobs.exists():
         parked = Rendering.objects.filter(parked_at__isnull=False).values("invoice")
         waiting = Invoice.objects.without_pdf().exclude(pk__in=parked).order_by("pk").values_list("pk", flat=True)
         render.func(list(waiting[:150]))

@@ -28,7 +28,9 @@ def invoice_list(request):
         empty=_("請求はまだありません。契約が始まると、その月の見込がここに出ます。"),
         sum_label=_("確定分の合計（税込）"),
         sums=Sum("total", filter=Q(state="fixed")),
-        row_css=lambda row: {"draft": "provisional", "replaced": "past struck", "void": "past struck"}.get(row.state, ""),
+        row_css=lambda row: {"draft": "provisional", "replaced": "past struck", "void": "past struck"}.get(
+            row.state, ""
+        ),
     )
     return list_screen(request, Invoice.objects.for_user(request.user), screen)
 
@@ -43,7 +45,8 @@ def invoice_detail(request, number):
         "lines": invoice.lines.select_related("contract", "order").order_by("position"),
         "classes": invoice.tax_totals.all(),
         "reduced": invoice.lines.filter(tax_kind="reduced").exists(),
-        "addressee": invoice.addressee or {"name": invoice.customer.addressee_name, "department": invoice.customer.billing_department},
+        "addressee": invoice.addressee
+        or {"name": invoice.customer.addressee_name, "department": invoice.customer.billing_department},
         "corrections": invoice.corrections.all(),
         "downloads": invoice.downloads.select_related("user").order_by("-at")[:10],
         "mails": Mail.objects.for_user(request.user).filter(key=f"invoice_fixed:{invoice.number}"),

@@ -138,7 +138,6 @@ class Contract(models.Model):
         return self.auto_renew and self.form != Form.ONCE
 
 
-
 class ContractLines(Scoped):
     def with_rate(self, day):
         """Adds the tax rate of each line's kind on that day (`rate`)."""
@@ -153,9 +152,7 @@ class ContractLine(models.Model):
     """One item of a contract. `amount` is quantity × unit price in its own basis, `net` the same without tax (yen)."""
 
     customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
-    contract = models.ForeignKey(
-        Contract, models.CASCADE, related_name="lines", db_constraint=False, db_index=False
-    )
+    contract = models.ForeignKey(Contract, models.CASCADE, related_name="lines", db_constraint=False, db_index=False)
     position = models.PositiveSmallIntegerField(_("行"), default=1)
     product_code = models.CharField(_("商品コード"), max_length=30, blank=True)
     item = models.CharField(_("品目"), max_length=100)

@@ -36,7 +36,11 @@ def contract_detail(request, number):
     contract = get_object_or_404(rows.with_state(today()).with_main_line(), number=number)
     invoices = dict(contract.orders.with_invoice().values_list("pk", "invoice_number"))
     terms = [
-        {"term": term, "order": getattr(term, "order", None), "invoice": invoices.get(getattr(term, "order", None) and term.order.pk)}
+        {
+            "term": term,
+            "order": getattr(term, "order", None),
+            "invoice": invoices.get(getattr(term, "order", None) and term.order.pk),
+        }
         for term in contract.terms.order_by("-sequence").select_related("order")
     ]
     context = {

@@ -21,9 +21,7 @@ class OrderFilter(ListFilter):
     ordered_on = DateRangeFilter(label=_("注文日"))
     month = MonthRangeFilter(label=_("対象年月"))
     contract = ContainsFilter(label=_("契約番号"), field_name="contract__number")
-    service = AnyRowFilter(
-        label=_("サービス"), field_name="contract__service", queryset=services, to_field_name="code"
-    )
+    service = AnyRowFilter(label=_("サービス"), field_name="contract__service", queryset=services, to_field_name="code")
     amount = YenRangeFilter(label=_("注文金額（税抜）"))
     state = AnyOfFilter(State.choices, label=_("注文状態"))
 

@@ -79,7 +79,9 @@ def add_orders(customer_ids):
             "SELECT DISTINCT to_char(term_starts_on, 'YYYYMM'), date_trunc('month', term_starts_on)::date,"
             " count(DISTINCT term_id) FROM due_line GROUP BY 1, 2"
         )
-        firsts = [(month, numbers.reserve(numbers.order_series(month), count)) for _yyyymm, month, count in cursor.fetchall()]
+        firsts = [
+            (month, numbers.reserve(numbers.order_series(month), count)) for _yyyymm, month, count in cursor.fetchall()
+        ]
         if not firsts:
             return 0
         price_due_lines(cursor)

@@ -5,7 +5,16 @@ from django.utils.translation import gettext_lazy as _
 from django_tables2 import Table
 
 from orders.models import Kind, State
-from portal.columns import ChoiceColumn, DateColumn, LinkColumn, MonthColumn, NumberColumn, StateColumn, TextColumn, YenColumn
+from portal.columns import (
+    ChoiceColumn,
+    DateColumn,
+    LinkColumn,
+    MonthColumn,
+    NumberColumn,
+    StateColumn,
+    TextColumn,
+    YenColumn,
+)
 
 LOOKS = {State.RECEIVED: "warn", State.BILLED: "ok", State.REVERSED: "off"}
 

@@ -1,6 +1,7 @@
 """CSV straight from the database: the list's own SQL through COPY into a temporary file, inside the request's scope."""
 
 import codecs
+import contextlib
 import csv
 import io
 import tempfile
@@ -30,7 +31,7 @@ def csv_response(rows, columns, *, name, encoding):
     """
     cp932 = encoding == "cp932"
     recode = to_cp932 if cp932 else to_utf8
-    file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
+    file = tempfile.TemporaryFile()
     if not cp932:
         file.write(codecs.BOM_UTF8)
     head = io.StringIO()
@@ -38,10 +39,8 @@ def csv_response(rows, columns, *, name, encoding):
     file.write(recode(head.getvalue().encode()))
     aliases = {f"csv_{place}": column.csv() for place, column in enumerate(columns)}
     selected = rows.select_related(None).annotate(**aliases).values_list(*aliases)
-    try:
+    with contextlib.suppress(EmptyResultSet):
         copy_rows(selected, file, recode)
-    except EmptyResultSet:
-        pass
     file.seek(0)
     charset = "Shift_JIS" if cp932 else "utf-8"
     return FileResponse(

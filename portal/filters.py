@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django_filters import CharFilter, Filter, FilterSet, MultipleChoiceFilter, ModelMultipleChoiceFilter
+from django_filters import CharFilter, Filter, FilterSet, ModelMultipleChoiceFilter, MultipleChoiceFilter
 from django_filters.fields import RangeField
 from django_filters.widgets import RangeWidget
 
@@ -32,7 +32,10 @@ class DateField(forms.Field):
         try:
             return date(*self.parts(found.groups()))
         except (AttributeError, ValueError):
-            raise ValidationError(_("「%(text)s」は読み取れません。%(example)s のように入力してください。") % {"text": text[:30], "example": self.example}) from None
+            raise ValidationError(
+                _("「%(text)s」は読み取れません。%(example)s のように入力してください。")
+                % {"text": text[:30], "example": self.example}
+            ) from None
 
     def parts(self, groups):
         return map(int, groups)

@@ -178,7 +178,10 @@ def chips(request, filterset):
 def describe(value, condition):
     if isinstance(value, slice):
         written = {"BetweenMonths": "%Y/%m"}.get(condition.field_class.__name__, "%Y/%m/%d")
-        ends = [end.strftime(written) if hasattr(end, "strftime") else f"{end:,}" if end is not None else "" for end in (value.start, value.stop)]
+        ends = [
+            end.strftime(written) if hasattr(end, "strftime") else f"{end:,}" if end is not None else ""
+            for end in (value.start, value.stop)
+        ]
         return "～".join(ends)
     if isinstance(value, str):
         return value

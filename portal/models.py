@@ -39,9 +39,7 @@ class Vendor(models.Model):
     bank_account = models.TextField(_("振込先"), max_length=400)
     invoice_note = models.TextField(_("請求書の備考"), max_length=400, blank=True)
     notice = models.TextField(_("ログイン画面のお知らせ"), max_length=400, blank=True)
-    rounding = models.CharField(
-        _("消費税の端数処理"), max_length=8, choices=RoundingMode, default=RoundingMode.DOWN
-    )
+    rounding = models.CharField(_("消費税の端数処理"), max_length=8, choices=RoundingMode, default=RoundingMode.DOWN)
     first_month = models.DateField(_("運用開始年月"), help_text=_("この月から請求します（1日の日付）"))
 
     objects = Everybody.as_manager()
@@ -271,7 +269,11 @@ class Inquiry(models.Model):
         verbose_name = verbose_name_plural = _("お問い合わせ")
         ordering = ["-created_at"]
         indexes = [models.Index(F("customer"), F("created_at").desc(), name="inquiries_of_customer")]
-        constraints = [models.CheckConstraint(condition=Q(kind__in=["question", "change", "cancel", "billing", "other"]), name="inquiry_kind_known")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["question", "change", "cancel", "billing", "other"]), name="inquiry_kind_known"
+            )
+        ]
 
     def __str__(self):
         return self.subject

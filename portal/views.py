@@ -65,4 +65,6 @@ def inquiry(request):
         send_inquiry(form.save(commit=False), by=request.user)
         return redirect("/inquiry/?sent=1")
     recent = Inquiry.objects.for_user(request.user)[:5]
-    return render(request, "portal/inquiry.html", {"form": form, "sent": request.GET.get("sent") == "1", "recent": recent})
+    return render(
+        request, "portal/inquiry.html", {"form": form, "sent": request.GET.get("sent") == "1", "recent": recent}
+    )

@@ -7,77 +7,211 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Customer',
+            name="Customer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(max_length=20, unique=True, verbose_name='お客様番号')),
-                ('name', models.CharField(max_length=100, verbose_name='会社名')),
-                ('kana', models.CharField(blank=True, max_length=100, verbose_name='カナ')),
-                ('representative', models.CharField(blank=True, max_length=100, verbose_name='代表者')),
-                ('corporate_number', models.CharField(blank=True, max_length=13, validators=[django.core.validators.RegexValidator('^\\d{13}$', '13桁の数字で入力してください')], verbose_name='法人番号')),
-                ('registration_number', models.CharField(blank=True, max_length=14, validators=[django.core.validators.RegexValidator('^T\\d{13}$', 'Tと13桁の数字で入力してください')], verbose_name='登録番号')),
-                ('postal_code', models.CharField(blank=True, max_length=8, verbose_name='郵便番号')),
-                ('address', models.CharField(blank=True, max_length=200, verbose_name='住所')),
-                ('phone', models.CharField(blank=True, max_length=20, verbose_name='電話')),
-                ('fax', models.CharField(blank=True, max_length=20, verbose_name='FAX')),
-                ('contact_department', models.CharField(blank=True, max_length=100, verbose_name='契約担当部署')),
-                ('contact_name', models.CharField(blank=True, max_length=100, verbose_name='契約担当者')),
-                ('billing_name', models.CharField(blank=True, help_text='空なら会社名', max_length=100, verbose_name='請求先名')),
-                ('billing_department', models.CharField(blank=True, max_length=100, verbose_name='請求先部署')),
-                ('billing_person', models.CharField(blank=True, max_length=100, verbose_name='請求先担当者')),
-                ('billing_postal_code', models.CharField(blank=True, max_length=8, verbose_name='請求先郵便番号')),
-                ('billing_address', models.CharField(blank=True, max_length=200, verbose_name='請求先住所')),
-                ('payment_months', models.PositiveSmallIntegerField(default=1, verbose_name='支払月（締め月の何か月後の末日）')),
-                ('due_shift', models.CharField(choices=[('next', '翌営業日'), ('previous', '前営業日'), ('none', '変更なし')], default='next', max_length=8, verbose_name='支払期日が銀行休業日のとき')),
-                ('payment_method', models.CharField(choices=[('transfer', '銀行振込'), ('debit', '口座振替'), ('card', 'クレジットカード')], default='transfer', max_length=10, verbose_name='支払方法')),
-                ('since', models.DateField(blank=True, null=True, verbose_name='取引開始日')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='最終更新日')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(max_length=20, unique=True, verbose_name="お客様番号")),
+                ("name", models.CharField(max_length=100, verbose_name="会社名")),
+                ("kana", models.CharField(blank=True, max_length=100, verbose_name="カナ")),
+                ("representative", models.CharField(blank=True, max_length=100, verbose_name="代表者")),
+                (
+                    "corporate_number",
+                    models.CharField(
+                        blank=True,
+                        max_length=13,
+                        validators=[django.core.validators.RegexValidator("^\\d{13}$", "13桁の数字で入力してください")],
+                        verbose_name="法人番号",
+                    ),
+                ),
+                (
+                    "registration_number",
+                    models.CharField(
+                        blank=True,
+                        max_length=14,
+                        validators=[
+                            django.core.validators.RegexValidator("^T\\d{13}$", "Tと13桁の数字で入力してください")
+                        ],
+                        verbose_name="登録番号",
+                    ),
+                ),
+                ("postal_code", models.CharField(blank=True, max_length=8, verbose_name="郵便番号")),
+                ("address", models.CharField(blank=True, max_length=200, verbose_name="住所")),
+                ("phone", models.CharField(blank=True, max_length=20, verbose_name="電話")),
+                ("fax", models.CharField(blank=True, max_length=20, verbose_name="FAX")),
+                ("contact_department", models.CharField(blank=True, max_length=100, verbose_name="契約担当部署")),
+                ("contact_name", models.CharField(blank=True, max_length=100, verbose_name="契約担当者")),
+                (
+                    "billing_name",
+                    models.CharField(blank=True, help_text="空なら会社名", max_length=100, verbose_name="請求先名"),
+                ),
+                ("billing_department", models.CharField(blank=True, max_length=100, verbose_name="請求先部署")),
+                ("billing_person", models.CharField(blank=True, max_length=100, verbose_name="請求先担当者")),
+                ("billing_postal_code", models.CharField(blank=True, max_length=8, verbose_name="請求先郵便番号")),
+                ("billing_address", models.CharField(blank=True, max_length=200, verbose_name="請求先住所")),
+                (
+                    "payment_months",
+                    models.PositiveSmallIntegerField(default=1, verbose_name="支払月（締め月の何か月後の末日）"),
+                ),
+                (
+                    "due_shift",
+                    models.CharField(
+                        choices=[("next", "翌営業日"), ("previous", "前営業日"), ("none", "変更なし")],
+                        default="next",
+                        max_length=8,
+                        verbose_name="支払期日が銀行休業日のとき",
+                    ),
+                ),
+                (
+                    "payment_method",
+                    models.CharField(
+                        choices=[("transfer", "銀行振込"), ("debit", "口座振替"), ("card", "クレジットカード")],
+                        default="transfer",
+                        max_length=10,
+                        verbose_name="支払方法",
+                    ),
+                ),
+                ("since", models.DateField(blank=True, null=True, verbose_name="取引開始日")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="最終更新日")),
             ],
             options={
-                'verbose_name': 'お客様',
-                'verbose_name_plural': 'お客様',
-                'constraints': [models.CheckConstraint(condition=models.Q(('number__regex', '^C\\d{7,}$')), name='customer_number_form'), models.CheckConstraint(condition=models.Q(('due_shift__in', ['next', 'previous', 'none'])), name='customer_due_shift_known'), models.CheckConstraint(condition=models.Q(('payment_months__lte', 12)), name='customer_payment_within_a_year')],
+                "verbose_name": "お客様",
+                "verbose_name_plural": "お客様",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("number__regex", "^C\\d{7,}$")), name="customer_number_form"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("due_shift__in", ["next", "previous", "none"])),
+                        name="customer_due_shift_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("payment_months__lte", 12)), name="customer_payment_within_a_year"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('email', models.EmailField(max_length=254, null=True, unique=True, verbose_name='Eメール')),
-                ('name', models.CharField(max_length=100, verbose_name='名前')),
-                ('kana', models.CharField(blank=True, max_length=100, verbose_name='フリガナ')),
-                ('department', models.CharField(blank=True, max_length=100, verbose_name='部署')),
-                ('position', models.CharField(blank=True, max_length=100, verbose_name='役職')),
-                ('phone', models.CharField(blank=True, max_length=20, verbose_name='電話番号')),
-                ('is_active', models.BooleanField(default=True, verbose_name='有効')),
-                ('is_staff', models.BooleanField(default=False, verbose_name='担当者')),
-                ('is_manager', models.BooleanField(default=False, verbose_name='管理者ユーザ')),
-                ('is_recipient', models.BooleanField(default=False, verbose_name='メール送信先')),
-                ('must_change_password', models.BooleanField(default=False, verbose_name='パスワード変更が必要')),
-                ('password_expires_at', models.DateTimeField(blank=True, null=True, verbose_name='初期パスワードの期限')),
-                ('language', models.CharField(choices=[('ja', '日本語'), ('en', 'English')], default='ja', max_length=5, verbose_name='言語')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='登録日時')),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
-                ('customer', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='users', to='accounts.customer', verbose_name='お客様')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                ("email", models.EmailField(max_length=254, null=True, unique=True, verbose_name="Eメール")),
+                ("name", models.CharField(max_length=100, verbose_name="名前")),
+                ("kana", models.CharField(blank=True, max_length=100, verbose_name="フリガナ")),
+                ("department", models.CharField(blank=True, max_length=100, verbose_name="部署")),
+                ("position", models.CharField(blank=True, max_length=100, verbose_name="役職")),
+                ("phone", models.CharField(blank=True, max_length=20, verbose_name="電話番号")),
+                ("is_active", models.BooleanField(default=True, verbose_name="有効")),
+                ("is_staff", models.BooleanField(default=False, verbose_name="担当者")),
+                ("is_manager", models.BooleanField(default=False, verbose_name="管理者ユーザ")),
+                ("is_recipient", models.BooleanField(default=False, verbose_name="メール送信先")),
+                ("must_change_password", models.BooleanField(default=False, verbose_name="パスワード変更が必要")),
+                (
+                    "password_expires_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="初期パスワードの期限"),
+                ),
+                (
+                    "language",
+                    models.CharField(
+                        choices=[("ja", "日本語"), ("en", "English")], default="ja", max_length=5, verbose_name="言語"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="登録日時")),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="users",
+                        to="accounts.customer",
+                        verbose_name="お客様",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'ユーザ',
-                'verbose_name_plural': 'ユーザ',
-                'indexes': [models.Index(fields=['customer', 'name'], name='users_of_customer')],
-                'constraints': [models.UniqueConstraint(fields=('customer', 'id'), name='user_customer_key'), models.UniqueConstraint(condition=models.Q(('is_recipient', True)), fields=('customer',), name='one_mail_recipient'), models.CheckConstraint(condition=models.Q(('email', django.db.models.functions.text.Lower('email'))), name='user_email_lower_case'), models.CheckConstraint(condition=models.Q(models.Q(('customer__isnull', True), ('is_staff', True)), models.Q(('customer__isnull', False), ('is_staff', False), ('is_superuser', False)), _connector='OR'), name='staff_have_no_customer'), models.CheckConstraint(condition=models.Q(models.Q(('email__isnull', False), ('is_active', True)), models.Q(('email__isnull', True), ('is_active', False), ('is_manager', False), ('is_recipient', False)), _connector='OR'), name='deleted_user_has_nothing'), models.CheckConstraint(condition=models.Q(models.Q(('is_manager', False), ('is_recipient', False)), ('customer__isnull', False), _connector='OR'), name='flags_need_a_customer')],
+                "verbose_name": "ユーザ",
+                "verbose_name_plural": "ユーザ",
+                "indexes": [models.Index(fields=["customer", "name"], name="users_of_customer")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("customer", "id"), name="user_customer_key"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_recipient", True)), fields=("customer",), name="one_mail_recipient"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("email", django.db.models.functions.text.Lower("email"))),
+                        name="user_email_lower_case",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("customer__isnull", True), ("is_staff", True)),
+                            models.Q(("customer__isnull", False), ("is_staff", False), ("is_superuser", False)),
+                            _connector="OR",
+                        ),
+                        name="staff_have_no_customer",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("email__isnull", False), ("is_active", True)),
+                            models.Q(
+                                ("email__isnull", True),
+                                ("is_active", False),
+                                ("is_manager", False),
+                                ("is_recipient", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="deleted_user_has_nothing",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("is_manager", False), ("is_recipient", False)),
+                            ("customer__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="flags_need_a_customer",
+                    ),
+                ],
             },
         ),
     ]

@@ -34,7 +34,9 @@ class OperatorCommand(BaseCommand):
         except ValidationError as invalid:
             raise CommandError(" ".join(invalid.messages), returncode=USAGE) from None
         except DatabaseError as error:
-            raise CommandError(f"データベースのエラーです: {str(error).strip().splitlines()[0]}", returncode=CONFIGURATION) from None
+            raise CommandError(
+                f"データベースのエラーです: {str(error).strip().splitlines()[0]}", returncode=CONFIGURATION
+            ) from None
         except KeyboardInterrupt:
             raise CommandError("中断しました。もう一度実行すれば続きから進みます。", returncode=130) from None
         except Stopped:
@@ -60,7 +62,9 @@ class OperatorCommand(BaseCommand):
         if found is None:
             raise CommandError("表がありません。先に migrate を実行してください。", returncode=CONFIGURATION)
         if found[0] or not found[1]:
-            raise CommandError("表の所有者ロールで実行してください（Webのロールではできません）。", returncode=CONFIGURATION)
+            raise CommandError(
+                "表の所有者ロールで実行してください（Webのロールではできません）。", returncode=CONFIGURATION
+            )
 
     def say(self, text):
         self.stdout.write(text)

@@ -8,312 +8,686 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('contracts', '0001_initial'),
-        ('orders', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("contracts", "0001_initial"),
+        ("orders", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Invoice',
+            name="Invoice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(max_length=20, unique=True, verbose_name='請求番号')),
-                ('kind', models.CharField(choices=[('invoice', '請求書'), ('correction', '修正'), ('return', '返還'), ('imported', '移行')], default='invoice', max_length=10, verbose_name='種類')),
-                ('state', models.CharField(choices=[('draft', '未確定'), ('fixed', '確定'), ('replaced', '差替済'), ('void', '取消')], default='draft', max_length=8, verbose_name='請求状態')),
-                ('month', models.DateField(verbose_name='請求対象年月')),
-                ('subject', models.CharField(max_length=100, verbose_name='件名')),
-                ('issued_on', models.DateField(verbose_name='請求日')),
-                ('due_on', models.DateField(verbose_name='支払期日')),
-                ('fix_due_on', models.DateField(verbose_name='確定予定日')),
-                ('fixed_on', models.DateField(null=True, verbose_name='確定日')),
-                ('payment_method', models.CharField(choices=[('transfer', '銀行振込'), ('debit', '口座振替'), ('card', 'クレジットカード')], max_length=10, verbose_name='支払方法')),
-                ('rounding', models.CharField(choices=[('down', '切り捨て'), ('half_up', '四捨五入'), ('up', '切り上げ')], max_length=8, verbose_name='消費税の端数処理')),
-                ('net', models.BigIntegerField(default=0, verbose_name='税抜金額')),
-                ('tax', models.BigIntegerField(default=0, verbose_name='消費税額')),
-                ('total', models.BigIntegerField(default=0, verbose_name='請求金額（税込）')),
-                ('addressee', models.JSONField(null=True, verbose_name='宛先')),
-                ('issuer', models.JSONField(null=True, verbose_name='発行者')),
-                ('template', models.CharField(default='v1', max_length=10)),
-                ('corrects', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='corrections', to='billing.invoice', verbose_name='訂正元')),
-                ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='invoices', to='accounts.customer', verbose_name='お客様')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(max_length=20, unique=True, verbose_name="請求番号")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("invoice", "請求書"),
+                            ("correction", "修正"),
+                            ("return", "返還"),
+                            ("imported", "移行"),
+                        ],
+                        default="invoice",
+                        max_length=10,
+                        verbose_name="種類",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("draft", "未確定"), ("fixed", "確定"), ("replaced", "差替済"), ("void", "取消")],
+                        default="draft",
+                        max_length=8,
+                        verbose_name="請求状態",
+                    ),
+                ),
+                ("month", models.DateField(verbose_name="請求対象年月")),
+                ("subject", models.CharField(max_length=100, verbose_name="件名")),
+                ("issued_on", models.DateField(verbose_name="請求日")),
+                ("due_on", models.DateField(verbose_name="支払期日")),
+                ("fix_due_on", models.DateField(verbose_name="確定予定日")),
+                ("fixed_on", models.DateField(null=True, verbose_name="確定日")),
+                (
+                    "payment_method",
+                    models.CharField(
+                        choices=[("transfer", "銀行振込"), ("debit", "口座振替"), ("card", "クレジットカード")],
+                        max_length=10,
+                        verbose_name="支払方法",
+                    ),
+                ),
+                (
+                    "rounding",
+                    models.CharField(
+                        choices=[("down", "切り捨て"), ("half_up", "四捨五入"), ("up", "切り上げ")],
+                        max_length=8,
+                        verbose_name="消費税の端数処理",
+                    ),
+                ),
+                ("net", models.BigIntegerField(default=0, verbose_name="税抜金額")),
+                ("tax", models.BigIntegerField(default=0, verbose_name="消費税額")),
+                ("total", models.BigIntegerField(default=0, verbose_name="請求金額（税込）")),
+                ("addressee", models.JSONField(null=True, verbose_name="宛先")),
+                ("issuer", models.JSONField(null=True, verbose_name="発行者")),
+                ("template", models.CharField(default="v1", max_length=10)),
+                (
+                    "corrects",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="corrections",
+                        to="billing.invoice",
+                        verbose_name="訂正元",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="invoices",
+                        to="accounts.customer",
+                        verbose_name="お客様",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '請求',
-                'verbose_name_plural': '請求',
+                "verbose_name": "請求",
+                "verbose_name_plural": "請求",
             },
         ),
         migrations.CreateModel(
-            name='Download',
+            name="Download",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(auto_now_add=True, verbose_name='日時')),
-                ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.customer')),
-                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('invoice', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='downloads', to='billing.invoice')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(auto_now_add=True, verbose_name="日時")),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.customer",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "invoice",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="downloads",
+                        to="billing.invoice",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'ダウンロード',
-                'verbose_name_plural': 'ダウンロード',
+                "verbose_name": "ダウンロード",
+                "verbose_name_plural": "ダウンロード",
             },
         ),
         migrations.CreateModel(
-            name='InvoiceLine',
+            name="InvoiceLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField(verbose_name='行')),
-                ('origin', models.CharField(choices=[('order', '注文'), ('correction', '修正'), ('rebill', '再請求'), ('usage', '従量'), ('adjustment', '調整'), ('discount', '値引き')], default='adjustment', max_length=10, verbose_name='由来')),
-                ('is_order_head', models.BooleanField(default=False, editable=False)),
-                ('product_code', models.CharField(blank=True, max_length=30, verbose_name='商品コード')),
-                ('item', models.CharField(max_length=100, verbose_name='品目')),
-                ('specification', models.CharField(blank=True, max_length=200, verbose_name='仕様')),
-                ('starts_on', models.DateField(verbose_name='利用開始日')),
-                ('ends_on', models.DateField(verbose_name='利用終了日')),
-                ('quantity', models.DecimalField(decimal_places=3, default=1, max_digits=12, verbose_name='数量')),
-                ('unit', models.CharField(blank=True, max_length=10, verbose_name='単位')),
-                ('unit_price', models.DecimalField(decimal_places=2, max_digits=14, verbose_name='単価')),
-                ('amount', models.BigIntegerField(verbose_name='金額')),
-                ('price_basis', models.CharField(choices=[('exclusive', '税抜'), ('inclusive', '税込')], default='exclusive', max_length=9, verbose_name='税抜・税込')),
-                ('tax_kind', models.CharField(choices=[('standard', '標準税率'), ('reduced', '軽減税率'), ('exempt', '非課税'), ('outside', '不課税')], default='standard', max_length=10, verbose_name='税区分')),
-                ('tax_rate', models.DecimalField(decimal_places=4, max_digits=5, verbose_name='税率')),
-                ('contract', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='contracts.contract')),
-                ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.customer')),
-                ('invoice', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='billing.invoice', verbose_name='請求')),
-                ('order', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='invoice_lines', to='orders.order')),
-                ('order_line', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='invoice_lines', to='orders.orderline')),
-                ('replaces', models.OneToOneField(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='replaced_by', to='billing.invoiceline')),
-                ('service', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='contracts.service')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveIntegerField(verbose_name="行")),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[
+                            ("order", "注文"),
+                            ("correction", "修正"),
+                            ("rebill", "再請求"),
+                            ("usage", "従量"),
+                            ("adjustment", "調整"),
+                            ("discount", "値引き"),
+                        ],
+                        default="adjustment",
+                        max_length=10,
+                        verbose_name="由来",
+                    ),
+                ),
+                ("is_order_head", models.BooleanField(default=False, editable=False)),
+                ("product_code", models.CharField(blank=True, max_length=30, verbose_name="商品コード")),
+                ("item", models.CharField(max_length=100, verbose_name="品目")),
+                ("specification", models.CharField(blank=True, max_length=200, verbose_name="仕様")),
+                ("starts_on", models.DateField(verbose_name="利用開始日")),
+                ("ends_on", models.DateField(verbose_name="利用終了日")),
+                ("quantity", models.DecimalField(decimal_places=3, default=1, max_digits=12, verbose_name="数量")),
+                ("unit", models.CharField(blank=True, max_length=10, verbose_name="単位")),
+                ("unit_price", models.DecimalField(decimal_places=2, max_digits=14, verbose_name="単価")),
+                ("amount", models.BigIntegerField(verbose_name="金額")),
+                (
+                    "price_basis",
+                    models.CharField(
+                        choices=[("exclusive", "税抜"), ("inclusive", "税込")],
+                        default="exclusive",
+                        max_length=9,
+                        verbose_name="税抜・税込",
+                    ),
+                ),
+                (
+                    "tax_kind",
+                    models.CharField(
+                        choices=[
+                            ("standard", "標準税率"),
+                            ("reduced", "軽減税率"),
+                            ("exempt", "非課税"),
+                            ("outside", "不課税"),
+                        ],
+                        default="standard",
+                        max_length=10,
+                        verbose_name="税区分",
+                    ),
+                ),
+                ("tax_rate", models.DecimalField(decimal_places=4, max_digits=5, verbose_name="税率")),
+                (
+                    "contract",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="contracts.contract",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.customer",
+                    ),
+                ),
+                (
+                    "invoice",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="lines",
+                        to="billing.invoice",
+                        verbose_name="請求",
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="invoice_lines",
+                        to="orders.order",
+                    ),
+                ),
+                (
+                    "order_line",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="invoice_lines",
+                        to="orders.orderline",
+                    ),
+                ),
+                (
+                    "replaces",
+                    models.OneToOneField(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="replaced_by",
+                        to="billing.invoiceline",
+                    ),
+                ),
+                (
+                    "service",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="contracts.service",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '請求明細',
-                'verbose_name_plural': '請求明細',
-                'ordering': ['position'],
+                "verbose_name": "請求明細",
+                "verbose_name_plural": "請求明細",
+                "ordering": ["position"],
             },
         ),
         migrations.CreateModel(
-            name='MonthRun',
+            name="MonthRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('month', models.DateField(verbose_name='対象年月')),
-                ('kind', models.CharField(choices=[('close', '月末締め'), ('open', '見込作成')], max_length=5, verbose_name='種類')),
-                ('as_of', models.DateField(verbose_name='基準日')),
-                ('started_at', models.DateTimeField(auto_now_add=True, verbose_name='開始')),
-                ('finished_at', models.DateTimeField(null=True, verbose_name='終了')),
-                ('expected', models.PositiveIntegerField(default=0, verbose_name='対象')),
-                ('fixed', models.PositiveIntegerField(default=0, verbose_name='確定')),
-                ('skipped', models.PositiveIntegerField(default=0, verbose_name='対象外')),
-                ('parked', models.PositiveIntegerField(default=0, verbose_name='保留')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("month", models.DateField(verbose_name="対象年月")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("close", "月末締め"), ("open", "見込作成")], max_length=5, verbose_name="種類"
+                    ),
+                ),
+                ("as_of", models.DateField(verbose_name="基準日")),
+                ("started_at", models.DateTimeField(auto_now_add=True, verbose_name="開始")),
+                ("finished_at", models.DateTimeField(null=True, verbose_name="終了")),
+                ("expected", models.PositiveIntegerField(default=0, verbose_name="対象")),
+                ("fixed", models.PositiveIntegerField(default=0, verbose_name="確定")),
+                ("skipped", models.PositiveIntegerField(default=0, verbose_name="対象外")),
+                ("parked", models.PositiveIntegerField(default=0, verbose_name="保留")),
             ],
             options={
-                'verbose_name': '月次処理',
-                'verbose_name_plural': '月次処理',
-                'ordering': ['-started_at'],
-                'indexes': [models.Index(fields=['month', 'kind'], name='runs_of_month')],
+                "verbose_name": "月次処理",
+                "verbose_name_plural": "月次処理",
+                "ordering": ["-started_at"],
+                "indexes": [models.Index(fields=["month", "kind"], name="runs_of_month")],
             },
         ),
         migrations.CreateModel(
-            name='Parked',
+            name="Parked",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('month', models.DateField(verbose_name='対象年月')),
-                ('reason', models.TextField(verbose_name='理由')),
-                ('parked_at', models.DateTimeField(auto_now_add=True, verbose_name='保留日時')),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.customer', verbose_name='お客様')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("month", models.DateField(verbose_name="対象年月")),
+                ("reason", models.TextField(verbose_name="理由")),
+                ("parked_at", models.DateTimeField(auto_now_add=True, verbose_name="保留日時")),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.customer",
+                        verbose_name="お客様",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '保留',
-                'verbose_name_plural': '保留',
+                "verbose_name": "保留",
+                "verbose_name_plural": "保留",
             },
         ),
         migrations.CreateModel(
-            name='TaxTotal',
+            name="TaxTotal",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('standard', '標準税率'), ('reduced', '軽減税率'), ('exempt', '非課税'), ('outside', '不課税')], max_length=10, verbose_name='税区分')),
-                ('rate', models.DecimalField(decimal_places=4, max_digits=5, verbose_name='税率')),
-                ('base', models.BigIntegerField(verbose_name='対象額（税抜）')),
-                ('tax', models.BigIntegerField(verbose_name='消費税額')),
-                ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.customer')),
-                ('invoice', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='tax_totals', to='billing.invoice')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("standard", "標準税率"),
+                            ("reduced", "軽減税率"),
+                            ("exempt", "非課税"),
+                            ("outside", "不課税"),
+                        ],
+                        max_length=10,
+                        verbose_name="税区分",
+                    ),
+                ),
+                ("rate", models.DecimalField(decimal_places=4, max_digits=5, verbose_name="税率")),
+                ("base", models.BigIntegerField(verbose_name="対象額（税抜）")),
+                ("tax", models.BigIntegerField(verbose_name="消費税額")),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.customer",
+                    ),
+                ),
+                (
+                    "invoice",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="tax_totals",
+                        to="billing.invoice",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '税区分ごとの合計',
-                'verbose_name_plural': '税区分ごとの合計',
-                'ordering': ['-rate', 'kind'],
+                "verbose_name": "税区分ごとの合計",
+                "verbose_name_plural": "税区分ごとの合計",
+                "ordering": ["-rate", "kind"],
             },
         ),
         migrations.CreateModel(
-            name='InvoicePdf',
+            name="InvoicePdf",
             fields=[
-                ('invoice', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='pdf', serialize=False, to='billing.invoice')),
-                ('content', models.BinaryField()),
-                ('sha256', models.CharField(max_length=64, verbose_name='SHA-256')),
-                ('size', models.PositiveIntegerField(verbose_name='サイズ')),
-                ('rendered_at', models.DateTimeField(auto_now_add=True, verbose_name='作成日時')),
-                ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.customer')),
+                (
+                    "invoice",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="pdf",
+                        serialize=False,
+                        to="billing.invoice",
+                    ),
+                ),
+                ("content", models.BinaryField()),
+                ("sha256", models.CharField(max_length=64, verbose_name="SHA-256")),
+                ("size", models.PositiveIntegerField(verbose_name="サイズ")),
+                ("rendered_at", models.DateTimeField(auto_now_add=True, verbose_name="作成日時")),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.customer",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '請求書PDF',
-                'verbose_name_plural': '請求書PDF',
+                "verbose_name": "請求書PDF",
+                "verbose_name_plural": "請求書PDF",
             },
         ),
         migrations.CreateModel(
-            name='Rendering',
+            name="Rendering",
             fields=[
-                ('invoice', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='rendering', serialize=False, to='billing.invoice', verbose_name='請求')),
-                ('tries', models.PositiveSmallIntegerField(default=0, verbose_name='試行回数')),
-                ('error', models.TextField(verbose_name='エラー')),
-                ('parked_at', models.DateTimeField(null=True, verbose_name='保留日時')),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.customer', verbose_name='お客様')),
+                (
+                    "invoice",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="rendering",
+                        serialize=False,
+                        to="billing.invoice",
+                        verbose_name="請求",
+                    ),
+                ),
+                ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="試行回数")),
+                ("error", models.TextField(verbose_name="エラー")),
+                ("parked_at", models.DateTimeField(null=True, verbose_name="保留日時")),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.customer",
+                        verbose_name="お客様",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'PDF作成の失敗',
-                'verbose_name_plural': 'PDF作成の失敗',
+                "verbose_name": "PDF作成の失敗",
+                "verbose_name_plural": "PDF作成の失敗",
             },
         ),
         migrations.AddIndex(
-            model_name='invoice',
-            index=models.Index(models.F('customer'), models.OrderBy(models.F('month'), descending=True), models.OrderBy(models.F('number'), descending=True), name='invoices_of_customer'),
+            model_name="invoice",
+            index=models.Index(
+                models.F("customer"),
+                models.OrderBy(models.F("month"), descending=True),
+                models.OrderBy(models.F("number"), descending=True),
+                name="invoices_of_customer",
+            ),
         ),
         migrations.AddIndex(
-            model_name='invoice',
-            index=models.Index(fields=['month', 'customer'], name='invoices_of_month'),
+            model_name="invoice",
+            index=models.Index(fields=["month", "customer"], name="invoices_of_month"),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.UniqueConstraint(fields=('customer', 'id'), name='invoice_customer_key'),
+            model_name="invoice",
+            constraint=models.UniqueConstraint(fields=("customer", "id"), name="invoice_customer_key"),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind__in', ['invoice', 'correction']), ('state__in', ['draft', 'fixed'])), fields=('customer', 'month'), name='one_live_invoice_a_month'),
+            model_name="invoice",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind__in", ["invoice", "correction"]), ("state__in", ["draft", "fixed"])),
+                fields=("customer", "month"),
+                name="one_live_invoice_a_month",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(('number__regex', '^[A-Z0-9-]{1,20}$')), name='invoice_number_form'),
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("number__regex", "^[A-Z0-9-]{1,20}$")), name="invoice_number_form"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['invoice', 'correction', 'return', 'imported'])), name='invoice_kind_known'),
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["invoice", "correction", "return", "imported"])),
+                name="invoice_kind_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'fixed', 'replaced', 'void'])), name='invoice_state_known'),
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["draft", "fixed", "replaced", "void"])), name="invoice_state_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(('month__day', 1)), name='invoice_month_is_first_day'),
+            model_name="invoice",
+            constraint=models.CheckConstraint(condition=models.Q(("month__day", 1)), name="invoice_month_is_first_day"),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(('total', django.db.models.expressions.CombinedExpression(models.F('net'), '+', models.F('tax')))), name='invoice_adds_up'),
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("total", django.db.models.expressions.CombinedExpression(models.F("net"), "+", models.F("tax")))
+                ),
+                name="invoice_adds_up",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(('state', 'draft'), ('kind', 'return'), ('total__gte', 0), _connector='OR'), name='invoice_asks_for_money'),
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state", "draft"), ("kind", "return"), ("total__gte", 0), _connector="OR"),
+                name="invoice_asks_for_money",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('fixed_on', None), ('state', 'draft')), models.Q(models.Q(('state', 'draft'), _negated=True), ('addressee__isnull', False), ('fixed_on__isnull', False), ('issuer__isnull', False)), _connector='OR'), name='invoice_fixed_whole'),
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("fixed_on", None), ("state", "draft")),
+                    models.Q(
+                        models.Q(("state", "draft"), _negated=True),
+                        ("addressee__isnull", False),
+                        ("fixed_on__isnull", False),
+                        ("issuer__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="invoice_fixed_whole",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('corrects', None), ('kind__in', ['invoice', 'imported'])), models.Q(('corrects__isnull', False), ('kind__in', ['correction', 'return'])), _connector='OR'), name='invoice_correction_names_one'),
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("corrects", None), ("kind__in", ["invoice", "imported"])),
+                    models.Q(("corrects__isnull", False), ("kind__in", ["correction", "return"])),
+                    _connector="OR",
+                ),
+                name="invoice_correction_names_one",
+            ),
         ),
         migrations.AddIndex(
-            model_name='download',
-            index=models.Index(models.F('customer'), models.F('invoice'), models.OrderBy(models.F('at'), descending=True), name='downloads_of_invoice'),
+            model_name="download",
+            index=models.Index(
+                models.F("customer"),
+                models.F("invoice"),
+                models.OrderBy(models.F("at"), descending=True),
+                name="downloads_of_invoice",
+            ),
         ),
         migrations.AddIndex(
-            model_name='invoiceline',
-            index=models.Index(fields=['customer', 'invoice'], name='lines_of_invoice'),
+            model_name="invoiceline",
+            index=models.Index(fields=["customer", "invoice"], name="lines_of_invoice"),
         ),
         migrations.AddIndex(
-            model_name='invoiceline',
-            index=models.Index(fields=['customer', 'order'], name='invoice_lines_of_order'),
+            model_name="invoiceline",
+            index=models.Index(fields=["customer", "order"], name="invoice_lines_of_order"),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.UniqueConstraint(fields=('customer', 'id'), name='invoice_line_customer_key'),
+            model_name="invoiceline",
+            constraint=models.UniqueConstraint(fields=("customer", "id"), name="invoice_line_customer_key"),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.UniqueConstraint(deferrable=django.db.models.constraints.Deferrable['DEFERRED'], fields=('invoice', 'position'), name='invoice_line_position'),
+            model_name="invoiceline",
+            constraint=models.UniqueConstraint(
+                deferrable=django.db.models.constraints.Deferrable["DEFERRED"],
+                fields=("invoice", "position"),
+                name="invoice_line_position",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.UniqueConstraint(condition=models.Q(('origin', 'order')), fields=('order_line',), name='order_line_billed_once'),
+            model_name="invoiceline",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("origin", "order")), fields=("order_line",), name="order_line_billed_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_order_head', True)), fields=('order',), name='order_has_one_head'),
+            model_name="invoiceline",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_order_head", True)), fields=("order",), name="order_has_one_head"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.CheckConstraint(condition=models.Q(('origin__in', ['order', 'correction', 'rebill', 'usage', 'adjustment', 'discount'])), name='invoice_line_origin'),
+            model_name="invoiceline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("origin__in", ["order", "correction", "rebill", "usage", "adjustment", "discount"])
+                ),
+                name="invoice_line_origin",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('origin', 'order'), _negated=True), models.Q(('contract__isnull', False), ('order__isnull', False), ('order_line__isnull', False)), _connector='OR'), name='invoice_line_names_order'),
+            model_name="invoiceline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("origin", "order"), _negated=True),
+                    models.Q(("contract__isnull", False), ("order__isnull", False), ("order_line__isnull", False)),
+                    _connector="OR",
+                ),
+                name="invoice_line_names_order",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('origin', 'rebill'), _negated=True), ('replaces__isnull', False), _connector='OR'), name='rebilled_line_names_one'),
+            model_name="invoiceline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("origin", "rebill"), _negated=True), ("replaces__isnull", False), _connector="OR"
+                ),
+                name="rebilled_line_names_one",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.CheckConstraint(condition=models.Q(('is_order_head', False), ('origin', 'order'), _connector='OR'), name='head_is_original'),
+            model_name="invoiceline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("is_order_head", False), ("origin", "order"), _connector="OR"),
+                name="head_is_original",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_on__gte', models.F('starts_on'))), name='invoice_line_period'),
+            model_name="invoiceline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ends_on__gte", models.F("starts_on"))), name="invoice_line_period"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.CheckConstraint(condition=models.Q(('tax_rate__gte', 0), ('tax_rate__lt', 1)), name='invoice_line_rate'),
+            model_name="invoiceline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("tax_rate__gte", 0), ("tax_rate__lt", 1)), name="invoice_line_rate"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.CheckConstraint(condition=models.Q(('tax_kind__in', ['standard', 'reduced', 'exempt', 'outside'])), name='invoice_line_tax_kind'),
+            model_name="invoiceline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("tax_kind__in", ["standard", "reduced", "exempt", "outside"])),
+                name="invoice_line_tax_kind",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.CheckConstraint(condition=models.Q(('price_basis__in', ['exclusive', 'inclusive'])), name='invoice_line_basis'),
+            model_name="invoiceline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("price_basis__in", ["exclusive", "inclusive"])), name="invoice_line_basis"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='parked',
-            constraint=models.UniqueConstraint(fields=('customer', 'month'), name='parked_once_a_month'),
+            model_name="parked",
+            constraint=models.UniqueConstraint(fields=("customer", "month"), name="parked_once_a_month"),
         ),
         migrations.AddIndex(
-            model_name='taxtotal',
-            index=models.Index(fields=['customer', 'invoice'], name='totals_of_invoice'),
+            model_name="taxtotal",
+            index=models.Index(fields=["customer", "invoice"], name="totals_of_invoice"),
         ),
         migrations.AddConstraint(
-            model_name='taxtotal',
-            constraint=models.UniqueConstraint(fields=('invoice', 'kind', 'rate'), name='one_total_a_tax_class'),
+            model_name="taxtotal",
+            constraint=models.UniqueConstraint(fields=("invoice", "kind", "rate"), name="one_total_a_tax_class"),
         ),
         migrations.AddConstraint(
-            model_name='taxtotal',
-            constraint=models.CheckConstraint(condition=models.Q(('rate__gt', 0), ('tax', 0), _connector='OR'), name='no_tax_without_rate'),
+            model_name="taxtotal",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("rate__gt", 0), ("tax", 0), _connector="OR"), name="no_tax_without_rate"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='taxtotal',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['standard', 'reduced', 'exempt', 'outside'])), name='tax_total_kind'),
+            model_name="taxtotal",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["standard", "reduced", "exempt", "outside"])), name="tax_total_kind"
+            ),
         ),
         migrations.AddIndex(
-            model_name='invoicepdf',
-            index=models.Index(fields=['customer', 'invoice'], include=('size',), name='pdf_of_invoice'),
+            model_name="invoicepdf",
+            index=models.Index(fields=["customer", "invoice"], include=("size",), name="pdf_of_invoice"),
         ),
         migrations.AddConstraint(
-            model_name='invoicepdf',
-            constraint=models.CheckConstraint(condition=models.Q(('sha256', models.Func(models.F('content'), output_field=models.CharField(), template="encode(sha256(%(expressions)s), 'hex')"))), name='pdf_is_what_was_hashed'),
+            model_name="invoicepdf",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "sha256",
+                        models.Func(
+                            models.F("content"),
+                            output_field=models.CharField(),
+                            template="encode(sha256(%(expressions)s), 'hex')",
+                        ),
+                    )
+                ),
+                name="pdf_is_what_was_hashed",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoicepdf',
-            constraint=models.CheckConstraint(condition=models.Q(('size', models.Func(models.F('content'), function='octet_length', output_field=models.IntegerField()))), name='pdf_is_whole'),
+            model_name="invoicepdf",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "size",
+                        models.Func(models.F("content"), function="octet_length", output_field=models.IntegerField()),
+                    )
+                ),
+                name="pdf_is_whole",
+            ),
         ),
     ]

@@ -7,133 +7,272 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Service',
+            name="Service",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.SlugField(max_length=30, unique=True, verbose_name='サービスコード')),
-                ('name', models.CharField(max_length=100, verbose_name='サービス')),
-                ('prorate', models.BooleanField(default=False, help_text='最初と最後の月を日割りで請求します', verbose_name='日割')),
-                ('position', models.PositiveSmallIntegerField(default=0, verbose_name='順番')),
-                ('published', models.BooleanField(default=True, verbose_name='公開')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.SlugField(max_length=30, unique=True, verbose_name="サービスコード")),
+                ("name", models.CharField(max_length=100, verbose_name="サービス")),
+                (
+                    "prorate",
+                    models.BooleanField(
+                        default=False, help_text="最初と最後の月を日割りで請求します", verbose_name="日割"
+                    ),
+                ),
+                ("position", models.PositiveSmallIntegerField(default=0, verbose_name="順番")),
+                ("published", models.BooleanField(default=True, verbose_name="公開")),
             ],
             options={
-                'verbose_name': 'サービス',
-                'verbose_name_plural': 'サービス',
-                'ordering': ['position', 'id'],
+                "verbose_name": "サービス",
+                "verbose_name_plural": "サービス",
+                "ordering": ["position", "id"],
             },
         ),
         migrations.CreateModel(
-            name='Contract',
+            name="Contract",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(max_length=20, unique=True, verbose_name='契約番号')),
-                ('name', models.CharField(max_length=100, verbose_name='契約名')),
-                ('plan', models.CharField(blank=True, max_length=100, verbose_name='プラン')),
-                ('form', models.CharField(choices=[('monthly', '月額'), ('yearly', '年額'), ('once', '一括')], default='monthly', max_length=8, verbose_name='契約形態')),
-                ('start_on', models.DateField(verbose_name='契約開始日')),
-                ('cancel_on', models.DateField(blank=True, help_text='この日まで使えます', null=True, verbose_name='解約日')),
-                ('auto_renew', models.BooleanField(default=True, verbose_name='自動更新')),
-                ('note', models.TextField(blank=True, max_length=2000, verbose_name='備考')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='最終更新日')),
-                ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='contracts', to='accounts.customer', verbose_name='お客様')),
-                ('service', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='contracts.service', verbose_name='サービス')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(max_length=20, unique=True, verbose_name="契約番号")),
+                ("name", models.CharField(max_length=100, verbose_name="契約名")),
+                ("plan", models.CharField(blank=True, max_length=100, verbose_name="プラン")),
+                (
+                    "form",
+                    models.CharField(
+                        choices=[("monthly", "月額"), ("yearly", "年額"), ("once", "一括")],
+                        default="monthly",
+                        max_length=8,
+                        verbose_name="契約形態",
+                    ),
+                ),
+                ("start_on", models.DateField(verbose_name="契約開始日")),
+                (
+                    "cancel_on",
+                    models.DateField(blank=True, help_text="この日まで使えます", null=True, verbose_name="解約日"),
+                ),
+                ("auto_renew", models.BooleanField(default=True, verbose_name="自動更新")),
+                ("note", models.TextField(blank=True, max_length=2000, verbose_name="備考")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="最終更新日")),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="contracts",
+                        to="accounts.customer",
+                        verbose_name="お客様",
+                    ),
+                ),
+                (
+                    "service",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="contracts.service", verbose_name="サービス"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '契約',
-                'verbose_name_plural': '契約',
+                "verbose_name": "契約",
+                "verbose_name_plural": "契約",
             },
         ),
         migrations.CreateModel(
-            name='Term',
+            name="Term",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sequence', models.PositiveIntegerField(verbose_name='期')),
-                ('starts_on', models.DateField(verbose_name='開始日')),
-                ('ends_on', models.DateField(verbose_name='終了日')),
-                ('contract', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='terms', to='contracts.contract', verbose_name='契約')),
-                ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.customer')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sequence", models.PositiveIntegerField(verbose_name="期")),
+                ("starts_on", models.DateField(verbose_name="開始日")),
+                ("ends_on", models.DateField(verbose_name="終了日")),
+                (
+                    "contract",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="terms",
+                        to="contracts.contract",
+                        verbose_name="契約",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.customer",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '契約期間',
-                'verbose_name_plural': '契約期間',
-                'ordering': ['contract', 'sequence'],
+                "verbose_name": "契約期間",
+                "verbose_name_plural": "契約期間",
+                "ordering": ["contract", "sequence"],
             },
         ),
         migrations.CreateModel(
-            name='ContractLine',
+            name="ContractLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField(default=1, verbose_name='行')),
-                ('product_code', models.CharField(blank=True, max_length=30, verbose_name='商品コード')),
-                ('item', models.CharField(max_length=100, verbose_name='品目')),
-                ('specification', models.CharField(blank=True, max_length=200, verbose_name='仕様')),
-                ('quantity', models.DecimalField(decimal_places=3, default=1, max_digits=12, verbose_name='数量')),
-                ('unit', models.CharField(blank=True, max_length=10, verbose_name='単位')),
-                ('unit_price', models.DecimalField(decimal_places=2, max_digits=14, verbose_name='単価')),
-                ('amount', models.BigIntegerField(editable=False, verbose_name='金額')),
-                ('net', models.BigIntegerField(editable=False, verbose_name='税抜金額')),
-                ('price_basis', models.CharField(choices=[('exclusive', '税抜'), ('inclusive', '税込')], default='exclusive', max_length=9, verbose_name='税抜・税込')),
-                ('tax_kind', models.CharField(choices=[('standard', '標準税率'), ('reduced', '軽減税率'), ('exempt', '非課税'), ('outside', '不課税')], default='standard', max_length=10, verbose_name='税区分')),
-                ('charge_from', models.DateField(blank=True, null=True, verbose_name='課金開始日')),
-                ('charge_to', models.DateField(blank=True, null=True, verbose_name='課金終了日')),
-                ('contract', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='contracts.contract')),
-                ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.customer')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField(default=1, verbose_name="行")),
+                ("product_code", models.CharField(blank=True, max_length=30, verbose_name="商品コード")),
+                ("item", models.CharField(max_length=100, verbose_name="品目")),
+                ("specification", models.CharField(blank=True, max_length=200, verbose_name="仕様")),
+                ("quantity", models.DecimalField(decimal_places=3, default=1, max_digits=12, verbose_name="数量")),
+                ("unit", models.CharField(blank=True, max_length=10, verbose_name="単位")),
+                ("unit_price", models.DecimalField(decimal_places=2, max_digits=14, verbose_name="単価")),
+                ("amount", models.BigIntegerField(editable=False, verbose_name="金額")),
+                ("net", models.BigIntegerField(editable=False, verbose_name="税抜金額")),
+                (
+                    "price_basis",
+                    models.CharField(
+                        choices=[("exclusive", "税抜"), ("inclusive", "税込")],
+                        default="exclusive",
+                        max_length=9,
+                        verbose_name="税抜・税込",
+                    ),
+                ),
+                (
+                    "tax_kind",
+                    models.CharField(
+                        choices=[
+                            ("standard", "標準税率"),
+                            ("reduced", "軽減税率"),
+                            ("exempt", "非課税"),
+                            ("outside", "不課税"),
+                        ],
+                        default="standard",
+                        max_length=10,
+                        verbose_name="税区分",
+                    ),
+                ),
+                ("charge_from", models.DateField(blank=True, null=True, verbose_name="課金開始日")),
+                ("charge_to", models.DateField(blank=True, null=True, verbose_name="課金終了日")),
+                (
+                    "contract",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="lines",
+                        to="contracts.contract",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.customer",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '契約明細',
-                'verbose_name_plural': '契約明細',
-                'ordering': ['position'],
-                'indexes': [models.Index(fields=['customer', 'contract'], name='lines_of_contract')],
-                'constraints': [models.UniqueConstraint(fields=('customer', 'id'), name='contract_line_customer_key'), models.UniqueConstraint(deferrable=django.db.models.constraints.Deferrable['DEFERRED'], fields=('contract', 'position'), name='contract_line_position'), models.CheckConstraint(condition=models.Q(('amount', models.Func(django.db.models.expressions.CombinedExpression(models.F('quantity'), '*', models.F('unit_price')), function='trunc', output_field=models.DecimalField()))), name='contract_line_amount'), models.CheckConstraint(condition=models.Q(('price_basis', 'inclusive'), models.Q(('net', models.F('amount')), ('price_basis', 'exclusive')), _connector='OR'), name='contract_line_basis'), models.CheckConstraint(condition=models.Q(('tax_kind__in', ['standard', 'reduced', 'exempt', 'outside'])), name='contract_line_tax_kind'), models.CheckConstraint(condition=models.Q(('charge_from', None), ('charge_to', None), ('charge_to__gte', models.F('charge_from')), _connector='OR'), name='contract_line_period', violation_error_message='課金終了日は課金開始日以降の日付を入力してください')],
+                "verbose_name": "契約明細",
+                "verbose_name_plural": "契約明細",
+                "ordering": ["position"],
+                "indexes": [models.Index(fields=["customer", "contract"], name="lines_of_contract")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("customer", "id"), name="contract_line_customer_key"),
+                    models.UniqueConstraint(
+                        deferrable=django.db.models.constraints.Deferrable["DEFERRED"],
+                        fields=("contract", "position"),
+                        name="contract_line_position",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "amount",
+                                models.Func(
+                                    django.db.models.expressions.CombinedExpression(
+                                        models.F("quantity"), "*", models.F("unit_price")
+                                    ),
+                                    function="trunc",
+                                    output_field=models.DecimalField(),
+                                ),
+                            )
+                        ),
+                        name="contract_line_amount",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("price_basis", "inclusive"),
+                            models.Q(("net", models.F("amount")), ("price_basis", "exclusive")),
+                            _connector="OR",
+                        ),
+                        name="contract_line_basis",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("tax_kind__in", ["standard", "reduced", "exempt", "outside"])),
+                        name="contract_line_tax_kind",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("charge_from", None),
+                            ("charge_to", None),
+                            ("charge_to__gte", models.F("charge_from")),
+                            _connector="OR",
+                        ),
+                        name="contract_line_period",
+                        violation_error_message="課金終了日は課金開始日以降の日付を入力してください",
+                    ),
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='contract',
-            index=models.Index(fields=['customer', 'number'], name='contracts_of_customer'),
+            model_name="contract",
+            index=models.Index(fields=["customer", "number"], name="contracts_of_customer"),
         ),
         migrations.AddConstraint(
-            model_name='contract',
-            constraint=models.UniqueConstraint(fields=('customer', 'id'), name='contract_customer_key'),
+            model_name="contract",
+            constraint=models.UniqueConstraint(fields=("customer", "id"), name="contract_customer_key"),
         ),
         migrations.AddConstraint(
-            model_name='contract',
-            constraint=models.CheckConstraint(condition=models.Q(('number__regex', '^K\\d{7,}$')), name='contract_number_form'),
+            model_name="contract",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("number__regex", "^K\\d{7,}$")), name="contract_number_form"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='contract',
-            constraint=models.CheckConstraint(condition=models.Q(('form__in', ['monthly', 'yearly', 'once'])), name='contract_form_known'),
+            model_name="contract",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("form__in", ["monthly", "yearly", "once"])), name="contract_form_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='contract',
-            constraint=models.CheckConstraint(condition=models.Q(('cancel_on', None), ('cancel_on__gte', models.F('start_on')), _connector='OR'), name='contract_ends_after_start', violation_error_message='解約日は契約開始日以降の日付を入力してください'),
+            model_name="contract",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("cancel_on", None), ("cancel_on__gte", models.F("start_on")), _connector="OR"),
+                name="contract_ends_after_start",
+                violation_error_message="解約日は契約開始日以降の日付を入力してください",
+            ),
         ),
         migrations.AddIndex(
-            model_name='term',
-            index=models.Index(fields=['customer', 'contract'], name='terms_of_contract'),
+            model_name="term",
+            index=models.Index(fields=["customer", "contract"], name="terms_of_contract"),
         ),
         migrations.AddConstraint(
-            model_name='term',
-            constraint=models.UniqueConstraint(fields=('customer', 'id'), name='term_customer_key'),
+            model_name="term",
+            constraint=models.UniqueConstraint(fields=("customer", "id"), name="term_customer_key"),
         ),
         migrations.AddConstraint(
-            model_name='term',
-            constraint=models.UniqueConstraint(fields=('contract', 'starts_on'), name='one_term_a_first_day'),
+            model_name="term",
+            constraint=models.UniqueConstraint(fields=("contract", "starts_on"), name="one_term_a_first_day"),
         ),
         migrations.AddConstraint(
-            model_name='term',
-            constraint=models.UniqueConstraint(fields=('contract', 'sequence'), name='one_term_a_sequence'),
+            model_name="term",
+            constraint=models.UniqueConstraint(fields=("contract", "sequence"), name="one_term_a_sequence"),
         ),
         migrations.AddConstraint(
-            model_name='term',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_on__gte', models.F('starts_on'))), name='term_ends_after_start'),
+            model_name="term",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ends_on__gte", models.F("starts_on"))), name="term_ends_after_start"
+            ),
         ),
     ]

@@ -5,112 +5,209 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('contracts', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("contracts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Order',
+            name="Order",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(max_length=20, unique=True, verbose_name='注文番号')),
-                ('kind', models.CharField(choices=[('new', '新規'), ('renewal', '更新')], max_length=8, verbose_name='注文区分')),
-                ('ordered_on', models.DateField(verbose_name='注文日')),
-                ('month', models.DateField(verbose_name='対象年月')),
-                ('amount', models.BigIntegerField(verbose_name='注文金額（税抜）')),
-                ('reversed_on', models.DateField(blank=True, null=True, verbose_name='取消日')),
-                ('contract', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='contracts.contract', verbose_name='契約')),
-                ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='accounts.customer', verbose_name='お客様')),
-                ('term', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, to='contracts.term', verbose_name='契約期間')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(max_length=20, unique=True, verbose_name="注文番号")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("new", "新規"), ("renewal", "更新")], max_length=8, verbose_name="注文区分"
+                    ),
+                ),
+                ("ordered_on", models.DateField(verbose_name="注文日")),
+                ("month", models.DateField(verbose_name="対象年月")),
+                ("amount", models.BigIntegerField(verbose_name="注文金額（税抜）")),
+                ("reversed_on", models.DateField(blank=True, null=True, verbose_name="取消日")),
+                (
+                    "contract",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to="contracts.contract",
+                        verbose_name="契約",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="orders",
+                        to="accounts.customer",
+                        verbose_name="お客様",
+                    ),
+                ),
+                (
+                    "term",
+                    models.OneToOneField(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="contracts.term",
+                        verbose_name="契約期間",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '注文',
-                'verbose_name_plural': '注文',
+                "verbose_name": "注文",
+                "verbose_name_plural": "注文",
             },
         ),
         migrations.CreateModel(
-            name='OrderLine',
+            name="OrderLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField(verbose_name='行')),
-                ('product_code', models.CharField(blank=True, max_length=30, verbose_name='商品コード')),
-                ('item', models.CharField(max_length=100, verbose_name='品目')),
-                ('specification', models.CharField(blank=True, max_length=200, verbose_name='仕様')),
-                ('starts_on', models.DateField(verbose_name='利用開始日')),
-                ('ends_on', models.DateField(verbose_name='利用終了日')),
-                ('quantity', models.DecimalField(decimal_places=3, max_digits=12, verbose_name='数量')),
-                ('unit', models.CharField(blank=True, max_length=10, verbose_name='単位')),
-                ('unit_price', models.DecimalField(decimal_places=2, max_digits=14, verbose_name='単価')),
-                ('amount', models.BigIntegerField(verbose_name='金額')),
-                ('net', models.BigIntegerField(verbose_name='税抜金額')),
-                ('price_basis', models.CharField(choices=[('exclusive', '税抜'), ('inclusive', '税込')], max_length=9, verbose_name='税抜・税込')),
-                ('tax_kind', models.CharField(choices=[('standard', '標準税率'), ('reduced', '軽減税率'), ('exempt', '非課税'), ('outside', '不課税')], max_length=10, verbose_name='税区分')),
-                ('tax_rate', models.DecimalField(decimal_places=4, max_digits=5, verbose_name='税率')),
-                ('contract_line', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='contracts.contractline')),
-                ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.customer')),
-                ('order', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='orders.order')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField(verbose_name="行")),
+                ("product_code", models.CharField(blank=True, max_length=30, verbose_name="商品コード")),
+                ("item", models.CharField(max_length=100, verbose_name="品目")),
+                ("specification", models.CharField(blank=True, max_length=200, verbose_name="仕様")),
+                ("starts_on", models.DateField(verbose_name="利用開始日")),
+                ("ends_on", models.DateField(verbose_name="利用終了日")),
+                ("quantity", models.DecimalField(decimal_places=3, max_digits=12, verbose_name="数量")),
+                ("unit", models.CharField(blank=True, max_length=10, verbose_name="単位")),
+                ("unit_price", models.DecimalField(decimal_places=2, max_digits=14, verbose_name="単価")),
+                ("amount", models.BigIntegerField(verbose_name="金額")),
+                ("net", models.BigIntegerField(verbose_name="税抜金額")),
+                (
+                    "price_basis",
+                    models.CharField(
+                        choices=[("exclusive", "税抜"), ("inclusive", "税込")], max_length=9, verbose_name="税抜・税込"
+                    ),
+                ),
+                (
+                    "tax_kind",
+                    models.CharField(
+                        choices=[
+                            ("standard", "標準税率"),
+                            ("reduced", "軽減税率"),
+                            ("exempt", "非課税"),
+                            ("outside", "不課税"),
+                        ],
+                        max_length=10,
+                        verbose_name="税区分",
+                    ),
+                ),
+                ("tax_rate", models.DecimalField(decimal_places=4, max_digits=5, verbose_name="税率")),
+                (
+                    "contract_line",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="contracts.contractline",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.customer",
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="lines",
+                        to="orders.order",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '注文明細',
-                'verbose_name_plural': '注文明細',
-                'ordering': ['position'],
+                "verbose_name": "注文明細",
+                "verbose_name_plural": "注文明細",
+                "ordering": ["position"],
             },
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(models.F('customer'), models.OrderBy(models.F('month'), descending=True), models.OrderBy(models.F('number'), descending=True), name='orders_of_customer'),
+            model_name="order",
+            index=models.Index(
+                models.F("customer"),
+                models.OrderBy(models.F("month"), descending=True),
+                models.OrderBy(models.F("number"), descending=True),
+                name="orders_of_customer",
+            ),
         ),
         migrations.AddIndex(
-            model_name='order',
-            index=models.Index(fields=['customer', 'contract'], name='orders_of_contract'),
+            model_name="order",
+            index=models.Index(fields=["customer", "contract"], name="orders_of_contract"),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.UniqueConstraint(fields=('customer', 'id'), name='order_customer_key'),
+            model_name="order",
+            constraint=models.UniqueConstraint(fields=("customer", "id"), name="order_customer_key"),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('number__regex', '^O\\d{6}-\\d{6,}$')), name='order_number_form'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("number__regex", "^O\\d{6}-\\d{6,}$")), name="order_number_form"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['new', 'renewal'])), name='order_kind_known'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["new", "renewal"])), name="order_kind_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('month__day', 1)), name='order_month_is_first_day'),
+            model_name="order",
+            constraint=models.CheckConstraint(condition=models.Q(("month__day", 1)), name="order_month_is_first_day"),
         ),
         migrations.AddIndex(
-            model_name='orderline',
-            index=models.Index(fields=['customer', 'order'], name='lines_of_order'),
+            model_name="orderline",
+            index=models.Index(fields=["customer", "order"], name="lines_of_order"),
         ),
         migrations.AddConstraint(
-            model_name='orderline',
-            constraint=models.UniqueConstraint(fields=('customer', 'id'), name='order_line_customer_key'),
+            model_name="orderline",
+            constraint=models.UniqueConstraint(fields=("customer", "id"), name="order_line_customer_key"),
         ),
         migrations.AddConstraint(
-            model_name='orderline',
-            constraint=models.UniqueConstraint(fields=('order', 'position'), name='order_line_position'),
+            model_name="orderline",
+            constraint=models.UniqueConstraint(fields=("order", "position"), name="order_line_position"),
         ),
         migrations.AddConstraint(
-            model_name='orderline',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_on__gte', models.F('starts_on'))), name='order_line_period'),
+            model_name="orderline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ends_on__gte", models.F("starts_on"))), name="order_line_period"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='orderline',
-            constraint=models.CheckConstraint(condition=models.Q(('tax_rate__gte', 0), ('tax_rate__lt', 1)), name='order_line_rate'),
+            model_name="orderline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("tax_rate__gte", 0), ("tax_rate__lt", 1)), name="order_line_rate"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='orderline',
-            constraint=models.CheckConstraint(condition=models.Q(('tax_kind__in', ['standard', 'reduced', 'exempt', 'outside'])), name='order_line_tax_kind'),
+            model_name="orderline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("tax_kind__in", ["standard", "reduced", "exempt", "outside"])),
+                name="order_line_tax_kind",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='orderline',
-            constraint=models.CheckConstraint(condition=models.Q(('price_basis', 'inclusive'), models.Q(('net', models.F('amount')), ('price_basis', 'exclusive')), _connector='OR'), name='order_line_basis'),
+            model_name="orderline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("price_basis", "inclusive"),
+                    models.Q(("net", models.F("amount")), ("price_basis", "exclusive")),
+                    _connector="OR",
+                ),
+                name="order_line_basis",
+            ),
         ),
     ]

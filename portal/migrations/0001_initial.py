@@ -3,186 +3,353 @@
 import django.contrib.postgres.constraints
 import django.core.validators
 import django.db.models.deletion
-import portal.models
 from django.conf import settings
 from django.db import migrations, models
 
+import portal.models
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='CalendarDay',
+            name="CalendarDay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField(unique=True, verbose_name='日付')),
-                ('working', models.BooleanField(default=False, verbose_name='営業する')),
-                ('note', models.CharField(blank=True, max_length=100, verbose_name='メモ')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("day", models.DateField(unique=True, verbose_name="日付")),
+                ("working", models.BooleanField(default=False, verbose_name="営業する")),
+                ("note", models.CharField(blank=True, max_length=100, verbose_name="メモ")),
             ],
             options={
-                'verbose_name': '営業日の例外',
-                'verbose_name_plural': '営業日の例外',
-                'ordering': ['day'],
+                "verbose_name": "営業日の例外",
+                "verbose_name_plural": "営業日の例外",
+                "ordering": ["day"],
             },
         ),
         migrations.CreateModel(
-            name='Counter',
+            name="Counter",
             fields=[
-                ('series', models.CharField(max_length=20, primary_key=True, serialize=False)),
-                ('value', models.PositiveBigIntegerField(default=0)),
+                ("series", models.CharField(max_length=20, primary_key=True, serialize=False)),
+                ("value", models.PositiveBigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='FaqEntry',
+            name="FaqEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('question', models.CharField(max_length=200, verbose_name='質問')),
-                ('answer', models.TextField(verbose_name='回答')),
-                ('question_en', models.CharField(blank=True, max_length=200, verbose_name='質問（英語）')),
-                ('answer_en', models.TextField(blank=True, verbose_name='回答（英語）')),
-                ('position', models.PositiveSmallIntegerField(db_index=True, default=0, verbose_name='順番')),
-                ('published', models.BooleanField(default=True, verbose_name='公開')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("question", models.CharField(max_length=200, verbose_name="質問")),
+                ("answer", models.TextField(verbose_name="回答")),
+                ("question_en", models.CharField(blank=True, max_length=200, verbose_name="質問（英語）")),
+                ("answer_en", models.TextField(blank=True, verbose_name="回答（英語）")),
+                ("position", models.PositiveSmallIntegerField(db_index=True, default=0, verbose_name="順番")),
+                ("published", models.BooleanField(default=True, verbose_name="公開")),
             ],
             options={
-                'verbose_name': 'よくある質問',
-                'verbose_name_plural': 'よくある質問',
-                'ordering': ['position', 'id'],
+                "verbose_name": "よくある質問",
+                "verbose_name_plural": "よくある質問",
+                "ordering": ["position", "id"],
             },
         ),
         migrations.CreateModel(
-            name='TaxClass',
+            name="TaxClass",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('standard', '標準税率'), ('reduced', '軽減税率'), ('exempt', '非課税'), ('outside', '不課税')], max_length=10, verbose_name='区分')),
-                ('rate', models.DecimalField(decimal_places=4, max_digits=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)], verbose_name='税率')),
-                ('valid_from', models.DateField(verbose_name='開始日')),
-                ('valid_to', models.DateField(blank=True, null=True, verbose_name='終了日')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("standard", "標準税率"),
+                            ("reduced", "軽減税率"),
+                            ("exempt", "非課税"),
+                            ("outside", "不課税"),
+                        ],
+                        max_length=10,
+                        verbose_name="区分",
+                    ),
+                ),
+                (
+                    "rate",
+                    models.DecimalField(
+                        decimal_places=4,
+                        max_digits=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(1),
+                        ],
+                        verbose_name="税率",
+                    ),
+                ),
+                ("valid_from", models.DateField(verbose_name="開始日")),
+                ("valid_to", models.DateField(blank=True, null=True, verbose_name="終了日")),
             ],
             options={
-                'verbose_name': '税区分',
-                'verbose_name_plural': '税区分',
-                'ordering': ['kind', 'valid_from'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('rate__gte', 0), ('rate__lt', 1)), name='tax_rate_is_a_share'), models.CheckConstraint(condition=models.Q(('kind__in', ['standard', 'reduced', 'exempt', 'outside'])), name='tax_kind_known'), django.contrib.postgres.constraints.ExclusionConstraint(condition=models.Q(('kind', 'standard')), expressions=[(portal.models.DateRange('valid_from', 'valid_to'), '&&')], name='one_standard_rate_a_day'), django.contrib.postgres.constraints.ExclusionConstraint(condition=models.Q(('kind', 'reduced')), expressions=[(portal.models.DateRange('valid_from', 'valid_to'), '&&')], name='one_reduced_rate_a_day'), django.contrib.postgres.constraints.ExclusionConstraint(condition=models.Q(('kind', 'exempt')), expressions=[(portal.models.DateRange('valid_from', 'valid_to'), '&&')], name='one_exempt_rate_a_day'), django.contrib.postgres.constraints.ExclusionConstraint(condition=models.Q(('kind', 'outside')), expressions=[(portal.models.DateRange('valid_from', 'valid_to'), '&&')], name='one_outside_rate_a_day')],
+                "verbose_name": "税区分",
+                "verbose_name_plural": "税区分",
+                "ordering": ["kind", "valid_from"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("rate__gte", 0), ("rate__lt", 1)), name="tax_rate_is_a_share"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["standard", "reduced", "exempt", "outside"])),
+                        name="tax_kind_known",
+                    ),
+                    django.contrib.postgres.constraints.ExclusionConstraint(
+                        condition=models.Q(("kind", "standard")),
+                        expressions=[(portal.models.DateRange("valid_from", "valid_to"), "&&")],
+                        name="one_standard_rate_a_day",
+                    ),
+                    django.contrib.postgres.constraints.ExclusionConstraint(
+                        condition=models.Q(("kind", "reduced")),
+                        expressions=[(portal.models.DateRange("valid_from", "valid_to"), "&&")],
+                        name="one_reduced_rate_a_day",
+                    ),
+                    django.contrib.postgres.constraints.ExclusionConstraint(
+                        condition=models.Q(("kind", "exempt")),
+                        expressions=[(portal.models.DateRange("valid_from", "valid_to"), "&&")],
+                        name="one_exempt_rate_a_day",
+                    ),
+                    django.contrib.postgres.constraints.ExclusionConstraint(
+                        condition=models.Q(("kind", "outside")),
+                        expressions=[(portal.models.DateRange("valid_from", "valid_to"), "&&")],
+                        name="one_outside_rate_a_day",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Vendor',
+            name="Vendor",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, verbose_name='会社名')),
-                ('postal_code', models.CharField(max_length=8, verbose_name='郵便番号')),
-                ('address', models.CharField(max_length=200, verbose_name='住所')),
-                ('phone', models.CharField(max_length=20, verbose_name='電話')),
-                ('desk_name', models.CharField(max_length=50, verbose_name='窓口名')),
-                ('desk_phone', models.CharField(max_length=20, verbose_name='窓口電話')),
-                ('desk_email', models.EmailField(max_length=254, verbose_name='窓口メール')),
-                ('desk_hours', models.CharField(blank=True, max_length=100, verbose_name='受付時間')),
-                ('bank_account', models.TextField(max_length=400, verbose_name='振込先')),
-                ('invoice_note', models.TextField(blank=True, max_length=400, verbose_name='請求書の備考')),
-                ('notice', models.TextField(blank=True, max_length=400, verbose_name='ログイン画面のお知らせ')),
-                ('rounding', models.CharField(choices=[('down', '切り捨て'), ('half_up', '四捨五入'), ('up', '切り上げ')], default='down', max_length=8, verbose_name='消費税の端数処理')),
-                ('first_month', models.DateField(help_text='この月から請求します（1日の日付）', verbose_name='運用開始年月')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, verbose_name="会社名")),
+                ("postal_code", models.CharField(max_length=8, verbose_name="郵便番号")),
+                ("address", models.CharField(max_length=200, verbose_name="住所")),
+                ("phone", models.CharField(max_length=20, verbose_name="電話")),
+                ("desk_name", models.CharField(max_length=50, verbose_name="窓口名")),
+                ("desk_phone", models.CharField(max_length=20, verbose_name="窓口電話")),
+                ("desk_email", models.EmailField(max_length=254, verbose_name="窓口メール")),
+                ("desk_hours", models.CharField(blank=True, max_length=100, verbose_name="受付時間")),
+                ("bank_account", models.TextField(max_length=400, verbose_name="振込先")),
+                ("invoice_note", models.TextField(blank=True, max_length=400, verbose_name="請求書の備考")),
+                ("notice", models.TextField(blank=True, max_length=400, verbose_name="ログイン画面のお知らせ")),
+                (
+                    "rounding",
+                    models.CharField(
+                        choices=[("down", "切り捨て"), ("half_up", "四捨五入"), ("up", "切り上げ")],
+                        default="down",
+                        max_length=8,
+                        verbose_name="消費税の端数処理",
+                    ),
+                ),
+                (
+                    "first_month",
+                    models.DateField(help_text="この月から請求します（1日の日付）", verbose_name="運用開始年月"),
+                ),
             ],
             options={
-                'verbose_name': 'ベンダー設定',
-                'verbose_name_plural': 'ベンダー設定',
-                'constraints': [models.CheckConstraint(condition=models.Q(('pk', 1)), name='one_vendor'), models.CheckConstraint(condition=models.Q(('first_month__day', 1)), name='vendor_first_month_is_first_day'), models.CheckConstraint(condition=models.Q(('rounding__in', ['down', 'half_up', 'up'])), name='vendor_rounding_known')],
+                "verbose_name": "ベンダー設定",
+                "verbose_name_plural": "ベンダー設定",
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("pk", 1)), name="one_vendor"),
+                    models.CheckConstraint(
+                        condition=models.Q(("first_month__day", 1)), name="vendor_first_month_is_first_day"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("rounding__in", ["down", "half_up", "up"])), name="vendor_rounding_known"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='VendorRegistration',
+            name="VendorRegistration",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(max_length=14, validators=[django.core.validators.RegexValidator('^T\\d{13}$')], verbose_name='登録番号')),
-                ('valid_from', models.DateField(verbose_name='開始日')),
-                ('valid_to', models.DateField(blank=True, null=True, verbose_name='終了日')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "number",
+                    models.CharField(
+                        max_length=14,
+                        validators=[django.core.validators.RegexValidator("^T\\d{13}$")],
+                        verbose_name="登録番号",
+                    ),
+                ),
+                ("valid_from", models.DateField(verbose_name="開始日")),
+                ("valid_to", models.DateField(blank=True, null=True, verbose_name="終了日")),
             ],
             options={
-                'verbose_name': '登録番号',
-                'verbose_name_plural': '登録番号',
-                'constraints': [django.contrib.postgres.constraints.ExclusionConstraint(expressions=[(portal.models.DateRange('valid_from', 'valid_to'), '&&')], name='one_registration_a_day')],
+                "verbose_name": "登録番号",
+                "verbose_name_plural": "登録番号",
+                "constraints": [
+                    django.contrib.postgres.constraints.ExclusionConstraint(
+                        expressions=[(portal.models.DateRange("valid_from", "valid_to"), "&&")],
+                        name="one_registration_a_day",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ColumnChoice',
+            name="ColumnChoice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('list_name', models.CharField(max_length=20)),
-                ('columns', models.JSONField(default=list)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='accounts.customer')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("list_name", models.CharField(max_length=20)),
+                ("columns", models.JSONField(default=list)),
+                ("customer", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="accounts.customer")),
+                ("user", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('user', 'list_name'), name='one_choice_a_list')],
+                "constraints": [models.UniqueConstraint(fields=("user", "list_name"), name="one_choice_a_list")],
             },
         ),
         migrations.CreateModel(
-            name='HistoryEvent',
+            name="HistoryEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(auto_now_add=True, verbose_name='日時')),
-                ('actor_name', models.CharField(max_length=100, verbose_name='操作者名')),
-                ('action', models.CharField(max_length=40, verbose_name='操作')),
-                ('subject', models.CharField(max_length=100, verbose_name='対象')),
-                ('data', models.JSONField(default=dict, verbose_name='内容')),
-                ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='操作者')),
-                ('customer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='accounts.customer', verbose_name='お客様')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(auto_now_add=True, verbose_name="日時")),
+                ("actor_name", models.CharField(max_length=100, verbose_name="操作者名")),
+                ("action", models.CharField(max_length=40, verbose_name="操作")),
+                ("subject", models.CharField(max_length=100, verbose_name="対象")),
+                ("data", models.JSONField(default=dict, verbose_name="内容")),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="操作者",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="accounts.customer",
+                        verbose_name="お客様",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': '変更履歴',
-                'verbose_name_plural': '変更履歴',
-                'indexes': [models.Index(fields=['customer', '-at'], name='history_of_customer')],
+                "verbose_name": "変更履歴",
+                "verbose_name_plural": "変更履歴",
+                "indexes": [models.Index(fields=["customer", "-at"], name="history_of_customer")],
             },
         ),
         migrations.CreateModel(
-            name='Inquiry',
+            name="Inquiry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('question', 'ご質問'), ('change', '変更申込'), ('cancel', '解約申込'), ('billing', '請求について'), ('other', 'その他')], default='question', max_length=10, verbose_name='種別')),
-                ('subject', models.CharField(max_length=100, verbose_name='件名')),
-                ('body', models.TextField(max_length=4000, verbose_name='本文')),
-                ('about', models.CharField(blank=True, max_length=20, verbose_name='対象')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='送信日時')),
-                ('handled_at', models.DateTimeField(blank=True, null=True, verbose_name='対応日時')),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='accounts.customer', verbose_name='お客様')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL, verbose_name='送信者')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("question", "ご質問"),
+                            ("change", "変更申込"),
+                            ("cancel", "解約申込"),
+                            ("billing", "請求について"),
+                            ("other", "その他"),
+                        ],
+                        default="question",
+                        max_length=10,
+                        verbose_name="種別",
+                    ),
+                ),
+                ("subject", models.CharField(max_length=100, verbose_name="件名")),
+                ("body", models.TextField(max_length=4000, verbose_name="本文")),
+                ("about", models.CharField(blank=True, max_length=20, verbose_name="対象")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="送信日時")),
+                ("handled_at", models.DateTimeField(blank=True, null=True, verbose_name="対応日時")),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="accounts.customer", verbose_name="お客様"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL, verbose_name="送信者"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'お問い合わせ',
-                'verbose_name_plural': 'お問い合わせ',
-                'ordering': ['-created_at'],
-                'indexes': [models.Index(models.F('customer'), models.OrderBy(models.F('created_at'), descending=True), name='inquiries_of_customer')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('kind__in', ['question', 'change', 'cancel', 'billing', 'other'])), name='inquiry_kind_known')],
+                "verbose_name": "お問い合わせ",
+                "verbose_name_plural": "お問い合わせ",
+                "ordering": ["-created_at"],
+                "indexes": [
+                    models.Index(
+                        models.F("customer"),
+                        models.OrderBy(models.F("created_at"), descending=True),
+                        name="inquiries_of_customer",
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["question", "change", "cancel", "billing", "other"])),
+                        name="inquiry_kind_known",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Mail',
+            name="Mail",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=100, unique=True, verbose_name='キー')),
-                ('kind', models.CharField(max_length=30, verbose_name='種類')),
-                ('data', models.JSONField(default=dict, verbose_name='内容')),
-                ('state', models.CharField(choices=[('waiting', '送信待ち'), ('sending', '送信中'), ('sent', '送信済'), ('failed', '送信不可')], default='waiting', max_length=8, verbose_name='状態')),
-                ('sent_to', models.CharField(blank=True, max_length=254, verbose_name='送信先')),
-                ('tries', models.PositiveSmallIntegerField(default=0, verbose_name='試行回数')),
-                ('due_at', models.DateTimeField(verbose_name='次回送信')),
-                ('sent_at', models.DateTimeField(null=True, verbose_name='送信日時')),
-                ('error', models.CharField(blank=True, max_length=500, verbose_name='エラー')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='作成日時')),
-                ('customer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='accounts.customer', verbose_name='お客様')),
-                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL, verbose_name='利用者')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=100, unique=True, verbose_name="キー")),
+                ("kind", models.CharField(max_length=30, verbose_name="種類")),
+                ("data", models.JSONField(default=dict, verbose_name="内容")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "送信待ち"),
+                            ("sending", "送信中"),
+                            ("sent", "送信済"),
+                            ("failed", "送信不可"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                        verbose_name="状態",
+                    ),
+                ),
+                ("sent_to", models.CharField(blank=True, max_length=254, verbose_name="送信先")),
+                ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="試行回数")),
+                ("due_at", models.DateTimeField(verbose_name="次回送信")),
+                ("sent_at", models.DateTimeField(null=True, verbose_name="送信日時")),
+                ("error", models.CharField(blank=True, max_length=500, verbose_name="エラー")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="作成日時")),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="accounts.customer",
+                        verbose_name="お客様",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="利用者",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'メール',
-                'verbose_name_plural': 'メール',
-                'indexes': [models.Index(condition=models.Q(('state__in', ['waiting', 'sending'])), fields=['due_at'], name='mail_open')],
+                "verbose_name": "メール",
+                "verbose_name_plural": "メール",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ["waiting", "sending"])), fields=["due_at"], name="mail_open"
+                    )
+                ],
             },
         ),
     ]

@@ -6,7 +6,10 @@ from portal.schema import CREATE_ROLE, ROLE, grant, policy
 
 RULES = [
     CREATE_ROLE,
-    *[grant("SELECT", f"portal_{table}") for table in ("vendor", "vendorregistration", "taxclass", "calendarday", "faqentry")],
+    *[
+        grant("SELECT", f"portal_{table}")
+        for table in ("vendor", "vendorregistration", "taxclass", "calendarday", "faqentry")
+    ],
     *[policy(f"portal_{table}") for table in ("mail", "historyevent", "inquiry", "columnchoice")],
     grant("INSERT", "portal_mail, portal_historyevent, portal_inquiry"),
     grant("INSERT, UPDATE, DELETE", "portal_columnchoice"),

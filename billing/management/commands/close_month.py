@@ -50,7 +50,11 @@ class Command(OperatorCommand):
             "parked": made.parked,
             "adds_up": close.adds_up(made),
         }
-        parked = Parked.objects.filter(month=made.month).order_by("customer__number").values_list("customer__number", "reason")
+        parked = (
+            Parked.objects.filter(month=made.month)
+            .order_by("customer__number")
+            .values_list("customer__number", "reason")
+        )
         if as_json:
             self.say(json.dumps(result | {"parked_customers": dict(parked)}, ensure_ascii=False))
             return

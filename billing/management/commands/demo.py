@@ -10,11 +10,13 @@ import sys
 import time
 from pathlib import Path
 
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
+from procrastinate.contrib.django import app
 
 from billing.demo import PASSWORD
 from billing.management.operator import BUSY, CONFIGURATION, INCOMPLETE
@@ -103,6 +105,8 @@ class Command(BaseCommand):
         self.say("デモデータを用意しています")
         self.command("load_demo")
         self.say("ワーカーを起動しています")
+        if settings.EMBEDDED:
+            take_back_jobs()
         self.children.start("ワーカー", [sys.executable, "manage.py", "procrastinate", "worker"])
         self.await_pdfs()
         self.say("Webサーバを起動しています")
@@ -183,6 +187,12 @@ class Command(BaseCommand):
         connection.close()
         if settings.EMBEDDED:
             settings.EMBEDDED.release()
+
+
+def take_back_jobs():
+    """Jobs that a killed demo's worker left wait again: this demo is alone here, so nobody can be at work on them."""
+    for job in async_to_sync(app.job_manager.get_stalled_jobs)(seconds_since_heartbeat=0):
+        async_to_sync(app.job_manager.retry_job)(job)
 
 
 def check_port():

@@ -1,0 +1,59 @@
+"""Pictures of every screen, wide and as on a phone: `.venv/bin/python docs/screens.py FOLDER` beside a running bin/demo."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+URL = os.environ.get("PORTAL_URL", f"http://127.0.0.1:{os.environ.get('PORT', '8000')}")
+WIDTHS = {"1280": 1280, "360": 360}
+SCREENS = {
+    "home": "/",
+    "contracts": "/contracts/?state=active&state=ending",
+    "contract": "/contracts/K0000004/",
+    "orders": "/orders/",
+    "orders-filter": "/orders/?panel=filter&month_min=2026/99",
+    "invoices": "/invoices/",
+    "invoices-columns": "/invoices/?panel=columns&state=fixed",
+    "costs": "/invoices/analysis/?running=1",
+    "account": "/account/",
+    "users": "/account/users/",
+    "faq": "/faq/",
+    "inquiry": "/inquiry/?kind=change&about=K0000001",
+    "password": "/password/change/",
+    "missing": "/invoices/B000000-000000/",
+}
+
+
+def main(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for name, width in WIDTHS.items():
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            page.goto(f"{URL}/login/")
+            page.screenshot(path=folder / f"login-{name}.png", full_page=True)
+            page.fill("[name=username]", "hanako@example.com")
+            page.fill("[name=password]", "Portal-2024!")
+            page.click("main button")
+            links = {}
+            for list_path, kind in (
+                ("/orders/", "order"),
+                ("/invoices/?state=fixed", "invoice"),
+                ("/account/users/", "user"),
+            ):
+                page.goto(URL + list_path)
+                links[kind] = page.locator("table.rows tbody a").first.get_attribute("href")
+            for screen, path in (SCREENS | links).items():
+                page.goto(URL + path)
+                page.wait_for_timeout(400)
+                page.screenshot(path=folder / f"{screen}-{name}.png", full_page=True)
+                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    print(f"{screen} is wider than {width} px", file=sys.stderr)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/pictures"))

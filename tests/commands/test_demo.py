@@ -1,0 +1,69 @@
+"""`manage.py demo` where it must not start: it says why in one line, and leaves no process."""
+
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """Runs the demo on an empty data folder until it ends by itself."""
+
+    def run(**environment):
+        return subprocess.run(
+            [sys.executable, "manage.py", "demo"],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "PORTAL_DATA_DIR": str(tmp_path), "PORT": str(free_port()), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    return run
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def it_asks_for_a_secret_key_with_a_database_of_ones_own(demo):
+    done = demo(DATABASE_URL="postgresql://127.0.0.1:1/portal")
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1
+    assert "SECRET_KEY" in done.stderr
+
+
+def it_says_that_the_given_database_does_not_answer(demo):
+    done = demo(DATABASE_URL="postgresql://127.0.0.1:1/portal", SECRET_KEY="k" * 50)
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1
+
+
+def it_names_the_port_that_is_taken(demo):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = demo(PORT=str(port))
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1
+    assert str(port) in done.stderr
+
+
+def it_names_the_process_that_runs_on_the_same_folder(demo, tmp_path):
+    with open(tmp_path / "demo.lock", "w") as lock:
+        lock.write(str(os.getpid()))
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = demo()
+    assert done.returncode == 75
+    assert done.stderr.count("\n") == 1
+    assert str(os.getpid()) in done.stderr

@@ -1,0 +1,66 @@
+"""The cast (hanako and taro at company A, jiro at B, staff), and clients that meet the database as the web does."""
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+
+from portal import scope
+from portal.embedded import Unavailable
+from portal.schema import ROLE
+from tests import make
+
+
+def pytest_sessionstart(session):
+    if settings.EMBEDDED:
+        try:
+            settings.EMBEDDED.ensure()
+        except Unavailable as reason:
+            pytest.exit(str(reason), returncode=3)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    if settings.EMBEDDED:
+        connection.close()
+        settings.EMBEDDED.release()
+
+
+class WebClient(Client):
+    """A browser: its requests begin as `portal_web` without a customer, as the web's connections do."""
+
+    def request(self, **request):
+        if not connection.in_atomic_block:
+            return super().request(**request)
+        with scope.scope(ROLE):
+            return super().request(**request)
+
+
+@pytest.fixture
+def web(db):
+    return WebClient()
+
+
+@pytest.fixture
+def sign_in(web):
+    """Sign somebody in and return the browser."""
+
+    def as_user(user):
+        web.force_login(user)
+        return web
+
+    return as_user
+
+
+@pytest.fixture
+def cast(db):
+    return make.cast()
+
+
+@pytest.fixture
+def hanako(cast):
+    return cast.hanako
+
+
+@pytest.fixture
+def jiro(cast):
+    return cast.jiro

@@ -1,0 +1,116 @@
+"""What is fixed stays: the database refuses every change of it, to its owner too."""
+
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from billing.models import Invoice, InvoiceLine, InvoicePdf, TaxTotal
+from billing.tasks import render_waiting
+from portal.history import record
+from tests import make
+
+
+@pytest.fixture
+def fixed(cast):
+    make.close_month()
+    list(render_waiting())
+    return Invoice.objects.get(customer=cast.a)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE billing_invoice SET total = total + 1, net = net + 1",
+        "UPDATE billing_invoice SET addressee = '{}'",
+        "UPDATE billing_invoice SET state = 'draft', fixed_on = NULL",
+        "DELETE FROM billing_invoice",
+        "UPDATE billing_invoiceline SET item = 'x'",
+        "DELETE FROM billing_invoiceline",
+        "UPDATE billing_taxtotal SET tax = 0",
+        "DELETE FROM billing_taxtotal",
+        "UPDATE billing_invoicepdf SET size = size",
+        "DELETE FROM billing_invoicepdf",
+    ],
+)
+def it_refuses_to_change_a_fixed_document(fixed, sql):
+    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+@pytest.mark.parametrize("table", ["billing_invoice", "billing_invoiceline", "billing_taxtotal", "billing_invoicepdf"])
+def it_refuses_to_empty_the_tables(fixed, table):
+    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL portal.test_database = 'off'")
+        cursor.execute(f"TRUNCATE {table} CASCADE")
+
+
+def it_refuses_new_lines_and_totals_of_a_fixed_document(fixed):
+    line = fixed.lines.first()
+    line.pk, line.position, line.origin, line.is_order_head = None, 99, "adjustment", False
+    with pytest.raises(IntegrityError, match="is fixed"), transaction.atomic():
+        line.save()
+    with pytest.raises(IntegrityError, match="is fixed"), transaction.atomic():
+        TaxTotal.objects.create(customer=fixed.customer, invoice=fixed, kind="exempt", rate=0, base=1, tax=0)
+
+
+def it_lets_only_the_state_of_a_fixed_document_move_on(fixed):
+    fixed.state = "void"
+    fixed.save(update_fields=["state"])
+    fixed.state = "fixed"
+    with pytest.raises(IntegrityError), transaction.atomic():
+        fixed.save(update_fields=["state"])
+
+
+def it_refuses_a_pdf_whose_hash_is_wrong_and_one_of_a_draft(cast):
+    make.open_month(make.APRIL)
+    draft = Invoice.objects.get(customer=cast.a)
+    with pytest.raises(IntegrityError, match="not fixed"), transaction.atomic():
+        InvoicePdf.objects.create(invoice=draft, customer=cast.a, content=b"x", sha256="0" * 64, size=1)
+    make.close_month()
+    with pytest.raises(IntegrityError, match="pdf_is_what_was_hashed"), transaction.atomic():
+        InvoicePdf.objects.create(invoice=draft, customer=cast.a, content=b"x", sha256="0" * 64, size=1)
+
+
+def it_refuses_a_second_live_invoice_of_a_month(cast):
+    make.open_month(make.APRIL)
+    twin = Invoice.objects.get(customer=cast.a)
+    twin.pk, twin.number = None, "B202604-999999"
+    with pytest.raises(IntegrityError, match="one_live_invoice_a_month"), transaction.atomic():
+        twin.save()
+
+
+def it_refuses_to_bill_an_order_line_twice(cast):
+    make.open_month(make.APRIL)
+    line = InvoiceLine.objects.filter(customer=cast.a).first()
+    line.pk, line.position, line.is_order_head = None, 99, False
+    with pytest.raises(IntegrityError, match="order_line_billed_once"), transaction.atomic():
+        line.save()
+
+
+def it_refuses_a_child_of_another_customers_parent(cast):
+    make.open_month(make.APRIL)
+    draft = Invoice.objects.get(customer=cast.a)
+    with pytest.raises(IntegrityError, match="billing_invoiceline_invoice_id_own"), transaction.atomic():
+        InvoiceLine.objects.create(
+            customer=cast.b, invoice=draft, position=99, item="x", starts_on=make.APRIL, ends_on=make.APRIL,
+            unit_price=1, amount=1, tax_rate=Decimal(0),
+        )  # fmt: skip
+        connection.check_constraints()
+
+
+def it_keeps_one_mail_recipient_and_a_manager_in_every_company(cast):
+    with pytest.raises(IntegrityError, match="one_mail_recipient"), transaction.atomic():
+        cast.taro.is_recipient = True
+        cast.taro.save()
+    with pytest.raises(IntegrityError, match="needs one mail recipient"), transaction.atomic():
+        cast.hanako.is_recipient = False
+        cast.hanako.save()
+        connection.check_constraints()
+
+
+def it_only_ever_adds_to_the_history(cast):
+    record("test", "x", by=cast.hanako, customer=cast.a)
+    for sql in ("UPDATE portal_historyevent SET subject = 'y'", "DELETE FROM portal_historyevent"):
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql)

@@ -1,0 +1,82 @@
+"""Plain functions that make what a test needs; months are those of 2026."""
+
+from datetime import date
+from decimal import Decimal
+from types import SimpleNamespace
+
+from django.contrib.auth.hashers import make_password
+
+from accounts.models import Customer, User
+from billing import close, demo
+from billing.models import MonthRun
+from contracts.models import Contract, ContractLine, Service
+from orders.services import start_contract
+from portal.models import Vendor
+
+PASSWORD = "Portal-2024!"
+APRIL, MAY, JUNE = date(2026, 4, 1), date(2026, 5, 1), date(2026, 6, 1)
+IN_MAY = date(2026, 5, 8)
+
+
+def make_vendor(first_month=APRIL):
+    if not Vendor.objects.exists():
+        demo.set_up_vendor(first_month)
+    return Vendor.objects.get()
+
+
+def make_customer(number, **fields):
+    return Customer.objects.create(**{"number": number, "name": f"会社{number}", **fields})
+
+
+def make_user(customer, email, **fields):
+    return User.objects.create(
+        **{
+            "customer": customer,
+            "email": email,
+            "name": email.split("@")[0],
+            "password": make_password(PASSWORD),
+            **fields,
+        }
+    )
+
+
+def make_contract(customer, *lines, service="cloud", today=APRIL, start_on=APRIL, **fields):
+    """A contract with lines of (unit price,) or (unit price, quantity, {fields})."""
+    contract = Contract(
+        customer=customer, name="サーバ契約", service=Service.objects.get(code=service), start_on=start_on, **fields
+    )
+    made = []
+    for position, line in enumerate(lines or [(1000,)], start=1):
+        price, quantity, more = (*line, 1, {})[:3] if len(line) < 3 else line
+        more = more if isinstance(more, dict) else {}
+        made.append(
+            ContractLine(
+                position=position,
+                item=f"品目{position}",
+                unit="式",
+                unit_price=Decimal(price),
+                quantity=Decimal(quantity),
+                **more,
+            )
+        )
+    return start_contract(contract, made, today=today)
+
+
+def cast():
+    make_vendor()
+    a, b = make_customer("C0000001"), make_customer("C0000002")
+    hanako = make_user(a, "hanako@example.com", is_recipient=True, is_manager=True)
+    taro = make_user(a, "taro@example.com")
+    jiro = make_user(b, "jiro@example.org", is_recipient=True, is_manager=True)
+    staff = User.objects.get(email="staff@example.net")
+    make_contract(a, (10000, 2), (500, 3, {"tax_kind": "reduced"}))
+    make_contract(b, (7777,))
+    return SimpleNamespace(a=a, b=b, hanako=hanako, taro=taro, jiro=jiro, staff=staff)
+
+
+def close_month(month=APRIL, today=IN_MAY, **options):
+    return close.run(month, kind=MonthRun.Kind.CLOSE, today=today, **options)
+
+
+def open_month(month=MAY, today=IN_MAY):
+    return close.run(month, kind=MonthRun.Kind.OPEN, today=today)
