@@ -9,7 +9,7 @@ from portal.filters import AnyOfFilter, ContainsFilter, ListFilter
 class UserFilter(ListFilter):
     name = ContainsFilter(label=_("名前"))
     email = ContainsFilter(label=_("Eメール"))
-    is_recipient = AnyOfFilter([("true", _("○")), ("false", _("なし"))], label=_("メール送信先"))
+    is_recipient = AnyOfFilter([("1", _("○")), ("0", _("なし"))], label=_("メール送信先"))
     state = AnyOfFilter(SignedIn.choices, label=_("状態"))
 
     class Meta:

@@ -15,6 +15,7 @@ from tests import make
 def fixed(cast):
     make.close_month()
     list(render_waiting())
+    connection.check_constraints()
     return Invoice.objects.get(customer=cast.a)
 
 

@@ -1,0 +1,92 @@
+"""A customer's visit in real Chromium: sign in, filter, choose columns, take CSV and PDF; and no page breaks at 360 px."""
+
+import os
+import shutil
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from billing.tasks import render_waiting
+from tests import make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's loop runs in this thread; the tests' queries don't
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        yield browser
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def visit(chromium, live_server):
+    make.cast()
+    make.close_month()
+    list(render_waiting())
+    make.open_month()
+
+    def open_page(width=1280, **options):
+        page = chromium.new_context(viewport={"width": width, "height": 900}, locale="ja-JP", **options).new_page()
+        page.goto(f"{live_server.url}/login/")
+        page.get_by_label("ユーザ名").fill("hanako@example.com")
+        page.get_by_label("パスワード").fill(make.PASSWORD)
+        page.get_by_role("button", name="ログイン").click()
+        return page
+
+    return open_page
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with JavaScript", "without JavaScript"])
+def it_filters_chooses_columns_and_takes_csv_and_pdf(visit, script):
+    page = visit(java_script_enabled=script)
+    expect(page.locator("header")).to_contain_text("C0000001")
+    page.get_by_role("link", name="一覧", exact=True).click()
+    page.locator("summary", has_text="絞り込み").click()
+    page.locator("[name=month_min]").fill("2026/04")
+    page.locator("[name=month_max]").fill("2026/04")
+    page.get_by_role("button", name="絞り込む").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.locator("summary", has_text="列の設定").click()
+    page.get_by_label("支払期日", exact=True).uncheck()
+    page.get_by_label("消費税額", exact=True).check()
+    page.locator(".chooser").get_by_role("button", name="保存").click()
+    expect(page.locator("thead")).to_contain_text("消費税額")
+    expect(page.locator("thead")).not_to_contain_text("支払期日")
+    page.locator("summary", has_text="CSV出力").click()
+    with page.expect_download() as csv:
+        page.get_by_role("link", name="CSV（UTF-8）").click()
+    assert "2120" in open(csv.value.path(), encoding="utf-8-sig").read()
+    page.get_by_role("link", name="B202604-000001", exact=True).click()
+    with page.expect_download() as pdf:
+        page.get_by_role("link", name="請求", exact=True).click()
+    assert pdf.value.suggested_filename == "B202604-000001.pdf"
+    assert open(pdf.value.path(), "rb").read(5) == b"%PDF-"
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def it_fits_every_width_and_breaks_no_policy(visit, width, live_server):
+    page = visit(width)
+    faults = []
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    for path in (
+        "/", "/contracts/", "/contracts/K0000001/", "/orders/", "/orders/O202604-000001/", "/invoices/",
+        "/invoices/B202604-000001/", "/invoices/?panel=filter", "/invoices/?panel=columns", "/invoices/analysis/?running=1",
+        "/account/", "/account/users/", "/faq/", "/inquiry/", "/password/change/",
+    ):  # fmt: skip
+        page.goto(live_server.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    assert faults == []
+
+
+def it_closes_popovers_with_escape(visit):
+    page = visit()
+    page.get_by_role("link", name="注文情報").click()
+    page.locator("summary", has_text="CSV出力").click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="CSV（UTF-8）")).to_be_hidden()

@@ -1,0 +1,169 @@
+"""The four list screens: filters, sort, paging, columns, CSV."""
+
+import csv
+import io
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from billing.models import Invoice
+from portal.models import ColumnChoice
+from tests import make
+
+LISTS = ["/contracts/", "/orders/", "/invoices/", "/account/users/"]
+
+
+@pytest.fixture
+def browser(cast, sign_in):
+    make.close_month()
+    make.open_month()
+    return sign_in(cast.hanako)
+
+
+def rows(response):
+    body = b"".join(response) if response.streaming else response.content
+    return list(csv.reader(io.StringIO(body.decode("utf-8-sig"))))
+
+
+def numbers(response):
+    return [cells[0][1].split(">")[1].split("<")[0] for row in response.context["rows"] for cells in [row["cells"]]]
+
+
+@pytest.mark.parametrize("path", LISTS)
+def it_asks_the_same_number_of_queries_for_any_number_of_rows(path, browser, cast, django_assert_max_num_queries):
+    with CaptureQueriesContext(connection) as before:
+        browser.get(path)
+    for place in range(5):
+        make.make_user(cast.a, f"user{place}@example.com")
+        make.make_contract(cast.a, (100,), today=make.IN_MAY)
+    with CaptureQueriesContext(connection) as after:
+        browser.get(path)
+    assert len(after) == len(before)
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize(
+    "query",
+    [
+        "sort=nonsense", "sort=--number", "sort=-", "page=abc", "page=99999", "page=-1", "per_page=7", "per_page=x",
+        "number=%F0%A0%AE%B7", "name=%27%22%3C", "state=none", "start_on_min=2026-13-45", "total_min=99999999999999999999",
+        "month_min=x", "columns=1", "export=xml", "service=%27",
+    ],
+)  # fmt: skip
+def it_never_fails_on_odd_input(path, query, browser):
+    assert browser.get(f"{path}?{query}").status_code == 200
+
+
+def it_refuses_nul_bytes(browser):
+    assert browser.get("/invoices/?number=%00").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("month_min=2026/99", "「2026/99」は読み取れません"),
+        ("issued_on_min=2026/05/01&issued_on_max=2026/04/01", "範囲の始まりが終わりより後"),
+        ("total_min=abc", "整数を入力してください"),
+        ("state=nonsense", "選べない値です"),
+    ],
+)
+def it_tells_the_error_next_to_the_field_and_shows_no_rows(query, words, browser):
+    page = browser.get(f"/invoices/?{query}")
+    assert words in page.content.decode()
+    assert page.context["rows"] == []
+    assert browser.get(f"/invoices/?{query}&export=csv").status_code == 400
+
+
+@pytest.mark.parametrize("written", ["2026/04", "2026-4", "202604", "2026年4月", "２０２６／０４"])
+def it_understands_months_however_they_are_typed(written, browser):
+    assert numbers(browser.get("/invoices/", {"month_min": written, "month_max": written})) == ["B202604-000001"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", ["B202605-000001", "B202604-000001"]),
+        ("state=draft", ["B202605-000001"]),
+        ("state=draft&state=fixed", ["B202605-000001", "B202604-000001"]),
+        ("sort=month", ["B202604-000001", "B202605-000001"]),
+        ("number=202604", ["B202604-000001"]),
+        ("due_on_max=2026/06/01", ["B202604-000001"]),
+        ("total_min=23,620&total_max=23620", ["B202605-000001", "B202604-000001"]),
+        ("total_max=1", []),
+        ("issued_on_min=20260501", ["B202605-000001"]),
+        ("fixed_on_min=2026-5-8", ["B202604-000001"]),
+    ],
+)
+def it_filters_and_sorts_invoices(query, found, browser):
+    assert numbers(browser.get(f"/invoices/?{query}")) == found
+
+
+def it_opens_contracts_on_those_in_force(browser, cast):
+    make.make_contract(cast.a, (1,), cancel_on=make.APRIL)
+    link = "/contracts/?state=active&state=ending"
+    assert link in browser.get("/").content.decode().replace("&amp;", "&")
+    assert numbers(browser.get(link)) == ["K0000001"]
+    assert numbers(browser.get("/contracts/?state=ended")) == ["K0000003"]
+
+
+def it_filters_users_by_name_and_recipient(browser):
+    assert numbers(browser.get("/account/users/?is_recipient=1")) == ["hanako"]
+    assert numbers(browser.get("/account/users/?name=TAR")) == ["taro"]
+
+
+def it_keeps_columns_and_their_order_for_the_user(browser, cast):
+    browser.post("/invoices/", {"columns": ["number", "total", "month"]})
+    assert [each["name"] for each in browser.get("/invoices/").context["columns"]] == ["number", "total", "month"]
+    browser.post("/invoices/", {"columns": ["number", "total", "month"], "up": "month"})
+    assert [each["name"] for each in browser.get("/invoices/").context["columns"]] == ["number", "month", "total"]
+    browser.force_login(cast.taro)
+    assert len(browser.get("/invoices/").context["columns"]) == 8
+    browser.force_login(cast.hanako)
+    browser.post("/invoices/", {"reset": "1"})
+    assert not ColumnChoice.objects.exists()
+
+
+def it_ignores_unknown_columns_and_keeps_the_first(browser):
+    browser.post("/invoices/", {"columns": ["password", "total"]})
+    assert [each["name"] for each in browser.get("/invoices/").context["columns"]] == ["number", "total"]
+
+
+def it_exports_exactly_what_is_shown(browser):
+    browser.post("/invoices/", {"columns": ["number", "month", "state", "total", "base_8", "pdf"]})
+    response = browser.get("/invoices/?state=fixed&export=csv")
+    assert rows(response) == [
+        ["請求番号", "請求対象年月", "請求状態", "請求金額（税込）", "8%対象額", "PDF"],
+        ["B202604-000001", "2026/04", "確定", "23620", "1500", "PDF作成中"],
+    ]
+
+
+def it_exports_utf8_with_bom_and_crlf_and_cp932_on_request(browser, cast):
+    cast.a.contracts.update(name="𠮷野家 〜サーバ")
+    plain = b"".join(browser.get("/contracts/?export=csv"))
+    assert plain.startswith(b"\xef\xbb\xbf")
+    assert plain.count(b"\r\n") == plain.count(b"\n") == 2
+    assert "〓野家 ～サーバ" in b"".join(browser.get("/contracts/?export=csv&encoding=cp932")).decode("cp932")
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-2", "@x", "　＝1", "a\n=2"])
+def it_writes_no_cell_that_a_spreadsheet_would_run(name, browser, cast):
+    cast.a.contracts.update(name=name)
+    assert rows(browser.get("/contracts/?export=csv"))[1][1] == f"'{name}"
+
+
+def it_exports_only_the_head_when_nothing_is_found(browser):
+    assert len(rows(browser.get("/invoices/?total_max=1&export=csv"))) == 1
+
+
+@pytest.mark.parametrize("path", LISTS)
+def it_exports_all_columns_of_every_list(path, browser):
+    names = [each["name"] for each in browser.get(path).context["chooser"]]
+    browser.post(path, {"columns": names})
+    assert len(rows(browser.get(f"{path}?export=csv"))[0]) == len(names)
+
+
+def it_pages_and_sums_the_fixed_ones(browser):
+    page = browser.get("/invoices/?per_page=20")
+    assert page.context["total_count"] == 2
+    assert page.context["sum_value"] == Invoice.objects.get(number="B202604-000001").total

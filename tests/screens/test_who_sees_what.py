@@ -1,0 +1,231 @@
+"""Nobody sees another company's rows: every URL is walked by everybody, and each of the two locks holds without the other."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.urls import URLPattern, get_resolver
+
+from accounts.models import Customer, User
+from billing.models import Download, Invoice, InvoiceLine, InvoicePdf, TaxTotal
+from billing.tasks import render_waiting
+from contracts.models import Contract, ContractLine, Term
+from orders.models import Order, OrderLine
+from portal import scope
+from portal.models import Inquiry, Mail
+from portal.schema import ROLE
+from portal.scoping import Scoped
+from tests import make
+
+SIGN_IN, OPEN, MISSING, REFUSED = "to sign-in", 200, 404, 405
+# What each URL answers to: nobody, hanako (its owner), jiro of another company. A new URL without a row fails.
+TABLE = {
+    "home": (SIGN_IN, OPEN, OPEN),
+    "faq": (SIGN_IN, OPEN, OPEN),
+    "inquiry": (SIGN_IN, OPEN, OPEN),
+    "healthz": (OPEN, OPEN, OPEN),
+    "login": (OPEN, OPEN, OPEN),
+    "logout": (SIGN_IN, REFUSED, REFUSED),
+    "set_language": (REFUSED, REFUSED, REFUSED),
+    "password_change": (SIGN_IN, OPEN, OPEN),
+    "account": (SIGN_IN, OPEN, OPEN),
+    "user_list": (SIGN_IN, OPEN, OPEN),
+    "user_detail": (SIGN_IN, OPEN, MISSING),
+    "contract_list": (SIGN_IN, OPEN, OPEN),
+    "contract_detail": (SIGN_IN, OPEN, MISSING),
+    "order_list": (SIGN_IN, OPEN, OPEN),
+    "order_detail": (SIGN_IN, OPEN, MISSING),
+    "invoice_list": (SIGN_IN, OPEN, OPEN),
+    "invoice_detail": (SIGN_IN, OPEN, MISSING),
+    "invoice_pdf": (SIGN_IN, OPEN, MISSING),
+    "costs": (SIGN_IN, OPEN, OPEN),
+}
+FREE = {"login", "healthz", "logout", "set_language"}
+
+
+def routes(patterns, prefix=""):
+    for entry in patterns:
+        route = prefix + str(entry.pattern)
+        if isinstance(entry, URLPattern):
+            yield entry.name, route
+        elif entry.app_name != "admin":
+            yield from routes(entry.url_patterns, route)
+
+
+ROUTES = dict(routes(get_resolver().url_patterns))
+
+
+@pytest.fixture
+def addresses(cast):
+    """Every URL with keys of company A in it."""
+    make.close_month()
+    list(render_waiting())
+    numbers = {
+        "contract": Contract.objects.get(customer=cast.a).number,
+        "order": Order.objects.get(customer=cast.a).number,
+        "invoice": Invoice.objects.get(customer=cast.a).number,
+    }
+    made = {}
+    for name, route in ROUTES.items():
+        key = numbers.get(name.split("_")[0], "")
+        made[name] = "/" + route.replace("<str:number>", key).replace("<int:pk>", str(cast.hanako.pk))
+    return made
+
+
+def outcome(response):
+    if response.status_code == 302 and response.url.startswith("/login/"):
+        return SIGN_IN
+    return response.status_code
+
+
+def it_has_a_row_for_every_url():
+    assert set(ROUTES) == set(TABLE)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def it_answers_each_person_as_the_table_says(name, addresses, cast, web):
+    nobody, owner, stranger = TABLE[name]
+    assert outcome(web.get(addresses[name])) == nobody
+    web.force_login(cast.hanako)
+    assert outcome(web.get(addresses[name])) == owner
+    web.force_login(cast.jiro)
+    response = web.get(addresses[name])
+    assert outcome(response) == stranger
+    assert "会社C0000001" not in response.content.decode(errors="replace")
+
+
+@pytest.mark.parametrize("name", sorted(set(TABLE) - FREE - {"password_change"}))
+def it_lets_a_person_with_an_initial_password_go_nowhere_else(name, addresses, cast, web):
+    cast.taro.must_change_password = True
+    cast.taro.save()
+    web.force_login(cast.taro)
+    response = web.get(addresses[name])
+    assert (response.status_code, response.url) == (302, "/password/change/")
+
+
+@pytest.mark.parametrize("name", sorted(set(TABLE) - FREE - {"password_change"}))
+def it_sends_staff_to_the_admin(name, addresses, cast, web):
+    web.force_login(cast.staff)
+    response = web.get(addresses[name])
+    assert (response.status_code, response.url) == (302, "/admin/")
+
+
+@pytest.mark.parametrize("name", ["contract_list", "order_list", "invoice_list", "user_list"])
+def it_exports_own_rows_only(name, addresses, cast, sign_in):
+    body = b"".join(sign_in(cast.jiro).get(addresses[name] + "?export=csv")).decode()
+    own = {
+        "contract_list": "K0000002",
+        "order_list": "O202604-000002",
+        "invoice_list": "B202604-000002",
+        "user_list": "jiro",
+    }
+    foreign = {
+        "contract_list": "K0000001",
+        "order_list": "O202604-000001",
+        "invoice_list": "B202604-000001",
+        "user_list": "taro",
+    }
+    assert own[name] in body
+    assert foreign[name] not in body
+
+
+def everybody(self, user):
+    return self.all()
+
+
+GUARDED = {"contract_detail": "contracts_contract", "order_detail": "orders_order", "invoice_detail": "billing_invoice"}
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def it_still_hides_rows_when_the_filter_is_gone(name, addresses, sign_in, cast, monkeypatch):
+    monkeypatch.setattr(Scoped, "for_user", everybody)
+    assert sign_in(cast.jiro).get(addresses[name]).status_code == 404
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def it_still_hides_rows_when_the_policy_is_gone(name, addresses, sign_in, cast):
+    open_all_tables()
+    assert sign_in(cast.jiro).get(addresses[name]).status_code == 404
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def it_would_show_rows_without_both_locks(name, addresses, sign_in, cast, monkeypatch):
+    """The proof that the two tests above would notice."""
+    monkeypatch.setattr(Scoped, "for_user", everybody)
+    open_all_tables()
+    assert sign_in(cast.jiro).get(addresses[name]).status_code == 200
+
+
+def open_all_tables():
+    connection.check_constraints()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT tablename FROM pg_policies WHERE policyname = 'own_customer'")
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"CREATE POLICY all_open ON {table} TO {ROLE} USING (true)")
+
+
+TABLES = [
+    Contract,
+    ContractLine,
+    Term,
+    Order,
+    OrderLine,
+    Invoice,
+    InvoiceLine,
+    TaxTotal,
+    InvoicePdf,
+    Download,
+    User,
+    Mail,
+    Inquiry,
+]
+
+
+@pytest.mark.parametrize("model", TABLES)
+def it_fails_loudly_without_a_customer(model, cast):
+    with pytest.raises(DatabaseError), transaction.atomic(), scope.scope(ROLE):
+        model.objects.count()
+
+
+def it_shows_the_web_role_one_customer_only(cast):
+    with scope.scope(ROLE, cast.b.pk):
+        assert [customer.number for customer in Customer.objects.all()] == ["C0000002"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE billing_invoice SET total = 1",
+        "INSERT INTO contracts_term (customer_id) VALUES (1)",
+        "DELETE FROM orders_order",
+        "UPDATE accounts_user SET is_superuser = true",
+        "SELECT * FROM billing_parked",
+    ],
+)
+def it_refuses_the_web_to_write_money_or_rights(sql, cast):
+    with (
+        pytest.raises(DatabaseError),
+        transaction.atomic(),
+        scope.scope(ROLE, cast.a.pk),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(sql)
+        if sql.startswith("SELECT") and not cursor.fetchall():
+            raise DatabaseError("nothing to see")
+
+
+def sources():
+    for app in ("accounts", "contracts", "orders", "billing", "portal"):
+        for name in ("views.py", "filters.py", "lists.py"):
+            path = Path(settings.BASE_DIR, app, name)
+            if path.exists():
+                yield path
+
+
+@pytest.mark.parametrize("path", list(sources()), ids=str)
+def it_starts_every_customer_query_at_for_user(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "objects":
+            assert node.attr == "for_user", f"{path.name}:{node.lineno}"
