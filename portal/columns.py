@@ -193,7 +193,9 @@ class RateColumn(NumberColumn):
         return percent(value) if value is not None else NOTHING
 
     def csv(self):
-        return Func(F(self.path), template="trim_scale(%(expressions)s * 100)::text || '%%%%'", output_field=CharField())
+        return Func(
+            F(self.path), template="trim_scale(%(expressions)s * 100)::text || '%%%%'", output_field=CharField()
+        )
 
 
 class FlagColumn(ListColumn):

@@ -106,4 +106,7 @@ function pie(canvas, chart) {
 Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
 const chart = data("chart-data");
 if (chart) bars(document.getElementById("chart"), chart);
-(data("pie-data") ?? []).forEach((each, place) => pie(document.getElementById(`pie-${place}`), each));
+(data("pie-data") ?? []).forEach((each, place) => {
+  const canvas = document.getElementById(`pie-${place}`);
+  if (canvas) pie(canvas, each); // a month without invoices has a sentence in its place
+});

@@ -119,7 +119,7 @@ def it_is_a_tagged_archive_pdf_with_its_fonts_inside(browser):
         assert str(stored.Root.Lang) == "ja"
         fonts = [each for page in stored.pages for each in page.Resources.Font.values()]
         assert fonts
-        assert all("FontFile2" in each.DescendantFonts[0].FontDescriptor for each in fonts)
+        assert all("/FontFile2" in each.DescendantFonts[0].FontDescriptor for each in fonts)
 
 
 def it_renders_the_same_bytes_again(browser):
