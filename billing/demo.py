@@ -292,5 +292,5 @@ MANY_LINES = """
     SELECT k.customer_id, k.id, 1, upper(s.code) || '-01', s.name, '標準', q.quantity, '式', q.price, q.quantity * q.price,
         q.quantity * q.price, 'exclusive', CASE s.code WHEN 'water' THEN 'reduced' ELSE 'standard' END
     FROM contracts_contract k JOIN contracts_service s ON s.id = k.service_id
-    CROSS JOIN LATERAL (SELECT 1 + k.id %% 5 AS quantity, 1980 + 37 * (k.id %% 400) AS price) q
+    CROSS JOIN LATERAL (SELECT 1 + k.id % 5 AS quantity, 1980 + 37 * (k.id % 400) AS price) q
 """

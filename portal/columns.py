@@ -9,6 +9,7 @@ from django.db.models.functions import Cast
 from django.utils.html import escape, format_html
 from django.utils.safestring import mark_safe
 from django.utils.timezone import localtime
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django_tables2 import Column
 
@@ -103,12 +104,17 @@ class ChoiceColumn(ListColumn):
     def __init__(self, label, path, choices, **options):
         super().__init__(label, path, **options)
         self.choices = choices
+        self.in_language = {}
 
     def cell(self, row):
         return escape(self.words().get(self.value(row), ""))
 
     def words(self):
-        return {value: str(label) for value, label in self.choices.choices}
+        """{value: label} in the language of the moment."""
+        language = get_language()
+        if language not in self.in_language:
+            self.in_language[language] = {value: str(label) for value, label in self.choices.choices}
+        return self.in_language[language]
 
     def csv(self):
         whens = [When(**{self.path: value}, then=Value(str(label))) for value, label in self.choices.choices]
