@@ -21,6 +21,14 @@ BATCH = 2000
 A_TASK = 15
 LOCK = 20160501  # any number of our own; one for all months, so that two months can't be closed at once either
 NEVER = date(1, 1, 1)
+WRITTEN = [
+    "contracts_term",
+    "orders_order",
+    "orders_orderline",
+    "billing_invoice",
+    "billing_invoiceline",
+    "billing_taxtotal",
+]
 
 
 class Busy(Exception):
@@ -97,6 +105,9 @@ def run(month, *, kind, today, numbers=None, retry_failed=False, dry_run=False, 
                 batch = todo[start : start + BATCH]
                 attempt(batch, month, closed, today, fix)
                 say(f"{start + len(batch)}/{len(todo)}")
+                done = start // BATCH + 1
+                if done & (done - 1) == 0:  # after 1, 2, 4, 8 … batches: tables that grow make old plans wrong
+                    refresh("ANALYZE")
             count_results(made)
             # A part of the customers closes nothing: the next month may begin only after a run over all of them.
             made.finished_at = timezone.now() if whole or not fix else None
@@ -264,15 +275,12 @@ def adds_up(made):
     return made.expected == made.fixed + made.skipped + made.parked
 
 
+def refresh(command):
+    """Run ANALYZE, or VACUUM (ANALYZE), over the tables that runs write."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{command} {', '.join(WRITTEN)}")
+
+
 def tidy():
     """Give dead rows back and refresh the planner's view: the next batch run otherwise meets stale plans."""
-    with connection.cursor() as cursor:
-        for table in [
-            "contracts_term",
-            "orders_order",
-            "orders_orderline",
-            "billing_invoice",
-            "billing_invoiceline",
-            "billing_taxtotal",
-        ]:
-            cursor.execute(f"VACUUM (ANALYZE) {table}")
+    refresh("VACUUM (ANALYZE)")

@@ -38,6 +38,7 @@ def rebuild(customers, month, closed):
     given = {"customers": customers, "month": month, "closed": closed}
     with connection.cursor() as cursor:
         drop_stale_lines(cursor, given)
+        find_unbilled(cursor, given)
         add_invoices(cursor, given)
         add_lines(cursor, given)
         cursor.execute(
@@ -66,11 +67,18 @@ def drop_stale_lines(cursor, given):
     )
 
 
+def find_unbilled(cursor, given):
+    """Keep what is to be billed in a temporary table that the planner knows: in a batch the tables change too fast."""
+    cursor.execute("DROP TABLE IF EXISTS pg_temp.unbilled")
+    cursor.execute(f"CREATE TEMP TABLE unbilled ON COMMIT DROP AS {UNBILLED}", given)
+    cursor.execute("ANALYZE pg_temp.unbilled")
+
+
 def add_invoices(cursor, given):
     """A provisional invoice, numbered once, for each customer that has something to bill and no invoice yet."""
     cursor.execute(
-        f"""
-        SELECT DISTINCT u.customer_id FROM ({UNBILLED}) u
+        """
+        SELECT DISTINCT u.customer_id FROM unbilled u
         WHERE NOT EXISTS (
             SELECT FROM billing_invoice i WHERE i.customer_id = u.customer_id AND i.month = %(month)s
                 AND i.kind IN ('invoice', 'correction') AND i.state IN ('draft', 'fixed')
@@ -106,23 +114,29 @@ def add_invoices(cursor, given):
 
 def add_lines(cursor, given):
     """Copy the unbilled order lines behind what the provisional invoices have; order by contract, order, line."""
+    cursor.execute("DROP TABLE IF EXISTS pg_temp.draft")
     cursor.execute(
         f"""
+        CREATE TEMP TABLE draft ON COMMIT DROP AS
+        SELECT i.id, i.customer_id, coalesce(max(l.position), 0) AS last
+        FROM (SELECT id, customer_id FROM billing_invoice WHERE {DRAFTS}) i
+        LEFT JOIN billing_invoiceline l ON l.invoice_id = i.id GROUP BY i.id, i.customer_id
+        """,
+        given,
+    )
+    cursor.execute("ANALYZE pg_temp.draft")
+    cursor.execute(
+        """
         INSERT INTO billing_invoiceline (customer_id, invoice_id, position, origin, contract_id, service_id, order_id,
             order_line_id, is_order_head, product_code, item, specification, starts_on, ends_on, quantity, unit, unit_price,
             amount, price_basis, tax_kind, tax_rate)
-        SELECT u.customer_id, i.id,
-            coalesce((SELECT max(position) FROM billing_invoiceline b WHERE b.invoice_id = i.id), 0)
-                + row_number() OVER (PARTITION BY i.id ORDER BY u.contract_id, u.number, u.position),
+        SELECT u.customer_id, d.id,
+            d.last + row_number() OVER (PARTITION BY d.id ORDER BY u.contract_id, u.number, u.position),
             'order', u.contract_id, u.service_id, u.order_id, u.order_line_id, u.is_head, l.product_code, l.item,
             l.specification, l.starts_on, l.ends_on, l.quantity, l.unit, l.unit_price, l.amount, l.price_basis, l.tax_kind,
             l.tax_rate
-        FROM ({UNBILLED}) u
-        JOIN orders_orderline l ON l.id = u.order_line_id
-        JOIN billing_invoice i ON i.customer_id = u.customer_id AND i.month = %(month)s AND i.state = 'draft'
-            AND i.kind IN ('invoice', 'correction')
-        """,
-        given,
+        FROM unbilled u JOIN orders_orderline l ON l.id = u.order_line_id JOIN draft d ON d.customer_id = u.customer_id
+        """
     )
 
 

@@ -95,7 +95,9 @@ def list_screen(request, rows, screen):
 def rows_html(page, columns, screen):
     """The table's body, put together here: one template loop over a thousand cells costs more than the query."""
     opened = [
-        format_html('<td class="{}{}" data-label="{}">', column.css, f" card-{column.card}" if column.card else "", column.label)
+        format_html(
+            '<td class="{}{}" data-label="{}">', column.css, f" card-{column.card}" if column.card else "", column.label
+        )
         for column in columns
     ]
     parts = []

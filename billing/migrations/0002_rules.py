@@ -34,7 +34,9 @@ def refuse(events, table):
 
 def parts_of_fixed(kind, touched):
     return f"""
-    CREATE FUNCTION refuse_parts_of_fixed_{kind}() RETURNS trigger LANGUAGE plpgsql AS $$
+    -- Planned anew each time: a plan made when the tables were empty takes minutes once they are full.
+    CREATE FUNCTION refuse_parts_of_fixed_{kind}() RETURNS trigger LANGUAGE plpgsql
+    SET plan_cache_mode = force_custom_plan AS $$
     DECLARE fixed bigint;
     BEGIN
         SELECT min(i.id) FILTER (WHERE i.state <> 'draft') INTO fixed FROM (
