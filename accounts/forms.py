@@ -1,5 +1,6 @@
 """Sign-in and password change."""
 
+from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.utils.translation import gettext_lazy as _
 
@@ -48,3 +49,15 @@ class ChangePasswordForm(PasswordChangeForm):
         user.must_change_password, user.password_expires_at = False, None
         user.save(update_fields=["password", "must_change_password", "password_expires_at"])
         return user
+
+
+class ResetForm(forms.Form):
+    email = forms.EmailField(
+        label=_("Eメール"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"class": "form-control", "autocomplete": "username"}),
+        error_messages={"invalid": _("Eメールの形で入力してください。"), "required": _("Eメールを入力してください。")},
+    )
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, label_suffix="", **kwargs)

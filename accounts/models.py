@@ -1,12 +1,18 @@
 """Customers (お客様) and users: who may sign in, and for which company."""
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.auth.tokens import default_token_generator
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Lower
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext_lazy as _
 
+from accounts import passwords
 from portal.scoping import Scoped
 
 
@@ -171,3 +177,25 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self):
         return self.name
+
+    @property
+    def masked_email(self):
+        """The address as a page may show it to whoever holds a reset URL: ha****@example.com."""
+        name, _at, domain = self.email.partition("@")
+        return f"{name[:2]}****@{domain}"
+
+    def reset_path(self):
+        """The address of this person's reset page; the token is good for an hour and for one use (D11)."""
+        uid = urlsafe_base64_encode(force_bytes(self.pk))
+        return reverse("password_reset_confirm", args=[uid, default_token_generator.make_token(self)])
+
+    def give_password(self, *, lasts):
+        """Set a generated password that works for the time `lasts` and must be changed; returns it (D11).
+
+        Called while the mail that carries it is written, so that it is stored nowhere.
+        """
+        made = passwords.generate()
+        self.set_password(made)
+        self.must_change_password, self.password_expires_at = True, timezone.now() + lasts
+        self.save(update_fields=["password", "must_change_password", "password_expires_at"])
+        return made

@@ -12,8 +12,9 @@ from django.utils.translation import check_for_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts import services
 from accounts.filters import UserFilter
-from accounts.forms import ChangePasswordForm, LoginForm
+from accounts.forms import ChangePasswordForm, LoginForm, ResetForm
 from accounts.models import Customer, User
 from accounts.tables import LOOKS, UserTable
 from portal import history
@@ -36,6 +37,31 @@ def password_change(request):
         messages.success(request, _("パスワードを変更しました。"))
         return redirect("home")
     return render(request, "accounts/password_change.html", {"form": form, "first": first})
+
+
+@login_not_required
+@require_http_methods(["GET", "POST"])
+def password_reset(request):
+    """Mail 1 goes out if somebody has the address; the page says the same either way (D12)."""
+    form = ResetForm(request.POST or None)
+    if form.is_valid():
+        services.ask_for_reset(form.cleaned_data["email"])
+        return redirect("/password/reset/?sent=1")
+    context = {"form": form, "sent": request.GET.get("sent") == "1"}
+    return render(request, "accounts/password_reset.html", context)
+
+
+@login_not_required
+@require_http_methods(["GET", "POST"])
+def password_reset_confirm(request, uid, token):
+    """GET only shows whose password it is, so that mail scanners do no harm; POST sends mail 2 (D11)."""
+    person = services.person_of_reset(uid, token)
+    if person is None:
+        return render(request, "accounts/password_reset_invalid.html", status=400)
+    if request.method == "POST":
+        services.reset_password(person)
+        return render(request, "accounts/password_reset_done.html", {"person": person})
+    return render(request, "accounts/password_reset_confirm.html", {"person": person})
 
 
 @login_not_required

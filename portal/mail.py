@@ -21,6 +21,13 @@ PAUSES = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 60)]
 MOST_TRIES = 72
 TO_DESK = {"inquiry"}
 TO_RECIPIENT = {"invoice_fixed"}
+# What must not be stored is made while the mail is written; a second try makes it anew.
+SECRETS = {
+    "reset_confirm": lambda reader: {"path": reader.reset_path()},
+    "reset_password": lambda reader: {"password": reader.give_password(lasts=timedelta(hours=24))},
+}
+# Written like any other, so that asking for a reset takes the same work whether or not the address is known (D12).
+TO_NOBODY = "reset_unknown"
 
 
 class NobodyToWriteTo(Exception):
@@ -49,6 +56,9 @@ def deliver(mail_id):
         if mail is None:
             return
         keep(mail, state=Mail.State.SENDING, tries=mail.tries + 1, due_at=now + CLAIM)
+    if mail.kind == TO_NOBODY:
+        mail.delete()
+        return
     try:
         message = write(mail)
         message.send()
@@ -87,9 +97,10 @@ def write(mail):
             raise NobodyToWriteTo(str(mail.customer))
     vendor = Vendor.objects.get()
     address = vendor.desk_email if mail.kind in TO_DESK else reader.email
+    secret = SECRETS[mail.kind](reader) if mail.kind in SECRETS else {}
     context = {"mail": mail, "reader": reader, "customer": mail.customer, "vendor": vendor, "url": settings.PORTAL_URL}
     with translation.override("ja" if mail.kind in TO_DESK else reader.language):
-        text = render_to_string(f"mail/{mail.kind}.txt", context | mail.data)
+        text = render_to_string(f"mail/{mail.kind}.txt", context | mail.data | secret)
     subject, body = text.split("\n", 1)
     domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].partition("@")[2]
     return EmailMessage(

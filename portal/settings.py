@@ -110,6 +110,7 @@ PASSWORD_HASHERS = ["accounts.hashers.Argon2"]
 PASSWORD_RULE = env("PASSWORD_RULE", "guide")
 CREDENTIAL_MAILS = env("CREDENTIAL_MAILS", "password")
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "accounts.passwords.GuideRule"}]
+PASSWORD_RESET_TIMEOUT = 60 * 60
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"

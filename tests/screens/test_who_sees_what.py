@@ -19,7 +19,7 @@ from portal.schema import ROLE
 from portal.scoping import Scoped
 from tests import make
 
-SIGN_IN, OPEN, MISSING, REFUSED = "to sign-in", 200, 404, 405
+SIGN_IN, OPEN, BAD, MISSING, REFUSED = "to sign-in", 200, 400, 404, 405
 # What each URL answers to: nobody, hanako (its owner), jiro of another company. A new URL without a row fails.
 TABLE = {
     "home": (SIGN_IN, OPEN, OPEN),
@@ -29,6 +29,8 @@ TABLE = {
     "login": (OPEN, OPEN, OPEN),
     "logout": (SIGN_IN, REFUSED, REFUSED),
     "set_language": (REFUSED, REFUSED, REFUSED),
+    "password_reset": (OPEN, OPEN, OPEN),
+    "password_reset_confirm": (BAD, BAD, BAD),
     "password_change": (SIGN_IN, OPEN, OPEN),
     "account": (SIGN_IN, OPEN, OPEN),
     "user_list": (SIGN_IN, OPEN, OPEN),
