@@ -75,13 +75,17 @@ def server_user_prefix():
     if not shutil.which("setpriv"):
         raise Unavailable("as root this needs setpriv (util-linux): use an ordinary user, or set DATABASE_URL")
     user = pwd.getpwnam(SERVER_USER)
-    caps = "-all,+dac_read_search" if may_search_all() else "-all"
+    caps, bits = "-all", []
+    if may_search_all():
+        # initdb looks for its programs with access(2), which without this bit forgets a stranger's capabilities.
+        caps, bits = "-all,+dac_read_search", ["--securebits=+no_setuid_fixup"]
     return [
         "setpriv",
         f"--reuid={user.pw_uid}",
         f"--regid={user.pw_gid}",
         "--clear-groups",
         "--no-new-privs",
+        *bits,
         f"--inh-caps={caps}",
         f"--ambient-caps={caps}",
         f"--bounding-set={caps}",

@@ -168,6 +168,22 @@ def it_names_the_folder_that_its_user_cannot_enter(no_data, monkeypatch):
         embedded.Server(no_data).ensure()
 
 
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not embedded.may_search_all(), reason="only root can hand the right to enter folders on"
+)
+def it_finds_its_programs_in_a_home_that_is_closed_to_strangers(tmp_path):
+    program = tmp_path / "home" / "program"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    program.parent.chmod(0o700)
+    asks = f"import os; print(os.access({str(program)!r}, os.X_OK))"
+    found = subprocess.run(
+        [*embedded.server_user_prefix(), "/usr/bin/env", "python3", "-c", asks],
+        capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}, cwd="/",
+    )  # fmt: skip
+    assert found.stdout == "True\n", found.stderr
+
+
 def it_finds_the_first_closed_folder_on_a_path(tmp_path):
     closed = tmp_path / "closed"
     (closed / "inside").mkdir(parents=True)
