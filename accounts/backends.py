@@ -1,18 +1,27 @@
-"""Sign-in by e-mail address and password."""
+"""Sign-in by e-mail address and password, with growing pauses after wrong ones."""
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
-from accounts.models import User
+from accounts import throttle
+from accounts.models import User, plain_email
+from portal.models import HistoryEvent
 
 
 class ByEmail(ModelBackend):
     def authenticate(self, request, username=None, password=None, **kwargs):
-        """The active user with this address and password; an initial password that expired no longer counts (D11)."""
+        """The active user with this address and password; an initial password that expired no longer counts (D11).
+
+        None for whatever reason, also during a pause: who asks learns nothing about who exists.
+        """
         if not username or password is None:
             return None
-        user = User.objects.filter(email=username.strip().lower(), is_active=True).select_related("customer").first()
+        email, address = plain_email(username), throttle.address_of(request) if request else ""
+        user = User.objects.filter(email=email, is_active=True).select_related("customer").first()
+        tries = sign_in_tries(user, email, address)
+        if not throttle.count(*tries):
+            return None
         if user is None:
             make_password(password)  # an unknown address takes as long as a wrong password
             return None
@@ -20,7 +29,24 @@ class ByEmail(ModelBackend):
             return None
         if user.password_expires_at and user.password_expires_at < timezone.now():
             return None
+        throttle.forget(*(key for limit, key in tries if limit is throttle.ACCOUNT))
+        throttle.give_back(*(key for limit, key in tries if limit is throttle.ADDRESS))
         return user
 
     def get_user(self, user_id):
         return User.objects.filter(pk=user_id, is_active=True).select_related("customer").first()
+
+
+def sign_in_tries(user, email, address):
+    """What a try counts against: the account and the address.
+
+    A place from which the person signed in before counts by itself, so that neither strangers elsewhere nor neighbours
+    behind the same address can shut the person out.
+    """
+    known = HistoryEvent.objects.last_sign_ins(user.pk if user else 0).filter(data__address=address)[:1]
+    if known.exists():
+        return [(throttle.ACCOUNT, throttle.key_of("sign-in", email, address))]
+    return [
+        (throttle.ACCOUNT, throttle.key_of("sign-in", email)),
+        (throttle.ADDRESS, throttle.key_of("address", address)),
+    ]

@@ -1,9 +1,10 @@
-"""What users can be filtered by."""
+"""What users and the change history can be filtered by."""
 
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import SignedIn, User
-from portal.filters import AnyOfFilter, ContainsFilter, ListFilter
+from portal.filters import AnyOfFilter, ContainsFilter, DateRangeFilter, ListFilter
+from portal.models import Action, HistoryEvent
 
 
 class UserFilter(ListFilter):
@@ -14,4 +15,15 @@ class UserFilter(ListFilter):
 
     class Meta:
         model = User
+        fields = []
+
+
+class HistoryFilter(ListFilter):
+    at = DateRangeFilter(field_name="at__date", label=_("日付"))
+    actor_name = ContainsFilter(label=_("操作者"))
+    subject = ContainsFilter(label=_("対象"))
+    action = AnyOfFilter(Action.choices, label=_("操作"))
+
+    class Meta:
+        model = HistoryEvent
         fields = []

@@ -1,63 +1,174 @@
-"""Sign-in and password change."""
+"""Sign-in, passwords, second factor, and users."""
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
-from django.utils.translation import gettext_lazy as _
+from django.contrib.auth import authenticate
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import User, plain_email
+
+CONTROL = {"class": "form-control"}
 
 
-class LoginForm(AuthenticationForm):
-    error_messages = {
-        "invalid_login": _("ユーザ名またはパスワードが正しくありません。"),
-        "inactive": _("ユーザ名またはパスワードが正しくありません。"),
-    }
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.label_suffix = ""
-        for name, label in (("username", _("ユーザ名")), ("password", _("パスワード"))):
-            self.fields[name].label = label
-            self.fields[name].widget.attrs.update(
-                {"class": "form-control", "autocomplete": {"username": "username"}.get(name, "current-password")}
-            )
-        self.fields["username"].widget.attrs["inputmode"] = "email"
-
-
-class ChangePasswordForm(PasswordChangeForm):
-    error_messages = {
-        "password_mismatch": _("確認のパスワードが一致しません。"),
-        "password_incorrect": _("現在のパスワードが正しくありません。"),
-    }
+class PlainForm(forms.Form):
+    """Labels without a colon; every message stands next to its field."""
 
     def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.label_suffix = ""
-        labels = {
-            "old_password": _("現在のパスワード"),
-            "new_password1": _("新しいパスワード"),
-            "new_password2": _("新しいパスワード（確認）"),
-        }
-        for name, label in labels.items():
-            self.fields[name].label = label
-            self.fields[name].widget.attrs["class"] = "form-control"
-        self.fields["new_password1"].help_text = _("半角8〜16文字。英大文字・英小文字・数字・記号をそれぞれ1文字以上")
-        self.fields["new_password2"].help_text = ""
-
-    def save(self, commit=True):
-        """Store the new password; the person may go everywhere from now on (A1)."""
-        user = self.user
-        user.set_password(self.cleaned_data["new_password1"])
-        user.must_change_password, user.password_expires_at = False, None
-        user.save(update_fields=["password", "must_change_password", "password_expires_at"])
-        return user
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
 
 
-class ResetForm(forms.Form):
-    email = forms.EmailField(
-        label=_("Eメール"),
+def password_field(label, autocomplete, **options):
+    widget = forms.PasswordInput(attrs={**CONTROL, "autocomplete": autocomplete})
+    return forms.CharField(label=label, strip=False, max_length=4096, widget=widget, **options)
+
+
+class LoginForm(PlainForm):
+    username = forms.CharField(
+        label=gettext_lazy("ユーザ名"),
         max_length=254,
-        widget=forms.EmailInput(attrs={"class": "form-control", "autocomplete": "username"}),
-        error_messages={"invalid": _("Eメールの形で入力してください。"), "required": _("Eメールを入力してください。")},
+        widget=forms.TextInput(attrs={**CONTROL, "autocomplete": "username", "inputmode": "email", "autofocus": True}),
     )
+    password = password_field(gettext_lazy("パスワード"), "current-password")
+    user = None
+
+    def __init__(self, request, *args, **kwargs):
+        self.request = request
+        super().__init__(*args, **kwargs)
+
+    def clean(self):
+        if self.errors:
+            return
+        given = self.cleaned_data
+        self.user = authenticate(self.request, username=given["username"], password=given["password"])
+        if self.user is None:
+            raise ValidationError(
+                _(
+                    "ユーザ名またはパスワードが正しくありません。続けて間違えたときは、しばらく待ってからもう一度お試しください。"
+                )
+            )
+
+
+class CodeForm(PlainForm):
+    code = forms.CharField(
+        label=gettext_lazy("確認コード"),
+        max_length=20,
+        widget=forms.TextInput(
+            attrs={**CONTROL, "autocomplete": "one-time-code", "inputmode": "text", "autofocus": True}
+        ),
+    )
+
+    def clean_code(self):
+        return "".join(plain_email(self.cleaned_data["code"]).split())
+
+
+class OwnPasswordForm(PlainForm):
+    own_password = password_field(gettext_lazy("あなたのパスワード"), "current-password")
+
+
+class NewPasswordForm(PlainForm):
+    """A new password, typed twice; the rule is checked against the person whose password it becomes."""
+
+    new_password1 = password_field(gettext_lazy("新しいパスワード"), "new-password")
+    new_password2 = password_field(gettext_lazy("新しいパスワード（確認）"), "new-password")
+
+    def __init__(self, user, *args, **kwargs):
+        self.user = user
+        super().__init__(*args, **kwargs)
+
+    def clean_new_password1(self):
+        password = self.cleaned_data["new_password1"]
+        validate_password(password, self.user)
+        if self.user.check_password(password):
+            raise ValidationError(_("いまのパスワードと同じです。別のパスワードにしてください。"))
+        return password
+
+    def clean_new_password2(self):
+        if self.cleaned_data["new_password2"] != self.cleaned_data.get("new_password1", self.data.get("new_password1")):
+            raise ValidationError(_("確認のパスワードが一致しません。"))
+        return self.cleaned_data["new_password2"]
+
+
+class ChangePasswordForm(NewPasswordForm):
+    field_order = ["old_password", "new_password1", "new_password2"]
+    old_password = password_field(gettext_lazy("現在のパスワード"), "current-password")
+
+
+class ResetForm(PlainForm):
+    email = forms.EmailField(
+        label=gettext_lazy("Eメール"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={**CONTROL, "autocomplete": "username"}),
+        error_messages={
+            "invalid": gettext_lazy("Eメールの形で入力してください。"),
+            "required": gettext_lazy("Eメールを入力してください。"),
+        },
+    )
+
+    def clean_email(self):
+        return plain_email(self.cleaned_data["email"])
+
+
+class UserForm(forms.ModelForm):
+    """A user of one's own company; an empty password is generated on create and kept on edit."""
+
+    version = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
+    password = password_field(gettext_lazy("パスワード"), "new-password", required=False)
+    password_again = password_field(gettext_lazy("パスワード（確認）"), "new-password", required=False)
+    own_password = password_field(gettext_lazy("あなたのパスワード"), "current-password", required=False)
+
+    class Meta:
+        model = User
+        fields = ["name", "kana", "email", "department", "position", "phone", "is_manager", "is_recipient"]
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, label_suffix="", **kwargs)
+        self.new = self.instance.pk is None
+        self.fields["email"].required = True
+        for name, field in self.fields.items():
+            if isinstance(field.widget, forms.CheckboxInput):
+                field.widget.attrs["class"] = "form-check-input"
+            elif name != "version":
+                field.widget.attrs["class"] = "form-control"
+        self.fields["email"].help_text = _("ログインのユーザ名です")
+        self.fields["is_manager"].help_text = _("未使用の項目です。1名以上に必要です")
+        self.fields["is_recipient"].help_text = _("お知らせのメールが届く1名です。ONにすると切り替わります")
+        if self.new:
+            self.fields["password"].help_text = _("空のままにすると自動で作り、本人にメールで送ります")
+            del self.fields["own_password"], self.fields["version"]
+        else:
+            self.initial["version"] = self.instance.version
+            self.fields["password"].help_text = _("空のままにすると変わりません")
+            self.fields["own_password"].help_text = _("Eメールまたはパスワードを変更するときに必要です")
+
+    def clean_email(self):
+        return plain_email(self.cleaned_data["email"])
+
+    def clean_version(self):
+        return self.instance.version if self.cleaned_data["version"] is None else self.cleaned_data["version"]
+
+    def clean(self):
+        given = super().clean()
+        password = given.get("password", "")
+        if password != given.get("password_again", ""):
+            self.add_error("password_again", _("確認のパスワードが一致しません。"))
+        return given
+
+    def _post_clean(self):
+        """The rule is checked against the person as the form makes them."""
+        super()._post_clean()
+        if password := self.cleaned_data.get("password"):
+            try:
+                validate_password(password, self.instance)
+            except ValidationError as error:
+                self.add_error("password", error)
+        if not self.new and "version" in self.cleaned_data:
+            self.instance.version = self.cleaned_data["version"]
+
+    def validate_unique(self):
+        """Left to the database: whether some other company has the address is no business of the form (D12)."""
+
+    @property
+    def needs_own_password(self):
+        return not self.new and bool(self.cleaned_data.get("password") or "email" in self.changed_data)

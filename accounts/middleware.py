@@ -1,20 +1,47 @@
-"""Where a person may go: staff to the admin, a user with an initial password to the password change and nowhere else."""
+"""Where a person may go, and for how long: staff to the admin, who must first do something to that, others anywhere."""
 
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
 from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
 FOR_EVERYBODY = ("/logout/", "/language/", "/healthz", "/static/")
+FOR_STAFF = ("/admin/", "/password/change/", "/account/security/")
+# The end of a session moves on with use, but is written at most once in this many seconds.
+TOUCH = 60
+
+
+def session_limit(get_response):
+    """Ends a session that is older than the longest allowed; the idle limit is the session's own expiry."""
+
+    def answer(request):
+        session, now = request.session, timezone.now().timestamp()
+        if request.user.is_authenticated and "began" in session:
+            if now - session["began"]["at"] > settings.SESSION_LONGEST:
+                logout(request)
+                messages.info(request, _("長時間ご利用のため、ログアウトしました。もう一度ログインしてください。"))
+            elif now - session["seen"] > TOUCH:
+                session["seen"] = now
+        return get_response(request)
+
+    return answer
 
 
 def own_place(get_response):
     """Sends people to their place before any view runs (A1: until the password is changed nothing else works)."""
 
     def answer(request):
-        user = request.user
-        if user.is_authenticated and not request.path_info.startswith(FOR_EVERYBODY):
+        user, path = request.user, request.path_info
+        if user.is_authenticated and not path.startswith(FOR_EVERYBODY):
             if user.must_change_password:
-                if request.path_info != "/password/change/":
+                if path != "/password/change/":
                     return redirect("password_change")
-            elif user.customer_id is None and not request.path_info.startswith(("/admin/", "/password/change/")):
+            elif user.needs_second_factor and not user.has_second_factor:
+                if not path.startswith(("/account/security/factor/", "/password/change/")):
+                    return redirect("second_factor")
+            elif user.customer_id is None and not path.startswith(FOR_STAFF):
                 return redirect("admin:index")
         return get_response(request)
 

@@ -1,19 +1,26 @@
-"""Customers (お客様) and users: who may sign in, and for which company."""
+"""Customers (お客様) and users: who may sign in, for which company, where they are signed in, and how often they tried."""
 
+import unicodedata
+
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
-from django.contrib.auth.tokens import default_token_generator
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Lower
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.encoding import force_bytes
-from django.utils.http import urlsafe_base64_encode
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts import passwords
+from accounts import passwords, tokens
 from portal.scoping import Scoped
+
+
+def plain_email(typed):
+    """An address as it is stored: half-width, lower case (D14)."""
+    return unicodedata.normalize("NFKC", typed).strip().lower()
 
 
 class DueShift(models.TextChoices):
@@ -70,6 +77,9 @@ class Customer(models.Model):
         _("支払方法"), max_length=10, choices=PaymentMethod, default=PaymentMethod.TRANSFER
     )
     since = models.DateField(_("取引開始日"), null=True, blank=True)
+    needs_second_factor = models.BooleanField(
+        _("2段階認証を必須にする"), default=False, help_text=_("この会社の全ユーザが次のログインで設定します")
+    )
     updated_at = models.DateTimeField(_("最終更新日"), auto_now=True)
 
     objects = OwnCompany.as_manager()
@@ -144,6 +154,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_recipient = models.BooleanField(_("メール送信先"), default=False)
     must_change_password = models.BooleanField(_("パスワード変更が必要"), default=False)
     password_expires_at = models.DateTimeField(_("初期パスワードの期限"), null=True, blank=True)
+    version = models.PositiveIntegerField(default=0, editable=False)
     language = models.CharField(_("言語"), max_length=5, choices=[("ja", "日本語"), ("en", "English")], default="ja")
     created_at = models.DateTimeField(_("登録日時"), auto_now_add=True)
 
@@ -184,10 +195,22 @@ class User(AbstractBaseUser, PermissionsMixin):
         name, _at, domain = self.email.partition("@")
         return f"{name[:2]}****@{domain}"
 
-    def reset_path(self):
-        """The address of this person's reset page; the token is good for an hour and for one use (D11)."""
-        uid = urlsafe_base64_encode(force_bytes(self.pk))
-        return reverse("password_reset_confirm", args=[uid, default_token_generator.make_token(self)])
+    def key_path(self, purpose):
+        """The address of the page where the holder of this mail sets or resets the password (D11)."""
+        return tokens.path(self, purpose)
+
+    @property
+    def waits_for_first_password(self):
+        """Whether the person still has what a mail or a colleague gave, or nothing yet, so that it may be given anew."""
+        return self.must_change_password or not self.has_usable_password()
+
+    @cached_property
+    def has_second_factor(self):
+        return TOTPDevice.objects.filter(user=self, confirmed=True).exists()
+
+    @property
+    def needs_second_factor(self):
+        return self.customer.needs_second_factor if self.customer_id else settings.STAFF_SECOND_FACTOR
 
     def give_password(self, *, lasts):
         """Set a generated password that works for the time `lasts` and must be changed; returns it (D11).
@@ -199,3 +222,41 @@ class User(AbstractBaseUser, PermissionsMixin):
         self.must_change_password, self.password_expires_at = True, timezone.now() + lasts
         self.save(update_fields=["password", "must_change_password", "password_expires_at"])
         return made
+
+
+class OwnSessions(models.QuerySet):
+    def for_user(self, user):
+        """The sessions of this person that still work."""
+        return self.filter(user=user, expire_date__gt=timezone.now()) if user.is_authenticated else self.none()
+
+
+class Session(AbstractBaseSession):
+    """A browser in which somebody is signed in (or about to be: no user yet)."""
+
+    user = models.ForeignKey(User, models.CASCADE, verbose_name=_("利用者"), null=True)
+    signed_in_at = models.DateTimeField(_("ログイン日時"), null=True)
+    address = models.CharField(_("IPアドレス"), max_length=45, blank=True)
+    browser = models.CharField(_("ブラウザ"), max_length=60, blank=True)
+
+    objects = OwnSessions.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("ログイン中の端末")
+
+    @classmethod
+    def get_session_store_class(cls):
+        from accounts.sessions import SessionStore
+
+        return SessionStore
+
+
+class Throttle(models.Model):
+    """How often something was tried lately, and until when it may not be tried again; keys are hashes."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    tries = models.PositiveIntegerField()
+    tried_at = models.DateTimeField(db_index=True)
+    free_at = models.DateTimeField()
+
+    def __str__(self):
+        return self.key

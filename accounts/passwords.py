@@ -1,48 +1,123 @@
-"""The guide's password rule (A4) and the generator of passwords that obey it (D11)."""
+"""Password rules, the guide's (A4) and the strict one, and the generator of passwords that obey both (D11)."""
 
+import re
 import secrets
 import string
+from dataclasses import dataclass
+from functools import cache
 
+from django.conf import settings
+from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 SYMBOLS = "#%+-=?!"
 LETTERS = "".join(sorted(set(string.ascii_letters) - set("0O1lI")))
 DIGITS = "23456789"
 
 
+@dataclass(frozen=True)
+class Check:
+    """One line of the checklist under the field; `pattern` is a regular expression for Python and the browser alike."""
+
+    code: str
+    label: str
+    pattern: str
+    message: str
+
+    def holds(self, password):
+        return re.fullmatch(self.pattern, password, re.DOTALL) is not None
+
+
+GUIDE = [
+    Check(
+        "password_width",
+        gettext_lazy("半角の英字・数字・記号だけ"),
+        r"[!-~]*",
+        gettext_lazy("パスワードは半角の英字・数字・記号だけで入力してください。"),
+    ),
+    Check(
+        "password_length",
+        gettext_lazy("8文字以上16文字以内"),
+        r".{8,16}",
+        gettext_lazy("パスワードは8文字以上16文字以内で入力してください。"),
+    ),
+    *[
+        Check(f"password_{code}", label, pattern, gettext_lazy("パスワードに%(missing)sを含めてください。"))
+        for code, label, pattern in [
+            ("upper", gettext_lazy("英大文字"), r".*[A-Z].*"),
+            ("lower", gettext_lazy("英小文字"), r".*[a-z].*"),
+            ("digit", gettext_lazy("数字"), r".*[0-9].*"),
+            ("symbol", gettext_lazy("記号"), r".*[!-/:-@\[-`{-~].*"),
+        ]
+    ],
+]
+STRICT = [
+    Check(
+        "password_length",
+        gettext_lazy("15文字以上128文字以内"),
+        r".{15,128}",
+        gettext_lazy("パスワードは15文字以上128文字以内で入力してください。単語をいくつか並べると覚えやすくなります。"),
+    ),
+]
+
+
+def checklist():
+    """The checks of the rule in force, in the order they are shown."""
+    return {"guide": GUIDE, "strict": STRICT}[settings.PASSWORD_RULE]
+
+
 class GuideRule:
     """8 to 16 half-width characters: an upper-case and a lower-case letter, a digit and a symbol (A4)."""
 
+    checks = GUIDE
+
     def validate(self, password, user=None):
-        if any(not "!" <= char <= "~" for char in password):
+        failed = [check for check in self.checks if not check.holds(password)]
+        if not failed:
+            return
+        missing = [check for check in failed if "missing" in check.message]
+        if failed[0] in missing:
+            names = _("・").join(str(check.label) for check in missing)
+            raise ValidationError(failed[0].message % {"missing": names}, code="password_kinds")
+        raise ValidationError(failed[0].message, code=failed[0].code)
+
+    def get_help_text(self):
+        return _("・").join(str(check.label) for check in self.checks)
+
+
+class StrictRule(GuideRule):
+    """15 to 128 characters of any kind, as NIST SP 800-63B advises for passwords without a second factor."""
+
+    checks = STRICT
+
+
+class NotGuessable:
+    """Neither a part of the person's address or name, nor a common password with symbols around it."""
+
+    def validate(self, password, user=None):
+        folded = password.lower()
+        words = re.split(r"[^a-z0-9]+", f"{user.email or ''} {user.name}".lower()) if user else []
+        if any(len(word) >= 4 and word in folded for word in words):
+            raise ValidationError(_("Eメールや名前の一部はパスワードに使えません。"), code="password_personal")
+        if folded in common() or re.sub(r"^[^a-z0-9]+|[^a-z0-9]+$", "", folded) in common():
             raise ValidationError(
-                _("パスワードは半角の英字・数字・記号だけで入力してください。"), code="password_width"
-            )
-        if not 8 <= len(password) <= 16:
-            raise ValidationError(_("パスワードは8文字以上16文字以内で入力してください。"), code="password_length")
-        missing = [
-            name
-            for name, known in [
-                (_("英大文字"), string.ascii_uppercase),
-                (_("英小文字"), string.ascii_lowercase),
-                (_("数字"), string.digits),
-                (_("記号"), string.punctuation),
-            ]
-            if not set(password) & set(known)
-        ]
-        if missing:
-            raise ValidationError(
-                _("パスワードに%(missing)sを含めてください。") % {"missing": _("・").join(missing)},
-                code="password_kinds",
+                _("推測されやすいパスワードです。よく使われるパスワードに記号を足しただけのものは使えません。"),
+                code="password_common",
             )
 
     def get_help_text(self):
-        return _("半角8文字以上16文字以内。英大文字・英小文字・数字・記号をそれぞれ1文字以上含めてください。")
+        return _("Eメールや名前の一部、よく使われるパスワードは使えません。")
+
+
+@cache
+def common():
+    return CommonPasswordValidator().passwords
 
 
 def generate():
-    """16 characters without look-alikes, obeying the guide's rule (D11)."""
+    """16 characters without look-alikes, obeying the guide's rule and the strict one (D11)."""
     while True:
         made = "".join(secrets.choice(LETTERS + DIGITS + SYMBOLS) for _ in range(16))
         kinds = (string.ascii_uppercase, string.ascii_lowercase, DIGITS, SYMBOLS)

@@ -1,39 +1,382 @@
-"""What changes credentials: the two steps of a password reset."""
+"""What changes users, their credentials and their sessions. Every change is in the history and mailed to whom it concerns."""
 
 import uuid
+from datetime import timedelta
 
-from django.contrib.auth.tokens import default_token_generator
-from django.db import transaction
-from django.utils.http import urlsafe_base64_decode
+from django.conf import settings
+from django.contrib.auth import update_session_auth_hash
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from accounts.models import User
+from accounts import factors, throttle, tokens
+from accounts.models import Customer, Session, User
 from portal import history, mail
+from portal.models import Action, Mail
+
+INITIAL_LASTS = timedelta(days=14)
+RESETS_AN_HOUR, RESETS_A_DAY = 3, 6
+ACCOUNT_DATA_AN_HOUR = 5
+# Seconds from the password to the code of the second step.
+SECOND_STEP = 5 * 60
+PLAIN_FIELDS = ("name", "kana", "department", "position", "phone", "is_manager")
+STORED_FIELDS = (*PLAIN_FIELDS, "email", "is_recipient", "version")
+
+
+def tell(kind, user, **data):
+    """Queue one mail to a user; `to` in the data is another address than the present one."""
+    mail.queue(kind, key=f"{kind}:{uuid.uuid4()}", customer=user.customer, user=user, **data)
+
+
+def note(action, user, *, by, detail=""):
+    history.record(action, user.name, by=by, customer=user.customer, detail=detail)
+
+
+# Passwords
 
 
 @transaction.atomic
 def ask_for_reset(email):
-    """Queue mail 1 for the active user with this address; for an unknown one a mail to nobody, the same work (D12)."""
-    user = User.objects.filter(email=email.strip().lower(), is_active=True).first()
+    """Queue mail 1 for the active user with this address; for an unknown one a mail to nobody, the same work (D12).
+
+    Three an hour and six a day for one person; more are answered the same and not sent.
+    """
+    user = User.objects.filter(email=email, is_active=True).select_related("customer").first()
     kind = "reset_confirm" if user else mail.TO_NOBODY
-    mail.queue(kind, key=f"{kind}:{uuid.uuid4()}", customer=user and user.customer, user=user)
-
-
-def person_of_reset(uid, token):
-    """The active user whose valid, unused token this is, or None."""
-    try:
-        pk = int(urlsafe_base64_decode(uid).decode())
-    except (ValueError, UnicodeDecodeError):
-        return None
-    user = User.objects.filter(pk=pk, is_active=True).select_related("customer").first() if pk < 2**63 else None
-    return user if user and default_token_generator.check_token(user, token) else None
+    now = timezone.now()
+    asked = list(
+        Mail.objects.filter(kind=kind, user=user or 0, created_at__gt=now - timedelta(days=1))
+        .order_by("-created_at")
+        .values_list("created_at", flat=True)[:RESETS_A_DAY]
+    )
+    lately = sum(at > now - timedelta(hours=1) for at in asked)
+    if lately < RESETS_AN_HOUR and len(asked) < RESETS_A_DAY:
+        mail.queue(kind, key=f"{kind}:{uuid.uuid4()}", customer=user and user.customer, user=user)
 
 
 @transaction.atomic
-def reset_password(user):
-    """End the old password and all sessions, and queue mail 2, which brings a generated one (A2, D11)."""
+def reset_password(uid, token):
+    """End the old password and all sessions, and queue mail 2, which brings a generated one (A2, D11).
+
+    Returns the person; None when the key no longer works, also because another click was faster.
+    """
+    user = take_key(uid, token)
+    if user is None:
+        return None
+    forget_password(user)
+    end_sessions(user)
+    tell("reset_password", user)
+    note(Action.PASSWORD_RESET, user, by=user)
+    return user
+
+
+@transaction.atomic
+def set_password_by_key(uid, token, password):
+    """The link mode's end of a reset or an invitation: the person sets the password at the URL (D11). As above."""
+    user = take_key(uid, token)
+    if user is None:
+        return None
+    keep_password(user, password)
+    end_sessions(user)
+    tell("password_changed", user)
+    note(Action.PASSWORD_RESET, user, by=user)
+    return user
+
+
+def take_key(uid, token):
+    """The person of a key that still works, locked, so that of two clicks at once one finds it used."""
+    found = tokens.person(uid, token)
+    if found is None:
+        return None
+    User.objects.select_for_update().get(pk=found.pk)
+    return tokens.person(uid, token)
+
+
+def forget_password(user):
+    """Nothing opens the account until a mail brings a new password or a link."""
+    user.set_unusable_password()
+    user.must_change_password, user.password_expires_at = True, None
+    user.save(update_fields=["password", "must_change_password", "password_expires_at"])
+
+
+def keep_password(user, password):
+    user.set_password(password)
+    user.must_change_password, user.password_expires_at = False, None
+    user.save(update_fields=["password", "must_change_password", "password_expires_at"])
+
+
+@transaction.atomic
+def change_own_password(request, password):
+    """Store one's own new password; the other sessions end, and from now on one may go everywhere (A1)."""
+    user = request.user
+    keep_password(user, password)
+    update_session_auth_hash(request, user)
+    end_sessions(user, but=request.session.session_key)
+    tell("password_changed", user)
+    note(Action.PASSWORD_CHANGED, user, by=user)
+
+
+def check_own_password(user, password, *, field):
+    """Ask the acting person for the own password. Raises ValidationError on the field; wrong ones are throttled."""
+    key = throttle.key_of("own password", user.pk)
+    if not password:
+        raise ValidationError({field: _("あなたのパスワードを入力してください。")})
+    if not (throttle.count((throttle.ACCOUNT, key)) and user.check_password(password)):
+        raise ValidationError(
+            {field: _("パスワードが正しくありません。続けて間違えたときは、しばらく待ってからお試しください。")}
+        )
+    throttle.forget(key)
+
+
+def end_sessions(user, but=None):
+    """Sign the user out everywhere, or everywhere but in the session `but`. Returns how many ended."""
+    return Session.objects.filter(user=user).exclude(session_key=but).delete()[0]
+
+
+@transaction.atomic
+def end_other_sessions(request):
+    ended = end_sessions(request.user, but=request.session.session_key)
+    note(Action.SESSIONS_ENDED, request.user, by=request.user)
+    return ended
+
+
+def person_of_second_step(begun):
+    """The active user who gave the password lately, as the session's note says, or None."""
+    if timezone.now().timestamp() - begun.get("at", 0) > SECOND_STEP:
+        return None
+    return User.objects.filter(pk=begun["user"], is_active=True).select_related("customer").first()
+
+
+def note_sign_in(user, *, address, browser):
+    history.record(
+        Action.SIGNED_IN,
+        user.name,
+        by=user,
+        customer=user.customer,
+        detail=f"{address} {browser}".strip(),
+        address=address,
+    )
+
+
+@transaction.atomic
+def add_second_factor(request, key, code):
+    """Store the app's key if the code proves it; the other sessions end. Returns the recovery codes, or None."""
+    if not factors.add(request.user, key, code):
+        return None
+    del request.session["factor_key"]
+    user = request.user
+    end_sessions(user, but=request.session.session_key)
+    note(Action.SECOND_FACTOR_ON, user, by=user)
+    tell("second_factor_on", user)
+    return factors.make_recovery_codes(user)
+
+
+@transaction.atomic
+def remove_second_factor(user, *, by):
+    factors.remove(user)
+    note(Action.SECOND_FACTOR_OFF, user, by=by)
+    tell("second_factor_off", user)
+
+
+# Users
+
+
+def lock_company(customer_id):
+    """All changes of a company's users wait for each other, so that their guards see what is (D14)."""
+    return Customer.objects.select_for_update().get(pk=customer_id)
+
+
+@transaction.atomic
+def create_user(user, *, password="", by, session=None):
+    """Store a new user and mail the account data; the company's first one becomes recipient and manager (A1, D14).
+
+    `password` is a typed initial one, else a generated one goes with the mail; `session` is the acting browser's, which
+    doesn't end when the acting person hands the recipient's mark over. Raises ValidationError.
+    """
+    former = None
+    if user.customer_id:
+        lock_company(user.customer_id)
+        if not active_users(user.customer_id).exists():
+            user.is_recipient = user.is_manager = True
+        former = free_recipient(user) if user.is_recipient else None
     user.set_unusable_password()
     user.must_change_password = True
-    user.save(update_fields=["password", "must_change_password"])
-    mail.queue("reset_password", key=f"reset_password:{uuid.uuid4()}", customer=user.customer, user=user)
+    store(user, by=by, new_address=True)
+    note(Action.USER_CREATED, user, by=by, detail=user.email)
+    if former:
+        recipient_changed(user, former, by=by, session=session)
+    if password:
+        give_typed_password(user, password)
+    tell_account_data(user, typed=bool(password), by=by)
+    return user
+
+
+@transaction.atomic
+def change_user(user, *, password="", by, session=None):
+    """Store a user whose fields were changed; `password` is a new one, set by `by`. Raises ValidationError.
+
+    Another address, password or recipient is told to whom it concerns, is in the history, and ends that person's
+    sessions but the acting one (D13).
+    """
     if user.customer_id:
-        history.record("password_reset", user.name, by=user, customer=user.customer)
+        lock_company(user.customer_id)
+    was = User.objects.select_for_update().get(pk=user.pk)
+    if was.version != user.version or not was.is_active:
+        raise ValidationError(
+            _("ほかの人が先にこのユーザを変更しました。内容を確認して、もう一度保存してください。"), code="stale"
+        )
+    if was.is_recipient and not user.is_recipient:
+        raise ValidationError(
+            {"is_recipient": _("メール送信先は1名必要です。切り替えるには、新しい送信先のユーザでONにしてください。")}
+        )
+    if was.is_manager and not user.is_manager:
+        keep_a_manager(user)
+    former = free_recipient(user) if user.is_recipient and not was.is_recipient else None
+    user.version += 1
+    store(user, by=by, new_address=user.email != was.email)
+    changed = [name for name in PLAIN_FIELDS if getattr(was, name) != getattr(user, name)]
+    if changed:
+        labels = [str(User._meta.get_field(name).verbose_name) for name in changed]
+        note(Action.USER_CHANGED, user, by=by, detail=_("・").join(labels))
+    if former:
+        recipient_changed(user, former, by=by, session=session)
+    if user.email != was.email:
+        address_changed(user, was.email, by=by, typed=bool(password), session=session)
+    if password:
+        password_set(user, password, by=by, session=session)
+    return user
+
+
+def store(user, *, by, new_address):
+    """Save; an address that another company's user has looks like any other that can't be used (D12)."""
+    tries = throttle.key_of("taken addresses", by.customer_id or "staff")
+    if new_address and throttle.waiting(tries):
+        raise ValidationError(
+            {"email": _("使用できないEメールが続きました。しばらく待ってからもう一度お試しください。")}
+        )
+    try:
+        with transaction.atomic():
+            user.save(update_fields=STORED_FIELDS if user.pk else None)
+    except IntegrityError as error:
+        if "email" not in str(error):
+            raise
+        throttle.count((throttle.TAKEN_ADDRESSES, tries))
+        raise ValidationError({"email": _("このEメールは使用できません。別のEメールを入力してください。")}) from None
+
+
+def active_users(customer_id):
+    return User.objects.filter(customer_id=customer_id, is_active=True)
+
+
+def free_recipient(user):
+    """Take the mark 「メール送信先」 off whoever has it, so that `user` can have it. Returns the former one or None."""
+    former = active_users(user.customer_id).filter(is_recipient=True).exclude(pk=user.pk).first()
+    if former:
+        former.is_recipient = False
+        former.save(update_fields=["is_recipient"])
+    return former
+
+
+def recipient_changed(user, former, *, by, session):
+    names = {"former": former.name, "new": user.name}
+    note(Action.RECIPIENT_CHANGED, user, by=by, detail=_("%(former)s → %(new)s") % names)
+    for person in (former, user):
+        tell("recipient_changed", person, **names)
+        end_sessions(person, but=session)
+
+
+def keep_a_manager(user):
+    if not active_users(user.customer_id).filter(is_manager=True).exclude(pk=user.pk).exists():
+        raise ValidationError(
+            {"is_manager": _("管理者ユーザは1名以上必要です。先に別のユーザを管理者ユーザにしてください。")}
+        )
+
+
+def address_changed(user, former, *, by, typed, session):
+    """Tell both addresses; somebody who never signed in gets new account data, for the old may have gone astray."""
+    note(Action.ADDRESS_CHANGED, user, by=by, detail=f"{former} → {user.email}")
+    for to in (former, user.email):
+        tell("address_changed", user, to=to, former=former, new=user.email, by=by.name)
+    end_sessions(user, but=session)
+    if user.last_login is None:
+        forget_password(user)
+        tell_account_data(user, typed=typed, by=by)
+
+
+def password_set(user, password, *, by, session):
+    """A password set by somebody else works until the first sign-in, and its owner is told who to ask (D13)."""
+    if by == user:
+        keep_password(user, password)
+        tell("password_changed", user)
+        note(Action.PASSWORD_CHANGED, user, by=by)
+    else:
+        give_typed_password(user, password)
+        tell("password_set", user, by=by.name)
+        note(Action.PASSWORD_SET, user, by=by)
+    end_sessions(user, but=session)
+
+
+def give_typed_password(user, password):
+    user.set_password(password)
+    user.must_change_password, user.password_expires_at = True, timezone.now() + INITIAL_LASTS
+    user.save(update_fields=["password", "must_change_password", "password_expires_at"])
+
+
+def tell_account_data(user, *, typed, by):
+    """Queue the account data: with a typed password the person is sent to whoever typed it (A1, D13)."""
+    link = settings.CREDENTIAL_MAILS == "link"
+    kind = "account_typed" if typed else "account_link" if link else "account_created"
+    tell(kind, user, by=by.name if by else "")
+
+
+@transaction.atomic
+def send_account_data(user, *, by):
+    """Send the account data again, with a new password; only to whoever hasn't chosen one yet. Raises ValidationError."""
+    user = User.objects.select_for_update().get(pk=user.pk)
+    if not user.waits_for_first_password or not user.is_active:
+        raise ValidationError(
+            _(
+                "このユーザはすでに自分のパスワードを使っています。忘れたときは、ログイン画面の「パスワードを忘れた場合」をご案内ください。"
+            )
+        )
+    sent = Mail.objects.filter(
+        user=user, kind__startswith="account_", created_at__gt=timezone.now() - timedelta(hours=1)
+    )
+    if sent.count() >= ACCOUNT_DATA_AN_HOUR:
+        raise ValidationError(_("続けて何度も送れません。1時間ほど待ってからもう一度お試しください。"))
+    forget_password(user)
+    end_sessions(user)
+    note(Action.ACCOUNT_DATA_SENT, user, by=by, detail=user.email)
+    tell_account_data(user, typed=False, by=by)
+
+
+def why_not_delete(user, *, by):
+    """Why this user can't be deleted and what to do first, or '' (D14)."""
+    if user == by:
+        return _("自分自身は削除できません。別のユーザに削除を依頼してください。")
+    others = active_users(user.customer_id).exclude(pk=user.pk)
+    if not others.exists():
+        return _("最後のユーザは削除できません。先に別のユーザを作成してください。")
+    if user.is_recipient:
+        return _("メール送信先のユーザは削除できません。先に別のユーザで「メール送信先」をONにしてください。")
+    if user.is_manager and not others.filter(is_manager=True).exists():
+        return _("最後の管理者ユーザは削除できません。先に別のユーザを管理者ユーザにしてください。")
+    return ""
+
+
+@transaction.atomic
+def delete_user(user, *, by):
+    """Take the person out: no sign-in, no address, no flag; the history keeps the name (D14). Raises ValidationError."""
+    if user.customer_id:
+        lock_company(user.customer_id)
+    user = User.objects.select_for_update().get(pk=user.pk)
+    if reason := why_not_delete(user, by=by):
+        raise ValidationError(reason)
+    address, user.email = user.email, None
+    user.is_active = user.is_manager = user.is_recipient = False
+    user.version += 1
+    user.save(update_fields=["email", "is_active", "is_manager", "is_recipient", "version"])
+    forget_password(user)
+    end_sessions(user)
+    note(Action.USER_DELETED, user, by=by, detail=address)

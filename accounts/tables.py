@@ -1,11 +1,12 @@
-"""The columns of the user list."""
+"""The columns of the user list and of the change history."""
 
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_tables2 import Table
 
 from accounts.models import SignedIn
-from portal.columns import FlagColumn, LinkColumn, StateColumn, TextColumn, TimeColumn
+from portal.columns import ChoiceColumn, FlagColumn, LinkColumn, StateColumn, TextColumn, TimeColumn
+from portal.models import Action
 
 LOOKS = {SignedIn.NEVER: "warn", SignedIn.ACTIVE: "ok"}
 
@@ -24,3 +25,11 @@ class UserTable(Table):
     is_recipient = FlagColumn(_("メール送信先"), "is_recipient", shown=True)
     state = StateColumn(_("状態"), "state", SignedIn, LOOKS, shown=True, card="state")
     last_login = TimeColumn(_("最終ログイン"), "last_login", shown=True)
+
+
+class HistoryTable(Table):
+    at = TimeColumn(_("日時"), "at", shown=True, card="title")
+    actor_name = TextColumn(_("操作者"), "actor_name", shown=True)
+    action = ChoiceColumn(_("操作"), "action", Action, shown=True)
+    subject = TextColumn(_("対象"), "subject", shown=True)
+    detail = TextColumn(_("内容"), "detail", shown=True)

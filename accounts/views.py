@@ -1,41 +1,105 @@
-"""Sign-in, password change, 基本情報 and ユーザ pages."""
+"""Sign-in and the second step, passwords, own sessions; 基本情報, ユーザ and 変更履歴."""
 
 from django.conf import settings
-from django.contrib import messages
-from django.contrib.auth import update_session_auth_hash
+from django.contrib import auth, messages
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import LoginView
+from django.core.exceptions import ValidationError
 from django.http import HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect, render, resolve_url
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import check_for_language
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import services
-from accounts.filters import UserFilter
-from accounts.forms import ChangePasswordForm, LoginForm, ResetForm
-from accounts.models import Customer, User
-from accounts.tables import LOOKS, UserTable
-from portal import history
-from portal.lists import Screen, list_screen
-
-login = LoginView.as_view(
-    template_name="accounts/login.html", authentication_form=LoginForm, redirect_authenticated_user=False
+from accounts import factors, services, sessions, throttle, tokens
+from accounts.filters import HistoryFilter, UserFilter
+from accounts.forms import (
+    ChangePasswordForm,
+    CodeForm,
+    LoginForm,
+    NewPasswordForm,
+    OwnPasswordForm,
+    ResetForm,
+    UserForm,
 )
+from accounts.models import Customer, Session, User
+from accounts.tables import LOOKS, HistoryTable, UserTable
+from portal.lists import Screen, list_screen
+from portal.models import HistoryEvent
 
 
+@sensitive_post_parameters("password")
+@login_not_required
+@require_http_methods(["GET", "POST"])
+def login(request):
+    form = LoginForm(request, request.POST or None)
+    if form.is_valid():
+        if form.user.has_second_factor:
+            request.session.flush()
+            request.session["second_step"] = {"user": form.user.pk, "at": timezone.now().timestamp()}
+            request.session["next"] = request.POST.get("next", "")
+            return redirect("second_step")
+        return sign_in(request, form.user, request.POST.get("next", ""))
+    given = request.POST.get("next", request.GET.get("next", ""))
+    return render(request, "accounts/login.html", {"form": form, "next": given})
+
+
+def sign_in(request, user, target):
+    """Begin a session and go to a local `target`, or home."""
+    auth.login(request, user, "accounts.backends.ByEmail")
+    address, agent = throttle.address_of(request), request.META.get("HTTP_USER_AGENT", "")
+    sessions.begin(request.session, now=timezone.now(), address=address, agent=agent)
+    services.note_sign_in(user, address=address, browser=sessions.in_words(agent))
+    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure()):
+        target = resolve_url(settings.LOGIN_REDIRECT_URL)
+    return redirect(target)
+
+
+@login_not_required
+@require_http_methods(["GET", "POST"])
+def second_step(request):
+    """After the password: a code of the person's app, or a recovery code."""
+    begun = request.session.get("second_step", {})
+    user = services.person_of_second_step(begun)
+    if user is None:
+        return redirect("login")
+    form = CodeForm(request.POST or None)
+    if form.is_valid():
+        if factors.accepts(user, form.cleaned_data["code"]):
+            del request.session["second_step"]
+            return sign_in(request, user, request.session.pop("next", ""))
+        form.add_error(
+            "code", _("確認コードが正しくありません。続けて間違えたときは、しばらく待ってからお試しください。")
+        )
+    return render(request, "accounts/second_step.html", {"form": form})
+
+
+@require_POST
+def logout(request):
+    """Ends the session; the browser forgets the pages that it kept."""
+    auth.logout(request)
+    response = redirect(settings.LOGOUT_REDIRECT_URL)
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
+
+
+@sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 def password_change(request):
     first = request.user.must_change_password
     form = ChangePasswordForm(request.user, request.POST or None)
     if form.is_valid():
-        user = form.save()
-        update_session_auth_hash(request, user)
-        if user.customer_id:
-            history.record("password_changed", user.name, by=user, customer=user.customer)
-        messages.success(request, _("パスワードを変更しました。"))
-        return redirect("home")
+        try:
+            services.check_own_password(request.user, form.cleaned_data["old_password"], field="old_password")
+        except ValidationError as refused:
+            form.add_error(None, refused)
+        else:
+            services.change_own_password(request, form.cleaned_data["new_password1"])
+            messages.success(request, _("パスワードを変更しました。"))
+            return redirect("home")
     return render(request, "accounts/password_change.html", {"form": form, "first": first})
 
 
@@ -45,23 +109,83 @@ def password_reset(request):
     """Mail 1 goes out if somebody has the address; the page says the same either way (D12)."""
     form = ResetForm(request.POST or None)
     if form.is_valid():
-        services.ask_for_reset(form.cleaned_data["email"])
+        if throttle.count((throttle.RESETS, throttle.key_of("resets", throttle.address_of(request)))):
+            services.ask_for_reset(form.cleaned_data["email"])
         return redirect("/password/reset/?sent=1")
     context = {"form": form, "sent": request.GET.get("sent") == "1"}
     return render(request, "accounts/password_reset.html", context)
 
 
+@sensitive_post_parameters()
 @login_not_required
 @require_http_methods(["GET", "POST"])
 def password_reset_confirm(request, uid, token):
-    """GET only shows whose password it is, so that mail scanners do no harm; POST sends mail 2 (D11)."""
-    person = services.person_of_reset(uid, token)
+    """GET only shows whose password it is, so that mail scanners do no harm; POST acts, as CREDENTIAL_MAILS says (D11)."""
+    person = tokens.person(uid, token)
     if person is None:
         return render(request, "accounts/password_reset_invalid.html", status=400)
-    if request.method == "POST":
-        services.reset_password(person)
-        return render(request, "accounts/password_reset_done.html", {"person": person})
-    return render(request, "accounts/password_reset_confirm.html", {"person": person})
+    form = NewPasswordForm(person, request.POST or None) if settings.CREDENTIAL_MAILS == "link" else None
+    done = None
+    if request.method == "POST" and form is None:
+        done = services.reset_password(uid, token)
+    elif form and form.is_valid():
+        done = services.set_password_by_key(uid, token, form.cleaned_data["new_password1"])
+    elif form or request.method == "GET":
+        return render(request, "accounts/password_reset_confirm.html", {"person": person, "form": form})
+    if done is None:
+        return render(request, "accounts/password_reset_invalid.html", status=400)
+    return render(request, "accounts/password_reset_done.html", {"person": done, "link_mode": form is not None})
+
+
+@require_GET
+def security(request):
+    """Where one is signed in, one's last sign-ins, and the second factor."""
+    own = Session.objects.for_user(request.user)
+    context = {
+        "sessions": own.order_by("-signed_in_at"),
+        "this_session": request.session.session_key,
+        "sign_ins": HistoryEvent.objects.for_user(request.user).last_sign_ins(request.user)[:5],
+        "recovery_codes_left": factors.recovery_codes_left(request.user),
+        "form": OwnPasswordForm(),
+    }
+    return render(request, "accounts/security.html", context)
+
+
+@require_POST
+def other_sessions_end(request):
+    ended = services.end_other_sessions(request)
+    messages.success(request, _("他の端末をログアウトしました（%(count)d件）。") % {"count": ended})
+    return redirect("security")
+
+
+@require_http_methods(["GET", "POST"])
+def second_factor(request):
+    """Set the second factor up: show a key, take a first code, then show the recovery codes, once."""
+    if request.user.has_second_factor:
+        return redirect("security")
+    key = factors.waiting_key(request.session)
+    form = CodeForm(request.POST or None)
+    if form.is_valid():
+        codes = services.add_second_factor(request, key, form.cleaned_data["code"])
+        if codes:
+            return render(request, "accounts/recovery_codes.html", {"codes": codes})
+        form.add_error("code", _("確認コードが正しくありません。スマートフォンの時刻も確認してください。"))
+    context = {"form": form, "picture": factors.picture(request.user, key), "key": factors.readable(key)}
+    return render(request, "accounts/second_factor.html", context)
+
+
+@sensitive_post_parameters()
+@require_POST
+def second_factor_off(request):
+    form = OwnPasswordForm(request.POST)
+    try:
+        services.check_own_password(request.user, form.data.get("own_password", ""), field="own_password")
+    except ValidationError as refused:
+        messages.error(request, refused.messages[0])
+    else:
+        services.remove_second_factor(request.user, by=request.user)
+        messages.success(request, _("2段階認証を解除しました。"))
+    return redirect("security")
 
 
 @login_not_required
@@ -106,12 +230,103 @@ def user_list(request):
         key="pk",
         tabs="state",
         empty=_("ユーザはまだいません。"),
+        primary={"url": reverse("user_create"), "label": _("ユーザを作成+")},
     )
-    return list_screen(request, User.objects.for_user(request.user).filter(is_active=True).with_state(), screen)
+    return list_screen(request, colleagues(request), screen)
+
+
+def colleagues(request):
+    return User.objects.for_user(request.user).filter(is_active=True).with_state()
 
 
 @require_GET
 def user_detail(request, pk):
-    people = User.objects.for_user(request.user).filter(is_active=True).with_state()
-    person = get_object_or_404(people, pk=pk)
+    person = get_object_or_404(colleagues(request), pk=pk)
     return render(request, "accounts/user_detail.html", {"person": person, "look": LOOKS[person.state]})
+
+
+@sensitive_post_parameters("password", "password_again")
+@require_http_methods(["GET", "POST"])
+def user_create(request):
+    form = UserForm(request.POST or None, instance=User(customer_id=request.user.customer_id))
+    if form.is_valid() and keep(request, form, services.create_user):
+        messages.success(request, _("ユーザを作成し、アカウント情報のメールを送りました。"))
+        return redirect("user_detail", form.instance.pk)
+    return render(request, "accounts/user_form.html", {"form": form, "person": None})
+
+
+@sensitive_post_parameters("password", "password_again", "own_password")
+@require_http_methods(["GET", "POST"])
+def user_edit(request, pk):
+    person = get_object_or_404(colleagues(request), pk=pk)
+    form = UserForm(request.POST or None, instance=get_object_or_404(colleagues(request), pk=pk))
+    if form.is_valid() and keep(request, form, services.change_user):
+        if form.instance == request.user and form.cleaned_data["password"]:
+            auth.update_session_auth_hash(request, form.instance)
+        messages.success(request, _("保存しました。"))
+        return redirect("user_detail", pk)
+    return render(request, "accounts/user_form.html", {"form": form, "person": person})
+
+
+def keep(request, form, service):
+    """Let the service store what the form says; whatever it refuses stands next to its field. Returns whether it did."""
+    try:
+        if form.needs_own_password:
+            services.check_own_password(request.user, form.cleaned_data["own_password"], field="own_password")
+        service(
+            form.instance,
+            password=form.cleaned_data["password"],
+            by=request.user,
+            session=request.session.session_key,
+        )
+    except ValidationError as refused:
+        if getattr(refused, "code", "") == "stale":
+            form.data = form.data | {
+                "version": str(User.objects.for_user(request.user).get(pk=form.instance.pk).version)
+            }
+        form.add_error(None, refused)
+        return False
+    return True
+
+
+@require_http_methods(["GET", "POST"])
+def user_delete(request, pk):
+    """GET asks, or says why not and what to do first; POST deletes."""
+    person = get_object_or_404(colleagues(request), pk=pk)
+    if request.method == "POST":
+        try:
+            services.delete_user(person, by=request.user)
+        except ValidationError as refused:
+            messages.error(request, refused.messages[0])
+            return redirect("user_detail", pk)
+        messages.success(request, _("%(name)sを削除しました。") % {"name": person.name})
+        return redirect("user_list")
+    context = {"person": person, "reason": services.why_not_delete(person, by=request.user)}
+    return render(request, "accounts/user_delete.html", context)
+
+
+@require_POST
+def user_send(request, pk):
+    """Send the account data again, with a new password."""
+    person = get_object_or_404(colleagues(request), pk=pk)
+    try:
+        services.send_account_data(person, by=request.user)
+        messages.success(request, _("アカウント情報のメールを送りました。前のパスワードは使えません。"))
+    except ValidationError as refused:
+        messages.error(request, refused.messages[0])
+    return redirect("user_detail", pk)
+
+
+@require_http_methods(["GET", "POST"])
+def history_list(request):
+    screen = Screen(
+        name="history",
+        heading=_("変更履歴"),
+        lead=_("この会社のユーザが行った操作です。ログインは自分のものだけが表示されます。"),
+        table=HistoryTable,
+        filterset=HistoryFilter,
+        order=("-at", "-pk"),
+        key="pk",
+        empty=_("操作の記録はまだありません。"),
+    )
+    return list_screen(request, HistoryEvent.objects.for_user(request.user), screen)

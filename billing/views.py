@@ -6,9 +6,9 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
-from billing import costs
+from billing import costs, services
 from billing.filters import InvoiceFilter
-from billing.models import Download, Invoice, InvoicePdf
+from billing.models import Invoice, InvoicePdf
 from billing.tables import LOOKS, InvoiceTable
 from portal.lists import Screen, list_screen
 from portal.models import Mail
@@ -61,7 +61,7 @@ def invoice_pdf(request, number):
     stored = InvoicePdf.objects.for_user(request.user).filter(invoice=invoice).first()
     if stored is None:
         raise Http404
-    Download(customer_id=invoice.customer_id, invoice=invoice, user=request.user).save(force_insert=True)
+    services.note_download(invoice, by=request.user)
     return HttpResponse(
         bytes(stored.content),
         content_type="application/pdf",

@@ -23,8 +23,10 @@ TO_DESK = {"inquiry"}
 TO_RECIPIENT = {"invoice_fixed"}
 # What must not be stored is made while the mail is written; a second try makes it anew.
 SECRETS = {
-    "reset_confirm": lambda reader: {"path": reader.reset_path()},
-    "reset_password": lambda reader: {"password": reader.give_password(lasts=timedelta(hours=24))},
+    "reset_confirm": lambda reader: {"path": reader.key_path("reset")},
+    "reset_password": lambda reader: new_password(reader, timedelta(hours=24)),
+    "account_created": lambda reader: new_password(reader, timedelta(days=14)),
+    "account_link": lambda reader: {"path": reader.key_path("initial")},
 }
 # Written like any other, so that asking for a reset takes the same work whether or not the address is known (D12).
 TO_NOBODY = "reset_unknown"
@@ -32,6 +34,17 @@ TO_NOBODY = "reset_unknown"
 
 class NobodyToWriteTo(Exception):
     """The company has no メール送信先 yet; the mail waits (D14)."""
+
+
+class Outdated(Exception):
+    """What the mail would say is no longer so; it isn't sent."""
+
+
+def new_password(reader, lasts):
+    """Raises Outdated if the person has an own password by now: a late second try must not take it away."""
+    if not reader.waits_for_first_password:
+        raise Outdated("the person has chosen a password since")
+    return {"password": reader.give_password(lasts=lasts)}
 
 
 def queue(kind, *, key, customer=None, user=None, **data):
@@ -64,6 +77,8 @@ def deliver(mail_id):
         message.send()
     except NobodyToWriteTo as missing:
         keep(mail, state=Mail.State.WAITING, tries=mail.tries - 1, due_at=now + PAUSES[-1], error=str(missing))
+    except Outdated as reason:
+        keep(mail, state=Mail.State.FAILED, error=str(reason))
     except SMTPRecipientsRefused as refused:
         permanent = all(code >= 500 for code, _ in refused.recipients.values())
         retry_or_fail(mail, refused, permanent or mail.tries >= MOST_TRIES)
@@ -89,16 +104,25 @@ def keep(mail, **changes):
 
 
 def write(mail):
-    """The message of a stored mail, in its reader's language. Raises NobodyToWriteTo."""
+    """The message of a stored mail, in its reader's language. Raises NobodyToWriteTo, Outdated."""
     reader = mail.user
     if mail.kind in TO_RECIPIENT:
         reader = mail.customer.users.filter(is_recipient=True).first()
         if reader is None:
             raise NobodyToWriteTo(str(mail.customer))
     vendor = Vendor.objects.get()
-    address = vendor.desk_email if mail.kind in TO_DESK else reader.email
+    address = vendor.desk_email if mail.kind in TO_DESK else mail.data.get("to") or reader.email
+    if not address:
+        raise Outdated("the user was deleted")
     secret = SECRETS[mail.kind](reader) if mail.kind in SECRETS else {}
-    context = {"mail": mail, "reader": reader, "customer": mail.customer, "vendor": vendor, "url": settings.PORTAL_URL}
+    context = {
+        "link_mode": settings.CREDENTIAL_MAILS == "link",
+        "mail": mail,
+        "reader": reader,
+        "customer": mail.customer,
+        "vendor": vendor,
+        "url": settings.PORTAL_URL,
+    }
     with translation.override("ja" if mail.kind in TO_DESK else reader.language):
         text = render_to_string(f"mail/{mail.kind}.txt", context | mail.data | secret)
     subject, body = text.split("\n", 1)

@@ -178,6 +178,33 @@ class Mail(models.Model):
         return self.key
 
 
+class Action(models.TextChoices):
+    SIGNED_IN = "signed_in", _("ログイン")
+    PASSWORD_CHANGED = "password_changed", _("パスワード変更")
+    PASSWORD_RESET = "password_reset", _("パスワードリセット")
+    PASSWORD_SET = "password_set", _("パスワード設定（ほかのユーザによる）")
+    USER_CREATED = "user_created", _("ユーザ作成")
+    USER_CHANGED = "user_changed", _("ユーザ変更")
+    ADDRESS_CHANGED = "address_changed", _("Eメール変更")
+    RECIPIENT_CHANGED = "recipient_changed", _("メール送信先変更")
+    USER_DELETED = "user_deleted", _("ユーザ削除")
+    ACCOUNT_DATA_SENT = "account_data_sent", _("アカウント情報送信")
+    SESSIONS_ENDED = "sessions_ended", _("他の端末をログアウト")
+    SECOND_FACTOR_ON = "second_factor_on", _("2段階認証の設定")
+    SECOND_FACTOR_OFF = "second_factor_off", _("2段階認証の解除")
+    INVOICE_DOWNLOADED = "invoice_downloaded", _("請求書ダウンロード")
+    INQUIRY_SENT = "inquiry_sent", _("お問い合わせ送信")
+
+
+class History(Scoped):
+    def for_user(self, user):
+        """What the person's company did; sign-ins only one's own, for they are nobody else's business."""
+        return super().for_user(user).exclude(~Q(actor=getattr(user, "pk", None)), action=Action.SIGNED_IN)
+
+    def last_sign_ins(self, user):
+        return self.filter(actor=user, action=Action.SIGNED_IN).order_by("-at")
+
+
 class HistoryEvent(models.Model):
     """Who did what to whom, when. Rows are only ever added; a trigger refuses everything else."""
 
@@ -187,15 +214,19 @@ class HistoryEvent(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("操作者"), null=True, related_name="+"
     )
     actor_name = models.CharField(_("操作者名"), max_length=100)
-    action = models.CharField(_("操作"), max_length=40)
+    action = models.CharField(_("操作"), max_length=40, choices=Action)
     subject = models.CharField(_("対象"), max_length=100)
-    data = models.JSONField(_("内容"), default=dict)
+    detail = models.CharField(_("内容"), max_length=200, blank=True)
+    data = models.JSONField(_("記録"), default=dict)
 
-    objects = Scoped.as_manager()
+    objects = History.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("変更履歴")
-        indexes = [models.Index(fields=["customer", "-at"], name="history_of_customer")]
+        indexes = [
+            models.Index(fields=["customer", "-at"], name="history_of_customer"),
+            models.Index(fields=["actor", "-at"], condition=Q(action="signed_in"), name="sign_ins_of_user"),
+        ]
 
     def __str__(self):
         return f"{self.action} {self.subject}"

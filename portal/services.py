@@ -3,6 +3,7 @@
 from django.db import transaction
 
 from portal import history, mail
+from portal.models import Action
 
 
 @transaction.atomic
@@ -18,5 +19,5 @@ def send_inquiry(inquiry, *, by):
     }
     for kind in ("inquiry", "inquiry_copy"):
         mail.queue(kind, key=f"{kind}:{inquiry.pk}", customer=by.customer, user=by, **content)
-    history.record("inquiry_sent", inquiry.subject, by=by, customer=by.customer)
+    history.record(Action.INQUIRY_SENT, inquiry.subject, by=by, customer=by.customer)
     return inquiry

@@ -1,9 +1,13 @@
 """Every address of the portal."""
 
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from portal import views
+
+to_login = login_not_required(RedirectView.as_view(pattern_name="login", query_string=True))
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -14,5 +18,8 @@ urlpatterns = [
     path("", include("contracts.urls")),
     path("", include("orders.urls")),
     path("", include("billing.urls")),
+    # The admin's own sign-in and password pages would go round the throttle and the second factor.
+    path("admin/login/", to_login, name="admin_login"),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="password_change"), name="admin_password"),
     path("admin/", admin.site.urls),
 ]

@@ -13,7 +13,6 @@ RULES = [
     *[policy(f"portal_{table}") for table in ("mail", "historyevent", "inquiry", "columnchoice")],
     grant("INSERT", "portal_mail, portal_historyevent, portal_inquiry"),
     grant("INSERT, UPDATE, DELETE", "portal_columnchoice"),
-    grant("SELECT, INSERT, UPDATE, DELETE", "django_session"),
     grant("INSERT, SELECT (id)", "procrastinate_jobs"),
     grant("INSERT", "procrastinate_events"),
     f"GRANT USAGE ON SEQUENCE procrastinate_jobs_id_seq, procrastinate_events_id_seq TO {ROLE};",
@@ -34,7 +33,6 @@ RULES = [
 class Migration(migrations.Migration):
     dependencies = [
         ("portal", "0001_initial"),
-        ("sessions", "0001_initial"),
         ("procrastinate", "0041_post_retry_failed_job"),
     ]
     operations = [migrations.RunSQL(RULES, migrations.RunSQL.noop)]

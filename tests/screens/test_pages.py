@@ -51,7 +51,7 @@ def it_makes_a_newcomer_change_the_password_first(cast, web):
     cast.taro.save()
     web.post("/login/", {"username": "taro@example.com", "password": make.PASSWORD})
     assert web.get("/invoices/?export=csv").url == "/password/change/"
-    new = {"old_password": make.PASSWORD, "new_password1": "Abcdef1#", "new_password2": "Abcdef1#"}
+    new = {"old_password": make.PASSWORD, "new_password1": "Tsuki-42", "new_password2": "Tsuki-42"}
     assert web.post("/password/change/", new).url == "/"
     assert web.get("/").status_code == 200
 

@@ -1,0 +1,126 @@
+"""Growing pauses after failed tries, counted in PostgreSQL on a connection of their own, so that no rollback forgets them.
+
+A try is counted before its password is looked at, in one statement, so a burst of parallel tries is counted too. A try
+during a pause changes nothing: nobody is locked out for longer than the longest pause.
+"""
+
+import ipaddress
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+
+@dataclass(frozen=True)
+class Limit:
+    """`free` tries, then a pause that doubles with each further one, up to `longest`; quiet for `memory`: all is forgotten."""
+
+    free: int
+    pause: timedelta
+    longest: timedelta
+    memory: timedelta
+
+
+ACCOUNT = Limit(5, timedelta(seconds=30), timedelta(minutes=15), timedelta(hours=1))
+ADDRESS = Limit(50, timedelta(minutes=15), timedelta(minutes=15), timedelta(minutes=15))
+RESETS = Limit(20, timedelta(minutes=5), timedelta(hours=1), timedelta(hours=1))
+TAKEN_ADDRESSES = Limit(20, timedelta(minutes=15), timedelta(hours=1), timedelta(hours=1))
+
+
+def key_of(*parts):
+    """The stored key: a hash, so that the table tells nobody's address."""
+    return salted_hmac("accounts.throttle", "\0".join(map(str, parts)), algorithm="sha256").hexdigest()
+
+
+@contextmanager
+def apart():
+    """A cursor on a connection outside the request's transaction; each statement commits by itself."""
+    own = connection.copy()
+    try:
+        with own.cursor() as cursor:
+            yield cursor
+    finally:
+        own.close()
+
+
+def waiting(*keys):
+    """Whether one of these is in a pause."""
+    with apart() as cursor:
+        return paused(cursor, keys, timezone.now())
+
+
+def paused(cursor, keys, now):
+    cursor.execute("SELECT 1 FROM accounts_throttle WHERE key = ANY(%s) AND free_at > %s LIMIT 1", [list(keys), now])
+    return cursor.fetchone() is not None
+
+
+def count(*tries):
+    """Count a try under each (limit, key); False, and nothing more is counted, if one of them has to wait."""
+    now = timezone.now()
+    with apart() as cursor:
+        if paused(cursor, [key for _limit, key in tries], now):
+            return False
+        return all(count_one(cursor, limit, key, now) for limit, key in tries)
+
+
+def count_one(cursor, limit, key, now):
+    cursor.execute(
+        """
+        INSERT INTO accounts_throttle AS t (key, tries, tried_at, free_at)
+        VALUES (%(key)s, 1, %(now)s, %(now)s)
+        ON CONFLICT (key) DO UPDATE SET
+            tries = CASE WHEN t.tried_at < %(forget)s THEN 1 ELSE t.tries + 1 END,
+            tried_at = %(now)s,
+            free_at = %(now)s + CASE
+                WHEN t.tried_at < %(forget)s OR t.tries + 1 < %(free)s THEN interval '0'
+                ELSE least(%(longest)s, %(pause)s * 2 ^ least(t.tries + 1 - %(free)s, 20)) END
+        WHERE t.free_at <= %(now)s
+        RETURNING 1
+        """,
+        {
+            "key": key,
+            "now": now,
+            "forget": now - limit.memory,
+            "free": limit.free,
+            "pause": limit.pause,
+            "longest": limit.longest,
+        },
+    )
+    return cursor.fetchone() is not None
+
+
+def forget(*keys):
+    """After a success: these start from nothing."""
+    with apart() as cursor:
+        cursor.execute("DELETE FROM accounts_throttle WHERE key = ANY(%s)", [list(keys)])
+
+
+def give_back(*keys):
+    """After a success: the try that was counted doesn't stand against the others who share the key."""
+    with apart() as cursor:
+        cursor.execute(
+            "UPDATE accounts_throttle SET tries = greatest(tries - 1, 0), free_at = tried_at WHERE key = ANY(%s)",
+            [list(keys)],
+        )
+
+
+def address_of(request):
+    """Where a request comes from: behind `TRUSTED_PROXIES` proxies the entry that the outermost of them wrote.
+
+    An IPv6 address counts as its /64, which is what one connection has.
+    """
+    given = request.META.get("REMOTE_ADDR", "")
+    if hops := settings.TRUSTED_PROXIES:
+        entries = [entry.strip() for entry in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+        given = entries[-hops] if len(entries) >= hops else given
+    try:
+        found = ipaddress.ip_address(given)
+    except ValueError:
+        return ""
+    if found.version == 6:
+        return str(ipaddress.ip_network((found, 64), strict=False).network_address)
+    return str(found)
