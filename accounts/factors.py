@@ -33,7 +33,7 @@ def waiting_key(session):
 def picture(user, key):
     """The key as a QR code (SVG)."""
     url = TOTPDevice(user=user, key=key).config_url
-    return mark_safe(segno.make(url, error="m").svg_inline(scale=4, border=4, dark="#000", light="#fff"))
+    return mark_safe(segno.make(url, error="m").svg_inline(omitsize=True, border=4, dark="#000", light="#fff"))
 
 
 def readable(key):

@@ -1,5 +1,8 @@
 """What belongs to no single app: the vendor's settings, tax classes, calendar, numbers, mails, history, FAQ, inquiries."""
 
+from functools import reduce
+from operator import or_
+
 from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import RangeOperators
@@ -249,6 +252,16 @@ class ColumnChoice(models.Model):
         return self.list_name
 
 
+class FaqRows(Public):
+    def matching(self, words):
+        """Entries in which every word stands, in the question or the answer, in either language."""
+        found = self
+        for word in words:
+            places = ("question", "answer", "question_en", "answer_en")
+            found = found.filter(reduce(or_, (Q(**{f"{place}__icontains": word}) for place in places)))
+        return found
+
+
 class FaqEntry(models.Model):
     """A question that customers ask often, with its answer."""
 
@@ -259,7 +272,7 @@ class FaqEntry(models.Model):
     position = models.PositiveSmallIntegerField(_("順番"), default=0, db_index=True)
     published = models.BooleanField(_("公開"), default=True)
 
-    objects = Public.as_manager()
+    objects = FaqRows.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("よくある質問")

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from billing import costs
 from billing.models import Invoice
+from portal.filters import narrow
 from portal.forms import InquiryForm
 from portal.models import FaqEntry, Inquiry, Vendor
 from portal.services import send_inquiry
@@ -53,8 +55,10 @@ def home(request):
 
 @require_GET
 def faq(request):
-    entries = [entry.in_language(get_language()) for entry in FaqEntry.objects.for_user(request.user)]
-    return render(request, "portal/faq.html", {"entries": entries})
+    sought = narrow(request.GET.get("q", ""))[:100]
+    found = FaqEntry.objects.for_user(request.user).matching(sought.split()[:10])
+    entries = [entry.in_language(get_language()) for entry in found]
+    return render(request, "portal/faq.html", {"entries": entries, "sought": sought})
 
 
 @require_http_methods(["GET", "POST"])
@@ -62,9 +66,14 @@ def inquiry(request):
     given = {name: request.GET[name][:100] for name in ("kind", "subject", "about") if name in request.GET}
     form = InquiryForm(request.POST or None, initial=given)
     if form.is_valid():
-        send_inquiry(form.save(commit=False), by=request.user)
-        return redirect("/inquiry/?sent=1")
-    recent = Inquiry.objects.for_user(request.user)[:5]
-    return render(
-        request, "portal/inquiry.html", {"form": form, "sent": request.GET.get("sent") == "1", "recent": recent}
-    )
+        try:
+            send_inquiry(form.save(commit=False), by=request.user)
+            return redirect("/inquiry/?sent=1")
+        except ValidationError as refused:
+            form.add_error(None, refused)
+    context = {
+        "form": form,
+        "sent": request.GET.get("sent") == "1",
+        "earlier": Inquiry.objects.for_user(request.user).select_related("user")[:20],
+    }
+    return render(request, "portal/inquiry.html", context)
