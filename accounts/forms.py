@@ -24,6 +24,16 @@ def password_field(label, autocomplete, **options):
     return forms.CharField(label=label, strip=False, max_length=4096, widget=widget, **options)
 
 
+class AddressField(forms.EmailField):
+    """An e-mail address, half-width and lower case whatever was typed (D14)."""
+
+    def __init__(self, **options):
+        super().__init__(**{"label": gettext_lazy("Eメール"), "max_length": 254, **options})
+
+    def to_python(self, value):
+        return plain_email(super().to_python(value))
+
+
 class LoginForm(PlainForm):
     username = forms.CharField(
         label=gettext_lazy("ユーザ名"),
@@ -96,9 +106,7 @@ class ChangePasswordForm(NewPasswordForm):
 
 
 class ResetForm(PlainForm):
-    email = forms.EmailField(
-        label=gettext_lazy("Eメール"),
-        max_length=254,
+    email = AddressField(
         widget=forms.EmailInput(attrs={**CONTROL, "autocomplete": "username"}),
         error_messages={
             "invalid": gettext_lazy("Eメールの形で入力してください。"),
@@ -106,13 +114,11 @@ class ResetForm(PlainForm):
         },
     )
 
-    def clean_email(self):
-        return plain_email(self.cleaned_data["email"])
-
 
 class UserForm(forms.ModelForm):
     """A user of one's own company; an empty password is generated on create and kept on edit."""
 
+    email = AddressField()
     version = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
     password = password_field(gettext_lazy("パスワード"), "new-password", required=False)
     password_again = password_field(gettext_lazy("パスワード（確認）"), "new-password", required=False)
@@ -125,7 +131,6 @@ class UserForm(forms.ModelForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, label_suffix="", **kwargs)
         self.new = self.instance.pk is None
-        self.fields["email"].required = True
         for name, field in self.fields.items():
             if isinstance(field.widget, forms.CheckboxInput):
                 field.widget.attrs["class"] = "form-check-input"
@@ -141,9 +146,6 @@ class UserForm(forms.ModelForm):
             self.initial["version"] = self.instance.version
             self.fields["password"].help_text = _("空のままにすると変わりません")
             self.fields["own_password"].help_text = _("Eメールまたはパスワードを変更するときに必要です")
-
-    def clean_email(self):
-        return plain_email(self.cleaned_data["email"])
 
     def clean_version(self):
         return self.instance.version if self.cleaned_data["version"] is None else self.cleaned_data["version"]
