@@ -129,6 +129,7 @@ TRUSTED_PROXIES = int(env("TRUSTED_PROXIES", "0"))
 STAFF_SECOND_FACTOR = env("STAFF_SECOND_FACTOR", "0") == "1"
 OTP_TOTP_ISSUER = "契約マイポータル"
 OTP_ADMIN_HIDE_SENSITIVE_DATA = True
+OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0  # accounts/throttle.py counts, one typing error is free
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"

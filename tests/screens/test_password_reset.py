@@ -6,7 +6,11 @@ import time
 import pytest
 import time_machine
 from django.core import mail as outbox
+from django.db import connection
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
 
+from accounts.models import User
 from portal.models import Mail
 from portal.tasks import send_due
 from tests import make
@@ -79,17 +83,173 @@ def it_says_the_same_for_an_unknown_address_and_sends_nothing(cast, web):
     assert [message.to for message in outbox.outbox] == [["hanako@example.com"]]
 
 
-def it_stores_neither_token_nor_password(cast, web, reset_url):
-    web.post(reset_url)
-    send_due()
-    stored = str(list(Mail.objects.values()))
-    assert reset_url.split("/")[-2] not in stored
-    assert mailed_password() not in stored
-
-
 @pytest.mark.parametrize("path", ["/password/reset/x/y/", "/password/reset/OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5/a-b/"])
 def it_answers_a_broken_url_with_a_way_on(path, db, web):
     make.make_vendor()
     response = web.get(path)
     assert response.status_code == 400
     assert "もう一度お手続きください" in response.content.decode()
+
+
+def it_is_asked_for_at_most_three_times_an_hour_and_six_a_day(cast, web):
+    with time_machine.travel("2026-05-08T00:00Z", tick=False) as clock:
+        for _hour in range(4):
+            for _time in range(5):
+                assert web.post("/password/reset/", {"email": "hanako@example.com"}).url.endswith("?sent=1")
+            clock.shift(3601)
+    assert Mail.objects.filter(kind="reset_confirm").count() == 6
+
+
+def it_answers_the_same_after_too_many_from_one_place(cast, web):
+    for number in range(25):
+        assert web.post("/password/reset/", {"email": f"p{number}@example.com"}).url.endswith("?sent=1")
+    assert Mail.objects.filter(kind="reset_unknown").count() < 25
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "email=hanako@example.com&email=evil@example.net",
+        "email[]=evil@example.net&email=hanako@example.com",
+        "email=hanako@example.com,evil@example.net",
+        "email=hanako@example.com%0aBcc:evil@example.net",
+        '{"email": ["hanako@example.com", "evil@example.net"]}',
+    ],
+)
+def it_writes_to_the_stored_address_only(cast, web, body):
+    web.post("/password/reset/", body, content_type="application/x-www-form-urlencoded")
+    while send_due():
+        pass
+    assert {to for message in outbox.outbox for to in message.to + message.cc + message.bcc} <= {"hanako@example.com"}
+
+
+def it_knows_no_twin_of_an_address(cast, web):
+    make.make_user(cast.a, "mike@example.com")
+    web.post("/password/reset/", {"email": "mıke@example.com"})
+    assert not Mail.objects.filter(kind="reset_confirm").exists()
+
+
+def it_builds_its_url_from_the_setting_whatever_the_request_says(cast, web):
+    assert web.get("/login/", headers={"host": "evil.example"}).status_code == 400
+    lies = {"x-forwarded-host": "evil.example", "host": "localhost:9999"}
+    web.post("/password/reset/", {"email": "hanako@example.com"}, headers=lies)
+    send_due()
+    assert re.search(r"^http://127\.0\.0\.1:8000/password/reset/\S+$", outbox.outbox[-1].body, re.M)
+
+
+def it_needs_the_page_before_the_button(cast, web, reset_url):
+    strict = type(web)(enforce_csrf_checks=True)
+    assert strict.post(reset_url).status_code == 403
+    page = strict.get(reset_url)
+    assert strict.post(reset_url, {"csrfmiddlewaretoken": page.context["csrf_token"]}).status_code == 200
+
+
+def it_is_dead_after_whatever_changes_the_person(cast, web, reset_url):
+    def dead():
+        return type(web)().get(reset_url).status_code == 400
+
+    assert not dead()
+    for change in (
+        {"email": "other@example.com"},
+        {"password": "md5$a$b"},
+        {"last_login": "2026-05-08T10:00Z"},
+    ):
+        before = {name: getattr(cast.hanako, name) for name in change}
+        User.objects.filter(pk=cast.hanako.pk).update(**change)
+        assert dead(), change
+        User.objects.filter(pk=cast.hanako.pk).update(**before)
+    assert not dead()
+    start, _slash, token = reset_url.rstrip("/").rpartition("/")
+    for wrong in (token[:-1] + ("A" if token[-1] != "A" else "B"), token.replace("reset", "initial"), token.upper()):
+        assert web.get(f"{start}/{wrong}/").status_code == 400
+    others = start.rpartition("/")[0] + "/" + urlsafe_base64_encode(force_bytes(cast.taro.pk))
+    assert web.get(f"{others}/{token}/").status_code == 400
+
+
+def it_doesnt_accept_the_mailed_password_as_the_new_one(cast, web, reset_url):
+    web.post(reset_url)
+    send_due()
+    mailed = mailed_password()
+    web.post("/login/", {"username": "hanako@example.com", "password": mailed})
+    given = {"old_password": mailed, "new_password1": mailed, "new_password2": mailed}
+    assert "いまのパスワードと同じです" in web.post("/password/change/", given).content.decode()
+
+
+def everything_stored():
+    """Every row of every table as text: what a dump of the database would hold."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname NOT LIKE 'pg_%'"
+            " AND schemaname <> 'information_schema'"
+        )
+        tables = [name for (name,) in cursor.fetchall()]
+        rows = []
+        for table in tables:
+            cursor.execute(f"SELECT row::text FROM {table} row")
+            rows += [text for (text,) in cursor.fetchall()]
+    return "\n".join(rows)
+
+
+@pytest.mark.parametrize("mode", ["password", "link"])
+def it_leaves_no_secret_in_the_database_and_none_in_the_log(cast, web, settings, caplog, mode):
+    settings.CREDENTIAL_MAILS = mode
+    caplog.set_level("DEBUG")
+    given = {"name": "新人", "email": "new@example.com"}
+    web.force_login(cast.hanako)
+    web.post("/account/users/new/", given)
+    web.post("/password/reset/", {"email": "taro@example.com"})
+    while send_due():
+        pass
+    url = re.search(r"/password/reset/\S+", next(m.body for m in outbox.outbox if m.to == ["taro@example.com"])).group()
+    chosen = "Tsuki-4242"
+    web.post(url, {"new_password1": chosen, "new_password2": chosen})
+    while send_due():
+        pass
+    written = "\n".join(message.body for message in outbox.outbox)
+    secrets = re.findall(r"^パスワード: (\S+)$", written, re.M)
+    secrets += [found.split("/")[-2] for found in re.findall(r"/password/reset/\S+/\S+", written)]
+    assert len(secrets) == {"password": 3, "link": 2}[mode]
+    stored = everything_stored()
+    assert "new@example.com" in stored
+    for secret in [*secrets, chosen]:
+        assert secret not in stored
+        assert secret not in "".join(
+            record.getMessage() for record in caplog.records if record.name != "django.request"
+        )
+
+
+# The link mode: no password in any mail.
+
+
+@pytest.fixture
+def link_mode(settings):
+    settings.CREDENTIAL_MAILS = "link"
+
+
+def it_lets_the_person_set_the_password_at_the_url(link_mode, cast, web, reset_url):
+    assert "新しいパスワードを決めてください" in web.get(reset_url).content.decode()
+    wrong = web.post(reset_url, {"new_password1": "kurz", "new_password2": "kurz"})
+    assert "8文字以上16文字以内" in wrong.content.decode()
+    done = web.post(reset_url, {"new_password1": "Tsuki-42", "new_password2": "Tsuki-42"})
+    assert "新しいパスワードでログインしてください" in done.content.decode()
+    send_due()
+    assert outbox.outbox[-1].subject == "パスワード変更のお知らせ"
+    assert web.get(reset_url).status_code == 400
+    assert web.post("/login/", {"username": "hanako@example.com", "password": "Tsuki-42"}).url == "/"
+    assert web.get("/").status_code == 200
+
+
+def it_invites_a_newcomer_by_a_link_of_fourteen_days(link_mode, cast, sign_in):
+    browser = sign_in(cast.hanako)
+    browser.post("/account/users/new/", {"name": "新人", "email": "new@example.com"})
+    send_due()
+    body = outbox.outbox[-1].body
+    assert "パスワード:" not in body
+    url = re.search(r"/password/reset/\S+", body).group()
+    browser.logout()
+    with time_machine.travel(time.time() + 13 * 86400):
+        assert browser.get(url).status_code == 200
+    with time_machine.travel(time.time() + 14 * 86400 + 60):
+        assert browser.get(url).status_code == 400
+    browser.post(url, {"new_password1": "Tsuki-42", "new_password2": "Tsuki-42"})
+    assert browser.post("/login/", {"username": "new@example.com", "password": "Tsuki-42"}).url == "/"
