@@ -274,7 +274,8 @@ def free_recipient(user):
     former = active_users(user.customer_id).filter(is_recipient=True).exclude(pk=user.pk).first()
     if former:
         former.is_recipient = False
-        former.save(update_fields=["is_recipient"])
+        former.version += 1
+        former.save(update_fields=["is_recipient", "version"])
     return former
 
 
