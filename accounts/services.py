@@ -16,7 +16,6 @@ from portal import history, mail
 from portal.models import Action, Mail
 
 INITIAL_LASTS = timedelta(days=14)
-RESETS_AN_HOUR, RESETS_A_DAY = 3, 6
 ACCOUNT_DATA_AN_HOUR = 5
 # Seconds from the password to the code of the second step.
 SECOND_STEP = 5 * 60
@@ -37,22 +36,20 @@ def note(action, user, *, by, detail=""):
 
 
 @transaction.atomic
-def ask_for_reset(email):
-    """Queue mail 1 for the active user with this address; for an unknown one a mail to nobody, the same work (D12).
+def ask_for_reset(email, *, address):
+    """Queue mail 1 for the active user with this e-mail; for an unknown one a mail to nobody, the same work (D12).
 
-    Three an hour and six a day for one person; more are answered the same and not sent.
+    Three an hour and six a day for one e-mail, and not too many from one `address`; more are answered the same, unsent.
     """
+    tries = [
+        (throttle.RESETS_FOR_ONE, throttle.key_of("reset", email)),
+        (throttle.RESETS_FROM_ONE, throttle.key_of("resets", address)),
+    ]
+    if not throttle.count(*tries):
+        return
     user = User.objects.filter(email=email, is_active=True).select_related("customer").first()
     kind = "reset_confirm" if user else mail.TO_NOBODY
-    now = timezone.now()
-    asked = list(
-        Mail.objects.filter(kind=kind, user=user or 0, created_at__gt=now - timedelta(days=1))
-        .order_by("-created_at")
-        .values_list("created_at", flat=True)[:RESETS_A_DAY]
-    )
-    lately = sum(at > now - timedelta(hours=1) for at in asked)
-    if lately < RESETS_AN_HOUR and len(asked) < RESETS_A_DAY:
-        mail.queue(kind, key=f"{kind}:{uuid.uuid4()}", customer=user and user.customer, user=user)
+    mail.queue(kind, key=f"{kind}:{uuid.uuid4()}", customer=user and user.customer, user=user)
 
 
 @transaction.atomic

