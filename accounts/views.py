@@ -49,6 +49,7 @@ def login(request):
 
 def sign_in(request, user, target):
     """Begin a session and go to a local `target`, or home."""
+    request.session.flush()  # Django keeps the key when the same person signs in again
     auth.login(request, user, "accounts.backends.ByEmail")
     address, agent = throttle.address_of(request), request.META.get("HTTP_USER_AGENT", "")
     sessions.begin(request.session, now=timezone.now(), address=address, agent=agent)

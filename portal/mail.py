@@ -2,11 +2,12 @@
 
 import os
 from datetime import timedelta
+from email.header import Header
 from email.utils import parseaddr
 from smtplib import SMTPException, SMTPRecipientsRefused
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, SafeMIMEText
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
 from django.template.loader import render_to_string
@@ -127,13 +128,23 @@ def write(mail):
         text = render_to_string(f"mail/{mail.kind}.txt", context | mail.data | secret)
     subject, body = text.split("\n", 1)
     domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].partition("@")[2]
-    return EmailMessage(
+    return Message(
         subject.strip(),
         body.lstrip("\n"),
         to=[address],
         reply_to=[reader.email] if mail.kind in TO_DESK else None,
         headers={"Message-ID": f"<{mail.pk:08}.{mail.kind}@{domain}>", "Auto-Submitted": "auto-generated"},
     )
+
+
+class Message(EmailMessage):
+    """A mail whose subject begins on the header's own line; some readers show the fold as a leading blank."""
+
+    def message(self):
+        made = super().message()  # refuses line ends in headers
+        del made["Subject"]
+        super(SafeMIMEText, made).__setitem__("Subject", Header(self.subject, "utf-8", header_name="Subject"))
+        return made
 
 
 class FileBackend(BaseEmailBackend):

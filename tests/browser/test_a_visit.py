@@ -1,26 +1,12 @@
 """A customer's visit in real Chromium: sign in, filter, choose columns, take CSV and PDF; and no page breaks at 360 px."""
 
-import os
-import shutil
-
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from billing.tasks import render_waiting
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's loop runs in this thread; the tests' queries don't
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
-        yield browser
-        browser.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @pytest.fixture
@@ -77,7 +63,8 @@ def it_fits_every_width_and_breaks_no_policy(visit, width, live_server):
     for path in (
         "/", "/contracts/", "/contracts/K0000001/", "/orders/", "/orders/O202604-000001/", "/invoices/",
         "/invoices/B202604-000001/", "/invoices/?panel=filter", "/invoices/?panel=columns", "/invoices/analysis/?running=1",
-        "/account/", "/account/users/", "/faq/", "/inquiry/", "/password/change/",
+        "/account/", "/account/users/", "/account/users/new/", "/account/history/", "/account/security/", "/account/security/factor/",
+        "/faq/", "/faq/?q=PDF", "/inquiry/", "/password/change/",
     ):  # fmt: skip
         page.goto(live_server.url + path)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path

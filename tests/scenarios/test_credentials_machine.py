@@ -56,18 +56,16 @@ class Credentials(RuleBasedStateMachine):
         people = self.people()
         return people[number % len(people)]
 
-    def key(self, number):
-        return self.browsers[number].session.session_key if self.owner[number] else None
+    def cookie(self, number):
+        found = self.browsers[number].cookies.get("sessionid")
+        return found.value if found else None
 
     def end(self, person, but=None):
         """The sessions of this person but that of the browser `but` have to be over."""
         for number, owner in enumerate(self.owner):
             if owner == person.pk and number != but:
-                self.ended.add(self.browsers[number].cookies["sessionid"].value)
+                self.ended.add(self.cookie(number))
                 self.owner[number] = None
-
-    def post(self, number, path, given):
-        return self.browsers[number].post(path, given)
 
     def fields(self, person, **changes):
         names = ("name", "kana", "email", "department", "position", "phone", "version")
@@ -78,7 +76,7 @@ class Credentials(RuleBasedStateMachine):
     def edit(self, number, person, **changes):
         """Returns whether the portal took it."""
         path = f"/account/users/{person.pk}/edit/"
-        response = self.post(number, path, self.fields(person, **changes))
+        response = self.browsers[number].post(path, self.fields(person, **changes))
         return response.status_code == 302 and response.url == f"/account/users/{person.pk}/"
 
     def own(self, number):
@@ -90,10 +88,9 @@ class Credentials(RuleBasedStateMachine):
     def sign_in(self, number, who, wrong):
         person = self.person(who)
         password = "Falsch-99" if wrong else self.passwords.get(person.pk, "Falsch-99")
-        before = self.browsers[number].cookies.get("sessionid")
-        before = before.value if before else None
-        response = self.post(number, "/login/", {"username": person.email, "password": password})
-        if response.status_code == 302:
+        before = self.cookie(number)
+        response = self.browsers[number].post("/login/", {"username": person.email, "password": password})
+        if response.status_code == 302 and response.url == "/":
             assert not wrong
             assert password == self.passwords[person.pk]
             if before:
@@ -103,8 +100,8 @@ class Credentials(RuleBasedStateMachine):
     @rule(number=one_browser)
     def sign_out(self, number):
         if self.owner[number]:
-            self.ended.add(self.browsers[number].cookies["sessionid"].value)
-        self.post(number, "/logout/", {})
+            self.ended.add(self.cookie(number))
+        self.browsers[number].post("/logout/", {})
         self.owner[number] = None
 
     @rule(number=one_browser, password=st.sampled_from(NEW))
@@ -112,9 +109,9 @@ class Credentials(RuleBasedStateMachine):
         old = self.own(number)
         if not old:
             return
-        key = self.browsers[number].cookies["sessionid"].value
+        key = self.cookie(number)
         given = {"old_password": old, "new_password1": password, "new_password2": password}
-        if self.post(number, "/password/change/", given).status_code == 302:
+        if self.browsers[number].post("/password/change/", given).status_code == 302:
             owner = User.objects.get(pk=self.owner[number])
             if owner.check_password(password) and old != password:
                 self.passwords[owner.pk] = password
@@ -128,7 +125,7 @@ class Credentials(RuleBasedStateMachine):
         given |= {"is_recipient": "on"} if recipient else {}
         given |= {"is_manager": "on"} if manager else {}
         former = next(person for person in self.people() if person.is_recipient)
-        self.post(number, "/account/users/new/", given)
+        self.browsers[number].post("/account/users/new/", given)
         if recipient and User.objects.filter(email=given["email"]).exists():
             self.end(former, but=number)
 
@@ -157,17 +154,17 @@ class Credentials(RuleBasedStateMachine):
     def set_password(self, number, who, password):
         person, own = self.person(who), self.own(number)
         given = {"password": password, "password_again": password, "own_password": own or ""}
-        key = self.browsers[number].cookies.get("sessionid")
+        key = self.cookie(number)
         if self.edit(number, person, **given):
             self.passwords[person.pk] = password
             self.end(person, but=number)
             if self.owner[number] == person.pk:
-                self.ended.add(key.value)
+                self.ended.add(key)
 
     @rule(number=one_browser, who=one_person)
     def delete(self, number, who):
         person = self.person(who)
-        self.post(number, f"/account/users/{person.pk}/delete/", {})
+        self.browsers[number].post(f"/account/users/{person.pk}/delete/", {})
         if not User.objects.get(pk=person.pk).is_active:
             self.end(person)
 

@@ -1,5 +1,7 @@
 """The reset by two mails: harmless to open, good once, and silent about who exists."""
 
+import email
+import email.policy
 import re
 import time
 
@@ -38,6 +40,13 @@ def it_leads_by_two_mails_to_a_new_password_that_must_be_changed(cast, web, rese
     response = web.post("/login/", {"username": "hanako@example.com", "password": mailed_password()})
     assert response.url == "/"
     assert web.get("/").url == "/password/change/"
+
+
+def it_writes_subjects_that_every_reader_shows_whole(cast, reset_url):
+    raw = outbox.outbox[-1].message().as_bytes(linesep="\r\n")
+    parsed = email.message_from_bytes(raw, policy=email.policy.default)
+    assert parsed["Subject"] == "パスワードリセット確認のお知らせ"
+    assert b"Subject: =?utf-8?" in raw
 
 
 def it_does_nothing_when_a_scanner_opens_the_url(cast, web, reset_url):

@@ -44,6 +44,14 @@ def it_gives_a_new_session_and_forgets_the_one_from_before(cast, web):
     assert not Session.objects.filter(session_key=before).exists()
 
 
+def it_gives_a_new_session_also_to_who_is_signed_in_already(cast, web):
+    attempt(web)
+    before = web.cookies["sessionid"].value
+    attempt(web)
+    assert web.cookies["sessionid"].value != before
+    assert not Session.objects.filter(session_key=before).exists()
+
+
 def it_says_the_same_whatever_is_wrong(cast, web):
     cast.taro.password_expires_at = "2020-01-01T00:00Z"
     cast.taro.save()
