@@ -16,6 +16,8 @@ from portal.models import Counter, FaqEntry, TaxClass, TaxKind, Vendor, VendorRe
 
 PASSWORD = "Portal-2024!"
 MONTHS = 13
+# No real number: it also marks a database as the demo's own.
+REGISTRATION = "T8990000000001"
 SERVICES = [
     ("cloud", "クラウドサーバ"),
     ("backup", "バックアップ"),
@@ -37,7 +39,12 @@ TAX = [
 
 
 def load(today, say):
-    """Three customers with `MONTHS` closed months; on a database that has them already only what is missing is added."""
+    """Three customers with `MONTHS` closed months; on a database that has them already only what is missing is added.
+
+    Raises close.Refused on a database of another vendor, whose months this would close.
+    """
+    if Customer.objects.exists() and not VendorRegistration.objects.filter(number=REGISTRATION).exists():
+        raise close.Refused("お客様がすでに登録されています。空のデータベースで実行してください。")
     running = months.month_of(today)
     if not Vendor.objects.exists():
         with transaction.atomic():
@@ -70,7 +77,7 @@ def set_up_vendor(first_month):
         invoice_note="恐れ入りますが、振込手数料は貴社にてご負担願います。",
         first_month=first_month,
     )
-    VendorRegistration.objects.create(number="T8990000000001", valid_from=date(2023, 10, 1))
+    VendorRegistration.objects.create(number=REGISTRATION, valid_from=date(2023, 10, 1))
     TaxClass.objects.bulk_create(
         TaxClass(kind=kind, rate=Decimal(rate), valid_from=start, valid_to=end) for kind, rate, start, end in TAX
     )

@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
+
+from portal.models import VendorRegistration
+from tests import make
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,3 +71,12 @@ def it_names_the_process_that_runs_on_the_same_folder(demo, tmp_path):
     assert done.returncode == 75
     assert done.stderr.count("\n") == 1
     assert str(os.getpid()) in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["--customers", "3"]])
+def it_leaves_a_database_with_other_customers_alone(db, arguments):
+    make.make_vendor()
+    VendorRegistration.objects.update(number="T1234567890123")
+    make.make_customer("C0000077")
+    with pytest.raises(CommandError, match="お客様"):
+        call_command("load_demo", *arguments)

@@ -1,12 +1,15 @@
 """ユーザ: created, edited, handed over and deleted by colleagues, with the guide's guards and a mail to whom it concerns."""
 
 import re
+from datetime import timedelta
 
 import pytest
+import time_machine
 from django.core import mail as outbox
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
-from accounts.models import Customer, User
+from accounts.models import User
 from portal.models import Mail
 from portal.tasks import send_due
 from tests import make
@@ -74,11 +77,6 @@ def it_doesnt_mail_a_password_that_was_typed(cast, sign_in, web):
 
 
 def it_refuses_an_initial_password_that_expired(cast, sign_in, web):
-    from datetime import timedelta
-
-    import time_machine
-    from django.utils import timezone
-
     sign_in(cast.hanako).post("/account/users/new/", NEWCOMER)
     mails()
     password = word_of(r"^パスワード: (\S+)$")
@@ -356,7 +354,5 @@ def it_lets_staff_edit_a_user_through_the_same_rules(cast, web):
     }
 
 
-def it_has_no_user_and_no_password_on_a_new_installation(db):
-    User.objects.all().delete()
+def it_makes_no_user_by_itself(db):
     assert not User.objects.exists()
-    assert not Customer.objects.exists()

@@ -1,0 +1,54 @@
+"""Settings from the environment: what https changes, and values that are refused."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = [
+    "SESSION_COOKIE_NAME", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_NAME", "CSRF_COOKIE_SECURE", "SECURE_HSTS_SECONDS",
+    "ALLOWED_HOSTS", "SESSION_COOKIE_AGE", "SESSION_LONGEST", "AUTH_PASSWORD_VALIDATORS",
+]  # fmt: skip
+SHOW = f"import json; from portal import settings; print(json.dumps([getattr(settings, name) for name in {NAMES}]))"
+
+
+def read(**environment):
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "SECRET_KEY": "x", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ValueError(done.stderr)
+    return dict(zip(NAMES, json.loads(done.stdout), strict=True))
+
+
+def it_guards_cookies_and_hosts_on_https():
+    found = read(PORTAL_URL="https://portal.example.com")
+    assert (found["SESSION_COOKIE_NAME"], found["SESSION_COOKIE_SECURE"]) == ("__Host-sessionid", True)
+    assert (found["CSRF_COOKIE_NAME"], found["CSRF_COOKIE_SECURE"]) == ("__Host-csrftoken", True)
+    assert found["SECURE_HSTS_SECONDS"] > 0
+    assert found["ALLOWED_HOSTS"] == ["portal.example.com"]
+
+
+def it_takes_an_empty_variable_for_none():
+    found = read(PORTAL_URL="", PASSWORD_RULE="", SESSION_IDLE_MINUTES="")
+    assert found["SESSION_COOKIE_NAME"] == "sessionid"
+    assert (found["SESSION_COOKIE_AGE"], found["SESSION_LONGEST"]) == (3600, 12 * 3600)
+
+
+def it_chooses_the_strict_password_rule():
+    assert {"NAME": "accounts.passwords.StrictRule"} in read(PASSWORD_RULE="strict")["AUTH_PASSWORD_VALIDATORS"]
+
+
+@pytest.mark.parametrize("name", ["PASSWORD_RULE", "CREDENTIAL_MAILS"])
+def it_names_the_values_that_it_knows(name):
+    with pytest.raises(ValueError, match=f"{name} must be one of: "):
+        read(**{name: "nonsense"})
