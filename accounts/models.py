@@ -154,6 +154,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_recipient = models.BooleanField(_("メール送信先"), default=False)
     must_change_password = models.BooleanField(_("パスワード変更が必要"), default=False)
     password_expires_at = models.DateTimeField(_("初期パスワードの期限"), null=True, blank=True)
+    bounced = models.CharField(_("メール不達"), max_length=200, blank=True, editable=False)
     version = models.PositiveIntegerField(default=0, editable=False)
     language = models.CharField(_("言語"), max_length=5, choices=[("ja", "日本語"), ("en", "English")], default="ja")
     created_at = models.DateTimeField(_("登録日時"), auto_now_add=True)

@@ -20,7 +20,7 @@ ACCOUNT_DATA_AN_HOUR = 5
 # Seconds from the password to the code of the second step.
 SECOND_STEP = 5 * 60
 PLAIN_FIELDS = ("name", "kana", "department", "position", "phone", "is_manager")
-STORED_FIELDS = (*PLAIN_FIELDS, "email", "is_recipient", "version")
+STORED_FIELDS = (*PLAIN_FIELDS, "email", "is_recipient", "bounced", "version")
 
 
 def tell(kind, user, **data):
@@ -230,6 +230,7 @@ def change_user(user, *, password="", by, session=None):
     if was.is_manager and not user.is_manager:
         keep_a_manager(user)
     former = free_recipient(user) if user.is_recipient and not was.is_recipient else None
+    user.bounced = was.bounced if user.email == was.email else ""
     user.version += 1
     store(user, by=by, new_address=user.email != was.email)
     changed = [name for name in PLAIN_FIELDS if getattr(was, name) != getattr(user, name)]

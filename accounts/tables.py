@@ -1,6 +1,7 @@
 """The columns of the user list and of the change history."""
 
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django_tables2 import Table
 
@@ -15,9 +16,17 @@ def detail_url(row):
     return reverse("user_detail", args=[row.pk])
 
 
+class AddressColumn(TextColumn):
+    """The e-mail address, marked when mails to it came back."""
+
+    def cell(self, row):
+        address = super().cell(row)
+        return format_html('{} <span class="tag">{}</span>', address, _("不達")) if row.bounced else address
+
+
 class UserTable(Table):
     name = LinkColumn(_("名前"), "name", url=detail_url, shown=True, card="title")
-    email = TextColumn(_("Eメール"), "email", shown=True, card="sub")
+    email = AddressColumn(_("Eメール"), "email", shown=True, card="sub")
     department = TextColumn(_("部署"), "department")
     position = TextColumn(_("役職"), "position")
     phone = TextColumn(_("電話番号"), "phone")

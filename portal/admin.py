@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
+from portal import mail
 from portal.models import CalendarDay, FaqEntry, HistoryEvent, Inquiry, Mail, TaxClass, Vendor, VendorRegistration
 
 admin.site.site_header = admin.site.site_title = _("契約マイポータル 担当者")
@@ -73,7 +74,14 @@ class MailAdmin(ReadOnly):
     list_display = ["created_at", "kind", "customer", "state", "sent_to", "tries", "error"]
     list_filter = ["state", "kind"]
     list_select_related = ["customer"]
-    search_fields = ["key", "customer__number"]
+    search_fields = ["key", "customer__number", "sent_to"]
+    actions = ["send_again"]
+
+    @admin.action(description=_("もう一度送る"))
+    def send_again(self, request, mails):
+        for each in mails:
+            mail.send_again(each)
+        self.message_user(request, _("%(count)d件を送信待ちにしました。") % {"count": len(mails)})
 
 
 @admin.register(HistoryEvent)

@@ -7,6 +7,7 @@ from email.utils import parseaddr
 from smtplib import SMTPException, SMTPRecipientsRefused
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage, SafeMIMEText
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
@@ -82,6 +83,8 @@ def deliver(mail_id):
         keep(mail, state=Mail.State.FAILED, error=str(reason))
     except SMTPRecipientsRefused as refused:
         permanent = all(code >= 500 for code, _ in refused.recipients.values())
+        if permanent:
+            note_bounce(message.to[0], str(refused.recipients))
         retry_or_fail(mail, refused, permanent or mail.tries >= MOST_TRIES)
     except (OSError, SMTPException) as trouble:
         retry_or_fail(mail, trouble, mail.tries >= MOST_TRIES)
@@ -90,12 +93,24 @@ def deliver(mail_id):
         raise
     else:
         keep(mail, state=Mail.State.SENT, sent_at=timezone.now(), sent_to=message.to[0], error="")
+        note_bounce(message.to[0], "")
 
 
 def retry_or_fail(mail, trouble, final):
     pause = PAUSES[min(mail.tries, len(PAUSES)) - 1]
     state = Mail.State.FAILED if final else Mail.State.WAITING
     keep(mail, state=state, due_at=timezone.now() + pause, error=f"{type(trouble).__name__}: {trouble}"[:500])
+
+
+def note_bounce(address, why):
+    """Remember at the user that the address takes no mail, or ('') that it does again."""
+    get_user_model().objects.filter(email=address).exclude(bounced=why[:200]).update(bounced=why[:200])
+
+
+def send_again(mail):
+    """Let a mail go out once more, whatever became of it; its words and secrets are made anew."""
+    keep(mail, state=Mail.State.WAITING, due_at=timezone.now(), tries=0, error="")
+    app.configure_task("portal.deliver", queue="mail").defer(mail_id=mail.pk)
 
 
 def keep(mail, **changes):

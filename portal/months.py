@@ -146,6 +146,15 @@ def nth_business_day_after(month, n=5, *, off=frozenset(), on=frozenset()):
     return day
 
 
+def business_days_between(day, until, *, off=frozenset(), on=frozenset()):
+    """How many business days lie after `day`, up to and with `until`; 0 if `until` isn't later."""
+    count = 0
+    while day < until:
+        day += ONE_DAY
+        count += is_business_day(day, off=off, on=on)
+    return count
+
+
 def due_on(month, *, months_later=1, shift="next", off=frozenset(), on=frozenset()):
     """The 支払期日 of the month's invoice: the end of the month `months_later`, moved off bank holidays (D4).
 

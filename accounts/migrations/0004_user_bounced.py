@@ -1,0 +1,20 @@
+"""Where mails came back from."""
+
+from django.db import migrations, models
+
+from portal.schema import grant
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("accounts", "0003_sessions_and_throttle"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="user",
+            name="bounced",
+            field=models.CharField(blank=True, editable=False, max_length=200, verbose_name="メール不達"),
+        ),
+        migrations.RunSQL(grant("UPDATE (bounced)", "accounts_user"), migrations.RunSQL.noop),
+    ]

@@ -1,0 +1,268 @@
+"""What must be so about a month (I1 to I6), and what a person should look at before and after its close (締め前点検)."""
+
+from dataclasses import dataclass, field
+
+from django.db import connection
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from billing import drafts
+from billing.close import last_closed
+from portal import money, months
+
+# The verdict of a finding: a broken rule, a customer or file that waits for a decision, a thing to look at.
+BROKEN, PARKED, WARNING = "broken", "parked", "warning"
+JUMP_SHARE, JUMP_YEN = 50, 10_000
+DAYS_BEFORE = 2
+
+
+@dataclass
+class Finding:
+    """One question with its answer: `rows` are (what it concerns, what is wrong), none if all is well."""
+
+    code: str
+    kind: str
+    title: str
+    rows: list = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Question:
+    """SQL that finds what is wrong, as (number, text); `after` questions are asked once the month was closed."""
+
+    code: str
+    kind: str
+    title: str
+    sql: str
+    after: bool = False
+
+
+LIVE = "i.kind IN ('invoice', 'correction') AND i.state IN ('draft', 'fixed')"
+QUESTIONS = [
+    Question(
+        "term_without_order",
+        BROKEN,
+        gettext_lazy("注文のない契約期間"),
+        """
+        SELECT c.number, to_char(t.starts_on, 'YYYY/MM/DD') FROM contracts_term t JOIN contracts_contract c ON c.id = t.contract_id
+        WHERE date_trunc('month', t.starts_on) = %(month)s AND NOT EXISTS (SELECT FROM orders_order o WHERE o.term_id = t.id)
+            AND EXISTS (SELECT FROM contracts_contractline l WHERE l.contract_id = c.id
+                AND (l.charge_from IS NULL OR l.charge_from <= t.ends_on) AND (l.charge_to IS NULL OR l.charge_to >= t.starts_on))
+        """,
+    ),
+    Question(
+        "order_without_invoice",
+        BROKEN,
+        gettext_lazy("請求に入っていない注文"),
+        """
+        SELECT o.number, c.number FROM orders_order o JOIN accounts_customer c ON c.id = o.customer_id
+        WHERE o.month = %(month)s AND o.reversed_on IS NULL
+            AND EXISTS (SELECT FROM orders_orderline l WHERE l.order_id = o.id AND NOT EXISTS (
+                SELECT FROM billing_invoiceline b WHERE b.order_line_id = l.id))
+            AND NOT EXISTS (SELECT FROM billing_parked p WHERE p.customer_id = o.customer_id AND p.month <= %(month)s)
+        """,
+    ),
+    Question(
+        "draft_after_close",
+        BROKEN,
+        gettext_lazy("締めた月に残る未確定の請求"),
+        f"""
+        SELECT i.number, c.number FROM billing_invoice i JOIN accounts_customer c ON c.id = i.customer_id
+        WHERE i.month = %(month)s AND i.state = 'draft' AND {LIVE}
+            AND NOT EXISTS (SELECT FROM billing_parked p WHERE p.customer_id = i.customer_id AND p.month = %(month)s)
+        """,
+        after=True,
+    ),
+    Question(
+        "totals",
+        BROKEN,
+        gettext_lazy("税区分と合わない合計"),
+        """
+        SELECT i.number, 'net ' || i.net || ', tax ' || i.tax || ', total ' || i.total
+        FROM billing_invoice i
+        LEFT JOIN (SELECT invoice_id, sum(base) AS base, sum(tax) AS tax FROM billing_taxtotal GROUP BY 1) t ON t.invoice_id = i.id
+        WHERE i.month = %(month)s AND i.kind <> 'imported'
+            AND (i.net, i.tax, i.total) IS DISTINCT FROM (coalesce(t.base, 0), coalesce(t.tax, 0), i.net + i.tax)
+        """,
+    ),
+    Question(
+        "pdf_missing",
+        BROKEN,
+        gettext_lazy("PDFのない請求"),
+        """
+        SELECT i.number, c.number FROM billing_invoice i JOIN accounts_customer c ON c.id = i.customer_id
+        WHERE i.month = %(month)s AND i.state IN ('fixed', 'replaced') AND i.kind <> 'imported'
+            AND NOT EXISTS (SELECT FROM billing_invoicepdf p WHERE p.invoice_id = i.id)
+            AND NOT EXISTS (SELECT FROM billing_rendering r WHERE r.invoice_id = i.id AND r.parked_at IS NOT NULL)
+        """,
+        after=True,
+    ),
+    Question(
+        "mail_missing",
+        BROKEN,
+        gettext_lazy("お知らせのない請求"),
+        """
+        SELECT i.number, c.number FROM billing_invoice i JOIN accounts_customer c ON c.id = i.customer_id
+        JOIN billing_invoicepdf p ON p.invoice_id = i.id
+        WHERE i.month = %(month)s AND i.kind IN ('invoice', 'correction')
+            AND NOT EXISTS (SELECT FROM portal_mail m WHERE m.key = 'invoice_fixed:' || i.number)
+        """,
+        after=True,
+    ),
+    Question(
+        "parked",
+        PARKED,
+        gettext_lazy("保留のお客様"),
+        """
+        SELECT c.number, p.reason FROM billing_parked p JOIN accounts_customer c ON c.id = p.customer_id
+        WHERE p.month = %(month)s
+        """,
+    ),
+    Question(
+        "pdf_parked",
+        PARKED,
+        gettext_lazy("PDFを作成できない請求"),
+        """
+        SELECT i.number, r.error FROM billing_rendering r JOIN billing_invoice i ON i.id = r.invoice_id
+        WHERE i.month = %(month)s AND r.parked_at IS NOT NULL
+        """,
+    ),
+    Question(
+        "jump",
+        WARNING,
+        gettext_lazy("前月から大きく変わった請求"),
+        f"""
+        SELECT i.number, to_char(b.total, 'FM999,999,999,990') || ' → ' || to_char(i.total, 'FM999,999,999,990')
+        FROM billing_invoice i JOIN billing_invoice b ON b.customer_id = i.customer_id
+            AND b.month = %(month)s::date - interval '1 month' AND b.state = 'fixed' AND b.kind IN ('invoice', 'correction')
+        WHERE i.month = %(month)s AND {LIVE} AND abs(i.total - b.total) >= %(yen)s
+            AND abs(i.total - b.total) * 100 >= b.total * %(share)s
+        """,
+    ),
+    Question(
+        "ended_billed",
+        WARNING,
+        gettext_lazy("解約日より後の期間の請求"),
+        f"""
+        SELECT i.number, k.number || ' ' || to_char(k.cancel_on, 'YYYY/MM/DD') FROM billing_invoiceline l
+        JOIN billing_invoice i ON i.id = l.invoice_id JOIN contracts_contract k ON k.id = l.contract_id
+        WHERE i.month = %(month)s AND {LIVE} AND l.ends_on > k.cancel_on
+        """,
+    ),
+    Question(
+        "contract_without_order",
+        WARNING,
+        gettext_lazy("契約中なのにこの月の注文がない月額契約"),
+        """
+        SELECT k.number, c.number FROM contracts_contract k JOIN accounts_customer c ON c.id = k.customer_id
+        WHERE k.form = 'monthly' AND k.auto_renew AND k.start_on <= %(last)s
+            AND (k.cancel_on IS NULL OR k.cancel_on >= %(month)s)
+            AND NOT EXISTS (SELECT FROM orders_order o WHERE o.contract_id = k.id AND o.month = %(month)s)
+        """,
+    ),
+    Question(
+        "not_positive",
+        WARNING,
+        gettext_lazy("合計が0円以下の請求"),
+        f"""
+        SELECT i.number, to_char(i.total, 'FM999,999,999,990') FROM billing_invoice i
+        WHERE i.month = %(month)s AND {LIVE} AND i.total <= 0
+        """,
+    ),
+    Question(
+        "address",
+        WARNING,
+        gettext_lazy("請求先の住所がないお客様"),
+        f"""
+        SELECT c.number, c.name FROM billing_invoice i JOIN accounts_customer c ON c.id = i.customer_id
+        WHERE i.month = %(month)s AND {LIVE} AND c.address = '' AND c.billing_address = ''
+        """,
+    ),
+    Question(
+        "recipient",
+        WARNING,
+        gettext_lazy("お知らせのメールが届かないお客様"),
+        f"""
+        SELECT c.number, coalesce(u.email || ' ' || u.bounced, '') FROM billing_invoice i
+        JOIN accounts_customer c ON c.id = i.customer_id
+        LEFT JOIN accounts_user u ON u.customer_id = c.id AND u.is_recipient
+        WHERE i.month = %(month)s AND {LIVE} AND (u.id IS NULL OR u.bounced <> '')
+        """,
+    ),
+    Question(
+        "mail_failed",
+        WARNING,
+        gettext_lazy("送れなかったメール"),
+        """
+        SELECT m.key, m.error FROM portal_mail m
+        WHERE m.state = 'failed' AND m.kind = 'invoice_fixed' AND m.key IN (
+            SELECT 'invoice_fixed:' || number FROM billing_invoice WHERE month = %(month)s)
+        """,
+        after=True,
+    ),
+]
+
+
+def check(month, *, today, share=JUMP_SHARE, yen=JUMP_YEN):
+    """All findings about the month, empty ones too. `share` is per cent, `yen` the least change that counts as a jump."""
+    closed = last_closed() >= month
+    given = {"month": month, "last": months.last_day(month), "share": share, "yen": yen}
+    findings = []
+    with connection.cursor() as cursor:
+        for question in QUESTIONS:
+            if question.after and not closed:
+                continue
+            cursor.execute(f"SELECT * FROM ({question.sql}) found ORDER BY 1", given)
+            findings.append(Finding(question.code, question.kind, str(question.title), cursor.fetchall()))
+    findings += [check_tax(month), check_registration(given["last"]), check_deadline(month, closed, today)]
+    return findings
+
+
+def check_tax(month):
+    """The tax of every class once more from the lines, by `money.tax_total` (D7)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT i.number, i.rounding, l.tax_rate,
+                coalesce(sum(l.amount) FILTER (WHERE l.price_basis = 'exclusive'), 0)::bigint,
+                coalesce(sum(l.amount) FILTER (WHERE l.price_basis = 'inclusive'), 0)::bigint,
+                (SELECT t.base FROM billing_taxtotal t WHERE (t.invoice_id, t.kind, t.rate) = (i.id, l.tax_kind, l.tax_rate)),
+                (SELECT t.tax FROM billing_taxtotal t WHERE (t.invoice_id, t.kind, t.rate) = (i.id, l.tax_kind, l.tax_rate))
+            FROM billing_invoiceline l JOIN billing_invoice i ON i.id = l.invoice_id
+            WHERE i.month = %s AND i.kind <> 'imported' GROUP BY i.id, l.tax_kind, l.tax_rate ORDER BY 1
+            """,
+            [month],
+        )
+        rows = [
+            (number, f"{rate * 100:.0f}%: {stored_base} + {stored_tax}")
+            for number, rounding, rate, exclusive, inclusive, stored_base, stored_tax in cursor
+            if money.tax_total(exclusive, inclusive, rate, rounding) != (stored_base, stored_tax)
+        ]
+    return Finding("tax", BROKEN, _("規則と合わない消費税"), rows)
+
+
+def check_registration(day):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM portal_vendorregistration WHERE valid_from <= %s AND (valid_to IS NULL OR valid_to >= %s)",
+            [day, day],
+        )
+        rows = [] if cursor.fetchone() else [(f"{day:%Y/%m/%d}", _("この日に有効な登録番号がありません"))]
+    return Finding("registration", WARNING, _("適格請求書の登録番号"), rows)
+
+
+def check_deadline(month, closed, today):
+    """確定予定日 nears, or is past, and the month isn't closed."""
+    calendar = drafts.calendar()
+    due = months.nth_business_day_after(month, **calendar)
+    rows = []
+    if not closed and months.is_over(month, today):
+        left = months.business_days_between(today, due, **calendar)
+        if left <= DAYS_BEFORE:
+            text = (
+                _("確定予定日 %(due)s を過ぎています")
+                if today > due
+                else _("確定予定日は %(due)s です（あと%(left)d営業日）")
+            )
+            rows.append((months.format_month(month), text % {"due": f"{due:%Y/%m/%d}", "left": left}))
+    return Finding("deadline", WARNING, _("確定予定日"), rows)

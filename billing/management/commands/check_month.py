@@ -1,0 +1,43 @@
+"""締め前点検 and reconciliation: what is wrong with a month, and what a person should look at."""
+
+import json
+
+from billing import checks
+from billing.management.operator import INCOMPLETE, OperatorCommand, month, need_vendor
+from portal import months
+
+MARKS = {checks.BROKEN: "×", checks.PARKED: "保留", checks.WARNING: "注意"}
+SHOWN = 20
+
+
+class Command(OperatorCommand):
+    help = "締め前点検と締め後の照合: 規則違反と保留があれば終了コード1、注意だけなら0です。"
+
+    def add_arguments(self, parser):
+        parser.add_argument("month", help="YYYY-MM")
+        parser.add_argument("--jump", type=int, default=checks.JUMP_SHARE, help="前月からの変化（%%）")
+        parser.add_argument("--jump-yen", type=int, default=checks.JUMP_YEN, help="この金額（円）未満の変化は見ません")
+        parser.add_argument("--json", action="store_true", help="結果をJSONで出力します")
+
+    def work(self, **options):
+        need_vendor()
+        given = month(options["month"])
+        findings = checks.check(given, today=months.today(), share=options["jump"], yen=options["jump_yen"])
+        if options["json"]:
+            found = {each.code: {"kind": each.kind, "rows": each.rows} for each in findings}
+            self.say(json.dumps({"month": months.format_month(given), "findings": found}, ensure_ascii=False))
+        else:
+            self.report(given, findings)
+        return INCOMPLETE if any(each.rows and each.kind != checks.WARNING for each in findings) else None
+
+    def report(self, given, findings):
+        self.say(f"{months.format_month(given)} の点検")
+        for each in findings:
+            if not each.rows:
+                self.say(f"  ○ {each.title}: なし")
+                continue
+            self.say(f"  {MARKS[each.kind]} {each.title}: {len(each.rows)}件")
+            for what, text in each.rows[:SHOWN]:
+                self.say(f"      {what}  {text}")
+            if len(each.rows) > SHOWN:
+                self.say(f"      ほか {len(each.rows) - SHOWN}件（--json で全件）")
