@@ -1,5 +1,6 @@
 """Mails: queued as rows in the transaction that causes them, written and sent afterwards, each at most once a try."""
 
+import logging
 import os
 from datetime import timedelta
 from email.header import Header
@@ -16,6 +17,8 @@ from django.utils import timezone, translation
 from procrastinate.contrib.django import app
 
 from portal.models import Mail, Vendor
+
+logger = logging.getLogger(__name__)
 
 # A claim on a mail lasts this long; what a killed process left in 「送信中」 is tried again with the same Message-ID.
 CLAIM = timedelta(minutes=10)
@@ -88,9 +91,9 @@ def deliver(mail_id):
         retry_or_fail(mail, refused, permanent or mail.tries >= MOST_TRIES)
     except (OSError, SMTPException) as trouble:
         retry_or_fail(mail, trouble, mail.tries >= MOST_TRIES)
-    except Exception as fault:
+    except Exception as fault:  # a mail that can't be written stops no other
+        logger.exception("mail %s", mail.key)
         retry_or_fail(mail, fault, True)
-        raise
     else:
         keep(mail, state=Mail.State.SENT, sent_at=timezone.now(), sent_to=message.to[0], error="")
         note_bounce(message.to[0], "")
