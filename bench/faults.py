@@ -1,0 +1,247 @@
+"""Kill sweep: the close, its PDFs and its mails, killed before and after every statement, commit and delivery, then run again.
+
+Each run has to end in the state of an undisturbed one, with every mail delivered, and at most once more than kills.
+`.venv/bin/python bench/faults.py` takes 40 spread points; `--points N` as many; `--full` all of them and 200 random double
+kills. Uses the test database's server.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+
+import django
+
+django.setup()
+
+import time_machine
+from django.conf import settings
+from django.core.mail.backends.base import BaseEmailBackend
+from django.core.management import call_command
+from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+from accounts.models import User
+from billing import checks
+from tests import make
+
+NAME = f"faults_{os.getpid()}"
+MONTH = "2026-04"
+NOW = "2026-05-08T03:00Z"
+STATE = {
+    "terms": "SELECT k.number, t.sequence, t.starts_on, t.ends_on FROM contracts_term t JOIN contracts_contract k ON k.id = t.contract_id",
+    "orders": "SELECT number, kind, month, amount, reversed_on FROM orders_order",
+    "order_lines": "SELECT o.number, l.position, l.item, l.amount FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id",
+    "invoices": "SELECT number, kind, state, month, net, tax, total, due_on, fixed_on, addressee, issuer FROM billing_invoice",
+    "lines": "SELECT i.number, l.position, l.item, l.amount, l.is_order_head FROM billing_invoiceline l JOIN billing_invoice i ON i.id = l.invoice_id",
+    "totals": "SELECT i.number, t.kind, t.rate, t.base, t.tax FROM billing_taxtotal t JOIN billing_invoice i ON i.id = t.invoice_id",
+    "pdfs": "SELECT i.number, p.size > 1000 FROM billing_invoicepdf p JOIN billing_invoice i ON i.id = p.invoice_id",
+    "mails": "SELECT key, kind, state, sent_to FROM portal_mail",
+    "parked": "SELECT c.number, p.month, p.reason FROM billing_parked p JOIN accounts_customer c ON c.id = p.customer_id",
+}
+
+
+class Killer:
+    """Counts what happens in this process, and ends it at the moment `at`."""
+
+    def __init__(self):
+        self.seen, self.at = 0, None
+
+    def moment(self):
+        self.seen += 1
+        if self.seen == self.at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, call):
+        self.moment()
+        result = call()
+        self.moment()
+        return result
+
+
+killer = Killer()
+
+
+def watch():
+    """Count statements on every connection, and commits."""
+    connection_created.connect(
+        lambda connection, **_more: connection.execute_wrappers.append(
+            lambda execute, *given: killer.around(lambda: execute(*given))
+        ),
+        weak=False,
+    )
+    commit = BaseDatabaseWrapper._commit
+    BaseDatabaseWrapper._commit = lambda self: killer.around(lambda: commit(self))
+
+
+class Deliveries(BaseEmailBackend):
+    """A mailbox that only remembers what came, across kills."""
+
+    file = None
+
+    def send_messages(self, messages):
+        for message in messages:
+            killer.around(lambda message=message: self.deliver(message))
+        return len(messages)
+
+    def deliver(self, message):
+        with open(self.file, "a") as file:
+            file.write(message.extra_headers["Message-ID"] + "\n")
+
+
+def sql(text, database="postgres"):
+    """One statement outside any transaction, on another database."""
+    use(database)
+    with connection.cursor() as cursor:
+        cursor.execute(text)
+    connection.close()
+
+
+def use(database):
+    connection.close()
+    connection.settings_dict["NAME"] = database
+
+
+def prepare():
+    """The database that every run starts from, and fonts that every child inherits warm."""
+    sql(f"CREATE DATABASE {NAME}")
+    use(NAME)
+    call_command("migrate", verbosity=0)
+    make.make_vendor()
+    for number in (1, 2, 3):
+        customer = make.make_customer(f"C{number:07}", address="東京都")
+        make.make_user(customer, f"user{number}@example.com", is_recipient=True, is_manager=True)
+        make.make_contract(customer, (1000 * number, 2), (999,), start_on=make.APRIL, today=make.APRIL)
+        make.make_contract(customer, (333,), service="line", start_on=make.APRIL, today=make.APRIL)
+    User.objects.filter(customer=None).delete()
+    with connection.cursor() as cursor:  # the close has to make terms and orders again
+        cursor.execute("DELETE FROM orders_orderline; DELETE FROM orders_order; DELETE FROM contracts_term")
+        cursor.execute("UPDATE portal_counter SET value = 0 WHERE series LIKE 'order%%'")
+    use("postgres")
+
+
+def play(at=None):
+    """The month's work in a child process, killed at moment `at`. Returns (exit status, moments seen)."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        killer.seen, killer.at, code = 0, at, 0
+        try:
+            with time_machine.travel(NOW), open(os.devnull, "w") as nowhere:
+                sys.stdout = nowhere
+                for command in (["renew_contracts", "--month", MONTH], ["close_month", MONTH, "--wait"], ["send_mail"]):
+                    call_command(*command)
+        except SystemExit as ended:
+            code = ended.code or 0
+        except BaseException as fault:
+            sys.stderr.write(f"{type(fault).__name__}: {fault}\n")
+            code = 70
+        os.write(write, str(killer.seen).encode())
+        os._exit(code)
+    os.close(write)
+    _pid, status = os.waitpid(pid, 0)
+    seen = os.read(read, 20).decode()
+    os.close(read)
+    return os.waitstatus_to_exitcode(status), int(seen or 0)
+
+
+def wait_for_backends(database):
+    """Until the server has noticed that a killed process is gone."""
+    use("postgres")
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [database])
+            if not cursor.fetchone()[0]:
+                break
+        time.sleep(0.01)
+    connection.close()
+
+
+def state(database):
+    use(database)
+    found = {}
+    with connection.cursor() as cursor:
+        for name, text in STATE.items():
+            cursor.execute(f"SELECT row_to_json(x)::text FROM ({text}) x ORDER BY 1")
+            found[name] = [row for (row,) in cursor.fetchall()]
+    with time_machine.travel(NOW):
+        found["broken"] = [
+            each.code for each in checks.check(make.APRIL, today=make.IN_MAY) if each.kind == "broken" and each.rows
+        ]
+    use("postgres")
+    return found
+
+
+def survive(kills, golden):
+    """Run on a fresh copy, killed at each of the moments in turn, then undisturbed. Returns what is wrong, or ''."""
+    database = f"{NAME}_run"
+    sql(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+    sql(f"CREATE DATABASE {database} TEMPLATE {NAME}")
+    Path(Deliveries.file).write_text("")
+    use(database)
+    for at in (*kills, None):
+        wait_for_backends(database)
+        use(database)
+        code, seen = play(at)
+        if at is None and code != 0:
+            return f"exit {code}"
+        if [at] == kills[:1] and code != -signal.SIGKILL:
+            return f"not killed (exit {code})"
+    wait_for_backends(database)
+    found = state(database)
+    if golden is None:
+        return found, seen
+    if found != golden:
+        return "; ".join(f"{name}: {found[name]}" for name in found if found[name] != golden[name])[:500]
+    sent = Path(Deliveries.file).read_text().split()
+    if len(set(sent)) != 3 or len(sent) > 3 + len(kills):
+        return f"deliveries: {sent}"
+    return ""
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--points", type=int, default=40)
+    arguments.add_argument("--full", action="store_true")
+    options = arguments.parse_args()
+    if settings.EMBEDDED:
+        settings.EMBEDDED.ensure()
+    with tempfile.TemporaryDirectory() as folder:
+        Deliveries.file = f"{folder}/deliveries"
+        settings.EMAIL_BACKEND = f"{__name__}.Deliveries"
+        prepare()
+        watch()
+        try:
+            golden, moments = survive([], None)
+            assert golden["broken"] == [] and len(golden["pdfs"]) == 3, json.dumps(golden, ensure_ascii=False)
+            if options.full:
+                chance = random.Random(20160501)
+                plans = [[at] for at in range(1, moments + 1)]
+                plans += [[chance.randint(1, moments), chance.randint(1, moments)] for _each in range(200)]
+            else:
+                step = moments / options.points
+                plans = [[1 + int(step * place)] for place in range(options.points)]
+            survived = 0
+            for kills in plans:
+                wrong = survive(kills, golden)
+                survived += not wrong
+                if wrong:
+                    print(f"killed at {kills}: {wrong}")
+        finally:
+            sql(f"DROP DATABASE IF EXISTS {NAME}_run WITH (FORCE)")
+            sql(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
+    print(f"faults: {survived} of {len(plans)} survived ({moments} moments)")
+    return 0 if survived == len(plans) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
