@@ -71,14 +71,18 @@ class Killer:
 killer = Killer()
 
 
+def count(execute, *given):
+    return killer.around(lambda: execute(*given))
+
+
+def count_on(connection, **_more):
+    if count not in connection.execute_wrappers:  # a connection keeps its wrappers when it is opened again
+        connection.execute_wrappers.append(count)
+
+
 def watch():
     """Count statements on every connection, and commits."""
-    connection_created.connect(
-        lambda connection, **_more: connection.execute_wrappers.append(
-            lambda execute, *given: killer.around(lambda: execute(*given))
-        ),
-        weak=False,
-    )
+    connection_created.connect(count_on)
     commit = BaseDatabaseWrapper._commit
     BaseDatabaseWrapper._commit = lambda self: killer.around(lambda: commit(self))
 

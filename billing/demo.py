@@ -275,16 +275,17 @@ def load_many(count, today, say):
 MANY_CUSTOMERS = """
     INSERT INTO accounts_customer (number, name, kana, representative, corporate_number, registration_number, postal_code,
         address, phone, fax, contact_department, contact_name, billing_name, billing_department, billing_person,
-        billing_postal_code, billing_address, payment_months, due_shift, payment_method, since, updated_at)
+        billing_postal_code, billing_address, payment_months, due_shift, payment_method, since, updated_at, needs_second_factor)
     SELECT 'C' || lpad(n::text, 7, '0'), '株式会社見本' || n, 'カブシキガイシャミホン' || n, '', '', '', '100-0000',
-        '東京都千代田区見本町' || n, '03-0000-0000', '', '', '', '', '', '', '', '', 1, 'next', 'transfer', %(since)s, now()
+        '東京都千代田区見本町' || n, '03-0000-0000', '', '', '', '', '', '', '', '', 1, 'next', 'transfer', %(since)s, now(),
+        false
     FROM generate_series(1, %(count)s) n
 """
 MANY_USERS = """
     INSERT INTO accounts_user (password, email, name, kana, department, position, phone, customer_id, is_active, is_staff,
-        is_superuser, is_manager, is_recipient, must_change_password, language, created_at)
+        is_superuser, is_manager, is_recipient, must_change_password, language, created_at, version, bounced)
     SELECT %(password)s, 'user' || id || '@example.com', '利用者 ' || number, '', '', '', '', id, true, false,
-        false, true, true, false, 'ja', now()
+        false, true, true, false, 'ja', now(), 0, ''
     FROM accounts_customer
 """
 MANY_CONTRACTS = """

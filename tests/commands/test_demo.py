@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from accounts.models import Customer
+from billing.models import Invoice
+from portal import months
 from portal.models import VendorRegistration
 from tests import make
 
@@ -71,6 +74,14 @@ def it_names_the_process_that_runs_on_the_same_folder(demo, tmp_path):
     assert done.returncode == 75
     assert done.stderr.count("\n") == 1
     assert str(os.getpid()) in done.stderr
+
+
+def it_makes_as_many_customers_as_asked_whose_last_month_can_be_closed(db):
+    call_command("load_demo", "--customers", "7")
+    assert Customer.objects.count() == 7
+    last = months.add_months(months.month_of(months.today()), -1)
+    call_command("close_month", months.format_month(last))
+    assert Invoice.objects.filter(state="fixed", month=last).count() == 7
 
 
 @pytest.mark.parametrize("arguments", [[], ["--customers", "3"]])
