@@ -29,8 +29,11 @@ class ByEmail(ModelBackend):
             return None
         if user.password_expires_at and user.password_expires_at < timezone.now():
             return None
-        throttle.forget(*(key for limit, key in tries if limit is throttle.ACCOUNT))
-        throttle.give_back(*(key for limit, key in tries if limit is throttle.ADDRESS))
+        for limit, key in tries:
+            if limit is throttle.ACCOUNT:
+                throttle.forget(key)
+            else:
+                throttle.give_back(limit, key)
         return user
 
     def get_user(self, user_id):
@@ -43,8 +46,7 @@ def sign_in_tries(user, email, address):
     A place from which the person signed in before counts by itself, so that neither strangers elsewhere nor neighbours
     behind the same address can shut the person out.
     """
-    known = HistoryEvent.objects.last_sign_ins(user.pk if user else 0).filter(data__address=address)[:1]
-    if known.exists():
+    if HistoryEvent.objects.signed_in_from(user, address):
         return [(throttle.ACCOUNT, throttle.key_of("sign-in", email, address))]
     return [
         (throttle.ACCOUNT, throttle.key_of("sign-in", email)),

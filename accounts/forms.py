@@ -77,6 +77,10 @@ class OwnPasswordForm(PlainForm):
     own_password = password_field(gettext_lazy("あなたのパスワード"), "current-password")
 
 
+class FactorForm(CodeForm, OwnPasswordForm):
+    """The first code of a new app, by somebody who knows the password, not just sits at an open screen."""
+
+
 class NewPasswordForm(PlainForm):
     """A new password, typed twice; the rule is checked against the person whose password it becomes."""
 
@@ -90,9 +94,12 @@ class NewPasswordForm(PlainForm):
     def clean_new_password1(self):
         password = self.cleaned_data["new_password1"]
         validate_password(password, self.user)
-        if self.user.check_password(password):
+        if self.is_old(password):
             raise ValidationError(_("いまのパスワードと同じです。別のパスワードにしてください。"))
         return password
+
+    def is_old(self, password):
+        return self.user.check_password(password)
 
     def clean_new_password2(self):
         if self.cleaned_data["new_password2"] != self.cleaned_data.get("new_password1", self.data.get("new_password1")):
@@ -103,6 +110,10 @@ class NewPasswordForm(PlainForm):
 class ChangePasswordForm(NewPasswordForm):
     field_order = ["old_password", "new_password1", "new_password2"]
     old_password = password_field(gettext_lazy("現在のパスワード"), "current-password")
+
+    def is_old(self, password):
+        """Against what was typed beside it: the stored one is asked once only, by the view, and throttled."""
+        return password == self.cleaned_data.get("old_password")
 
 
 class ResetForm(PlainForm):
@@ -119,7 +130,7 @@ class UserForm(forms.ModelForm):
     """A user of one's own company; an empty password is generated on create and kept on edit."""
 
     email = AddressField()
-    version = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
+    version = forms.CharField(required=False, max_length=20, widget=forms.HiddenInput)
     password = password_field(gettext_lazy("パスワード"), "new-password", required=False)
     password_again = password_field(gettext_lazy("パスワード（確認）"), "new-password", required=False)
     own_password = password_field(gettext_lazy("あなたのパスワード"), "current-password", required=False)
@@ -148,7 +159,9 @@ class UserForm(forms.ModelForm):
             self.fields["own_password"].help_text = _("Eメールまたはパスワードを変更するときに必要です")
 
     def clean_version(self):
-        return self.instance.version if self.cleaned_data["version"] is None else self.cleaned_data["version"]
+        """What was on the screen; nothing typed is now, nonsense is never."""
+        given = self.cleaned_data["version"]
+        return self.instance.version if not given else int(given) if given.isdecimal() else -1
 
     def clean(self):
         given = super().clean()

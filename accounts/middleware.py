@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 FOR_EVERYBODY = ("/logout/", "/language/", "/healthz", "/static/")
+BEFORE_THE_CHANGE = ("/logout/", "/healthz", "/static/")
 FOR_STAFF = ("/admin/", "/password/change/", "/account/security/")
 # The end of a session moves on with use, but is written at most once in this many seconds.
 TOUCH = 60
@@ -34,11 +35,11 @@ def own_place(get_response):
 
     def answer(request):
         user, path = request.user, request.path_info
-        if user.is_authenticated and not path.startswith(FOR_EVERYBODY):
-            if user.must_change_password:
-                if path != "/password/change/":
-                    return redirect("password_change")
-            elif user.needs_second_factor and not user.has_second_factor:
+        if user.is_authenticated and user.must_change_password:
+            if path != "/password/change/" and not path.startswith(BEFORE_THE_CHANGE):
+                return redirect("password_change")
+        elif user.is_authenticated and not path.startswith(FOR_EVERYBODY):
+            if user.needs_second_factor and not user.has_second_factor:
                 if not path.startswith(("/account/security/factor/", "/password/change/")):
                     return redirect("second_factor")
             elif user.customer_id is None and not path.startswith(FOR_STAFF):

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -216,13 +216,17 @@ class User(AbstractBaseUser, PermissionsMixin):
     def give_password(self, *, lasts):
         """Set a generated password that works for the time `lasts` and must be changed; returns it (D11).
 
-        Called while the mail that carries it is written, so that it is stored nowhere.
+        Called while the mail that carries it is written, so that it is stored nowhere. None if the person has chosen one.
         """
-        made = passwords.generate()
-        self.set_password(made)
-        self.must_change_password, self.password_expires_at = True, timezone.now() + lasts
-        self.save(update_fields=["password", "must_change_password", "password_expires_at"])
-        return made
+        with transaction.atomic():
+            user = User.objects.select_for_update(no_key=True).get(pk=self.pk)
+            if not user.waits_for_first_password:
+                return None
+            made = passwords.generate()
+            user.set_password(made)
+            user.must_change_password, user.password_expires_at = True, timezone.now() + lasts
+            user.save(update_fields=["password", "must_change_password", "password_expires_at"])
+            return made
 
 
 class OwnSessions(models.QuerySet):

@@ -8,12 +8,13 @@ from django.contrib.auth import update_session_auth_hash
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
 from accounts import factors, throttle, tokens
 from accounts.models import Customer, Session, User
 from portal import history, mail
-from portal.models import Action, Mail
+from portal.models import Action, HistoryEvent, Mail
 
 INITIAL_LASTS = timedelta(days=14)
 ACCOUNT_DATA_AN_HOUR = 5
@@ -41,13 +42,14 @@ def ask_for_reset(email, *, address):
 
     Three an hour and six a day for one e-mail, and not too many from one `address`; more are answered the same, unsent.
     """
+    user = User.objects.filter(email=email, is_active=True).select_related("customer").first()
+    known = HistoryEvent.objects.signed_in_from(user, address)
     tries = [
-        (throttle.RESETS_FOR_ONE, throttle.key_of("reset", email)),
+        (throttle.RESETS_FOR_ONE, throttle.key_of("reset", email, address if known else "")),
         (throttle.RESETS_FROM_ONE, throttle.key_of("resets", address)),
     ]
     if not throttle.count(*tries):
         return
-    user = User.objects.filter(email=email, is_active=True).select_related("customer").first()
     kind = "reset_confirm" if user else mail.TO_NOBODY
     mail.queue(kind, key=f"{kind}:{uuid.uuid4()}", customer=user and user.customer, user=user)
 
@@ -74,10 +76,11 @@ def set_password_by_key(uid, token, password):
     user = take_key(uid, token)
     if user is None:
         return None
+    first = user.last_login is None
     keep_password(user, password)
     end_sessions(user)
     tell("password_changed", user)
-    note(Action.PASSWORD_RESET, user, by=user)
+    note(Action.PASSWORD_CHANGED if first else Action.PASSWORD_RESET, user, by=user)
     return user
 
 
@@ -133,16 +136,23 @@ def end_sessions(user, but=None):
 
 @transaction.atomic
 def end_other_sessions(request):
-    ended = end_sessions(request.user, but=request.session.session_key)
-    note(Action.SESSIONS_ENDED, request.user, by=request.user)
+    own = Session.objects.for_user(request.user).exclude(session_key=request.session.session_key)
+    if ended := own.delete()[0]:
+        note(Action.SESSIONS_ENDED, request.user, by=request.user)
     return ended
 
 
+def second_step_of(user):
+    """What a session keeps between password and code: who, when, and which password it was."""
+    return {"user": user.pk, "at": timezone.now().timestamp(), "hash": user.get_session_auth_hash()}
+
+
 def person_of_second_step(begun):
-    """The active user who gave the password lately, as the session's note says, or None."""
+    """The active user who gave the password lately, if it is still the password, or None."""
     if timezone.now().timestamp() - begun.get("at", 0) > SECOND_STEP:
         return None
-    return User.objects.filter(pk=begun["user"], is_active=True).select_related("customer").first()
+    user = User.objects.filter(pk=begun["user"], is_active=True).select_related("customer").first()
+    return user if user and constant_time_compare(user.get_session_auth_hash(), begun["hash"]) else None
 
 
 def note_sign_in(user, *, address, browser):
@@ -159,10 +169,10 @@ def note_sign_in(user, *, address, browser):
 @transaction.atomic
 def add_second_factor(request, key, code):
     """Store the app's key if the code proves it; the other sessions end. Returns the recovery codes, or None."""
-    if not factors.add(request.user, key, code):
+    user = User.objects.select_for_update().get(pk=request.user.pk)
+    if user.has_second_factor or not factors.add(user, key, code):
         return None
     del request.session["factor_key"]
-    user = request.user
     end_sessions(user, but=request.session.session_key)
     note(Action.SECOND_FACTOR_ON, user, by=user)
     tell("second_factor_on", user)
@@ -171,6 +181,9 @@ def add_second_factor(request, key, code):
 
 @transaction.atomic
 def remove_second_factor(user, *, by):
+    """Raises ValidationError where there is none. Where it is demanded the person has to set it up again at once."""
+    if not user.has_second_factor:
+        raise ValidationError(_("2段階認証は設定されていません。"))
     factors.remove(user)
     note(Action.SECOND_FACTOR_OFF, user, by=by)
     tell("second_factor_off", user)
@@ -180,8 +193,11 @@ def remove_second_factor(user, *, by):
 
 
 def lock_company(customer_id):
-    """All changes of a company's users wait for each other, so that their guards see what is (D14)."""
-    return Customer.objects.select_for_update().get(pk=customer_id)
+    """All changes of a company's users wait for each other, so that their guards see what is (D14).
+
+    No key lock: mails and history rows of other transactions may point at the company meanwhile.
+    """
+    return Customer.objects.select_for_update(no_key=True).get(pk=customer_id)
 
 
 @transaction.atomic
@@ -248,7 +264,7 @@ def change_user(user, *, password="", by, session=None):
 
 def store(user, *, by, new_address):
     """Save; an address that another company's user has looks like any other that can't be used (D12)."""
-    tries = throttle.key_of("taken addresses", by.customer_id or "staff")
+    tries = throttle.key_of("taken addresses", by.pk)
     if new_address and throttle.waiting(tries):
         raise ValidationError(
             {"email": _("使用できないEメールが続きました。しばらく待ってからもう一度お試しください。")}
@@ -257,7 +273,7 @@ def store(user, *, by, new_address):
         with transaction.atomic():
             user.save(update_fields=STORED_FIELDS if user.pk else None)
     except IntegrityError as error:
-        if "email" not in str(error):
+        if "email" not in error.__cause__.diag.constraint_name:
             raise
         throttle.count((throttle.TAKEN_ADDRESSES, tries))
         raise ValidationError({"email": _("このEメールは使用できません。別のEメールを入力してください。")}) from None
@@ -306,6 +322,8 @@ def address_changed(user, former, *, by, typed, session):
 def password_set(user, password, *, by, session):
     """A password set by somebody else works until the first sign-in, and its owner is told who to ask (D13)."""
     if by == user:
+        if user.check_password(password):
+            raise ValidationError({"password": _("いまのパスワードと同じです。別のパスワードにしてください。")})
         keep_password(user, password)
         tell("password_changed", user)
         note(Action.PASSWORD_CHANGED, user, by=by)
@@ -317,6 +335,10 @@ def password_set(user, password, *, by, session):
 
 
 def give_typed_password(user, password):
+    """Stored as an initial one; mails that wait with another password or a link are taken back."""
+    Mail.objects.filter(user=user, state=Mail.State.WAITING, kind__in=mail.GIVES_PASSWORD).update(
+        state=Mail.State.FAILED, error="a password was set since"
+    )
     user.set_password(password)
     user.must_change_password, user.password_expires_at = True, timezone.now() + INITIAL_LASTS
     user.save(update_fields=["password", "must_change_password", "password_expires_at"])
@@ -333,7 +355,9 @@ def tell_account_data(user, *, typed, by):
 def send_account_data(user, *, by):
     """Send the account data again, with a new password; only to whoever hasn't chosen one yet. Raises ValidationError."""
     user = User.objects.select_for_update().get(pk=user.pk)
-    if not user.waits_for_first_password or not user.is_active:
+    if not user.is_active:
+        raise ValidationError(_("このユーザは削除されています。"))
+    if not user.waits_for_first_password or user.last_login:
         raise ValidationError(
             _(
                 "このユーザはすでに自分のパスワードを使っています。忘れたときは、ログイン画面の「パスワードを忘れた場合」をご案内ください。"
@@ -370,6 +394,8 @@ def delete_user(user, *, by):
     if user.customer_id:
         lock_company(user.customer_id)
     user = User.objects.select_for_update().get(pk=user.pk)
+    if not user.is_active:
+        raise ValidationError(_("このユーザはすでに削除されています。"))
     if reason := why_not_delete(user, by=by):
         raise ValidationError(reason)
     address, user.email = user.email, None

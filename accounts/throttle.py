@@ -48,14 +48,14 @@ def apart():
         own.close()
 
 
-def waiting(*keys):
-    """Whether one of these is in a pause."""
+def waiting(key):
+    """Whether it is in a pause."""
     with apart() as cursor:
-        return paused(cursor, keys, timezone.now())
+        return paused(cursor, [key], timezone.now())
 
 
 def paused(cursor, keys, now):
-    cursor.execute("SELECT 1 FROM accounts_throttle WHERE key = ANY(%s) AND free_at > %s LIMIT 1", [list(keys), now])
+    cursor.execute("SELECT 1 FROM accounts_throttle WHERE key = ANY(%s) AND free_at > %s LIMIT 1", [keys, now])
     return cursor.fetchone() is not None
 
 
@@ -94,18 +94,19 @@ def count_one(cursor, limit, key, now):
     return cursor.fetchone() is not None
 
 
-def forget(*keys):
-    """After a success: these start from nothing."""
+def forget(key):
+    """After a success: it starts from nothing."""
     with apart() as cursor:
-        cursor.execute("DELETE FROM accounts_throttle WHERE key = ANY(%s)", [list(keys)])
+        cursor.execute("DELETE FROM accounts_throttle WHERE key = %s", [key])
 
 
-def give_back(*keys):
+def give_back(limit, key):
     """After a success: the try that was counted doesn't stand against the others who share the key."""
     with apart() as cursor:
         cursor.execute(
-            "UPDATE accounts_throttle SET tries = greatest(tries - 1, 0), free_at = tried_at WHERE key = ANY(%s)",
-            [list(keys)],
+            "UPDATE accounts_throttle SET tries = greatest(tries - 1, 0),"
+            " free_at = CASE WHEN tries - 1 < %s THEN tried_at ELSE free_at END WHERE key = %s",
+            [limit.free, key],
         )
 
 
@@ -122,6 +123,7 @@ def address_of(request):
         found = ipaddress.ip_address(given)
     except ValueError:
         return ""
+    found = getattr(found, "ipv4_mapped", None) or found
     if found.version == 6:
         return str(ipaddress.ip_network((found, 64), strict=False).network_address)
     return str(found)

@@ -5,20 +5,21 @@ from django.contrib import auth, messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.http import HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect, render, resolve_url
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import check_for_language
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import factors, services, sessions, throttle, tokens
 from accounts.filters import HistoryFilter, UserFilter
 from accounts.forms import (
     ChangePasswordForm,
     CodeForm,
+    FactorForm,
     LoginForm,
     NewPasswordForm,
     OwnPasswordForm,
@@ -33,13 +34,13 @@ from portal.models import HistoryEvent
 
 @sensitive_post_parameters("password")
 @login_not_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def login(request):
     form = LoginForm(request, request.POST or None)
     if form.is_valid():
         if form.user.has_second_factor:
             request.session.flush()
-            request.session["second_step"] = {"user": form.user.pk, "at": timezone.now().timestamp()}
+            request.session["second_step"] = services.second_step_of(form.user)
             request.session["next"] = request.POST.get("next", "")
             return redirect("second_step")
         return sign_in(request, form.user, request.POST.get("next", ""))
@@ -54,13 +55,17 @@ def sign_in(request, user, target):
     address, agent = throttle.address_of(request), request.META.get("HTTP_USER_AGENT", "")
     sessions.begin(request.session, now=timezone.now(), address=address, agent=agent)
     services.note_sign_in(user, address=address, browser=sessions.in_words(agent))
-    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure()):
-        target = resolve_url(settings.LOGIN_REDIRECT_URL)
-    return redirect(target)
+    return HttpResponseRedirect(local(request, target))
+
+
+def local(request, target):
+    """`target` if it is an address of this portal, else home."""
+    allowed = url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure())
+    return target if allowed and target.startswith("/") else "/"
 
 
 @login_not_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def second_step(request):
     """After the password: a code of the person's app, or a recovery code."""
     begun = request.session.get("second_step", {})
@@ -88,7 +93,7 @@ def logout(request):
 
 
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def password_change(request):
     first = request.user.must_change_password
     form = ChangePasswordForm(request.user, request.POST or None)
@@ -105,7 +110,7 @@ def password_change(request):
 
 
 @login_not_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def password_reset(request):
     """Mail 1 goes out if somebody has the address; the page says the same either way (D12)."""
     form = ResetForm(request.POST or None)
@@ -118,7 +123,7 @@ def password_reset(request):
 
 @sensitive_post_parameters()
 @login_not_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def password_reset_confirm(request, uid, token):
     """GET only shows whose password it is, so that mail scanners do no harm; POST acts, as CREDENTIAL_MAILS says (D11)."""
     person = tokens.person(uid, token)
@@ -134,10 +139,12 @@ def password_reset_confirm(request, uid, token):
         return render(request, "accounts/password_reset_confirm.html", {"person": person, "form": form})
     if done is None:
         return render(request, "accounts/password_reset_invalid.html", status=400)
+    if done == request.user:
+        request.session.flush()  # its row is gone, and must not be saved again
     return render(request, "accounts/password_reset_done.html", {"person": done, "link_mode": form is not None})
 
 
-@require_GET
+@require_safe
 def security(request):
     """Where one is signed in, one's last sign-ins, and the second factor."""
     own = Session.objects.for_user(request.user)
@@ -158,18 +165,22 @@ def other_sessions_end(request):
     return redirect("security")
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def second_factor(request):
     """Set the second factor up: show a key, take a first code, then show the recovery codes, once."""
     if request.user.has_second_factor:
         return redirect("security")
     key = factors.waiting_key(request.session)
-    form = CodeForm(request.POST or None)
+    form = FactorForm(request.POST or None)
     if form.is_valid():
-        codes = services.add_second_factor(request, key, form.cleaned_data["code"])
-        if codes:
-            return render(request, "accounts/recovery_codes.html", {"codes": codes})
-        form.add_error("code", _("確認コードが正しくありません。スマートフォンの時刻も確認してください。"))
+        try:
+            services.check_own_password(request.user, form.cleaned_data["own_password"], field="own_password")
+        except ValidationError as refused:
+            form.add_error(None, refused)
+        else:
+            if codes := services.add_second_factor(request, key, form.cleaned_data["code"]):
+                return render(request, "accounts/recovery_codes.html", {"codes": codes})
+            form.add_error("code", _("確認コードが正しくありません。スマートフォンの時刻も確認してください。"))
     context = {"form": form, "picture": factors.picture(request.user, key), "key": factors.readable(key)}
     return render(request, "accounts/second_factor.html", context)
 
@@ -180,10 +191,10 @@ def second_factor_off(request):
     form = OwnPasswordForm(request.POST)
     try:
         services.check_own_password(request.user, form.data.get("own_password", ""), field="own_password")
+        services.remove_second_factor(request.user, by=request.user)
     except ValidationError as refused:
         messages.error(request, refused.messages[0])
     else:
-        services.remove_second_factor(request.user, by=request.user)
         messages.success(request, _("2段階認証を解除しました。"))
     return redirect("security")
 
@@ -192,10 +203,7 @@ def second_factor_off(request):
 @require_POST
 def set_language(request):
     """Switch the language of the screens, and of the person's mails, and go back to where the button was."""
-    target = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure()):
-        target = "/"
-    response = HttpResponseRedirect(target)
+    response = HttpResponseRedirect(local(request, request.POST.get("next", "")))
     language = request.POST.get("language", "")
     if check_for_language(language) and language in dict(settings.LANGUAGES):
         response.set_cookie(
@@ -212,13 +220,13 @@ def set_language(request):
     return response
 
 
-@require_GET
+@require_safe
 def account(request):
     customer = get_object_or_404(Customer.objects.for_user(request.user))
     return render(request, "accounts/account.html", {"company": customer})
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def user_list(request):
     screen = Screen(
         name="users",
@@ -239,14 +247,14 @@ def colleagues(request):
     return User.objects.for_user(request.user).filter(is_active=True).with_state()
 
 
-@require_GET
+@require_safe
 def user_detail(request, pk):
     person = get_object_or_404(colleagues(request), pk=pk)
     return render(request, "accounts/user_detail.html", {"person": person, "look": LOOKS[person.state]})
 
 
 @sensitive_post_parameters("password", "password_again")
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def user_create(request):
     form = UserForm(request.POST or None, instance=User(customer_id=request.user.customer_id))
     if form.is_valid() and keep(request, form, services.create_user):
@@ -256,7 +264,7 @@ def user_create(request):
 
 
 @sensitive_post_parameters("password", "password_again", "own_password")
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def user_edit(request, pk):
     person = get_object_or_404(colleagues(request), pk=pk)
     form = UserForm(request.POST or None, instance=get_object_or_404(colleagues(request), pk=pk))
@@ -281,15 +289,14 @@ def keep(request, form, service):
         )
     except ValidationError as refused:
         if getattr(refused, "code", "") == "stale":
-            form.data = form.data | {
-                "version": str(User.objects.for_user(request.user).get(pk=form.instance.pk).version)
-            }
+            form.data = form.data.copy()
+            form.data["version"] = str(User.objects.for_user(request.user).get(pk=form.instance.pk).version)
         form.add_error(None, refused)
         return False
     return True
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def user_delete(request, pk):
     """GET asks, or says why not and what to do first; POST deletes."""
     person = get_object_or_404(colleagues(request), pk=pk)
@@ -317,7 +324,7 @@ def user_send(request, pk):
     return redirect("user_detail", pk)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def history_list(request):
     screen = Screen(
         name="history",

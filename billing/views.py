@@ -4,7 +4,7 @@ from django.db.models import Q, Sum
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from billing import costs, services
 from billing.filters import InvoiceFilter
@@ -14,7 +14,7 @@ from portal.lists import Screen, list_screen
 from portal.models import Mail
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def invoice_list(request):
     screen = Screen(
         name="invoices",
@@ -35,7 +35,7 @@ def invoice_list(request):
     return list_screen(request, Invoice.objects.for_user(request.user), screen)
 
 
-@require_GET
+@require_safe
 def invoice_detail(request, number):
     rows = Invoice.objects.for_user(request.user).with_pdf().with_download().select_related("corrects", "customer")
     invoice = get_object_or_404(rows, number=number)
@@ -54,14 +54,15 @@ def invoice_detail(request, number):
     return render(request, "billing/invoice_detail.html", context)
 
 
-@require_GET
+@require_safe
 def invoice_pdf(request, number):
     """The stored bytes; 404 until the amount is fixed and the file is there (D5, D10)."""
     invoice = get_object_or_404(Invoice.objects.for_user(request.user).exclude(state="draft"), number=number)
     stored = InvoicePdf.objects.for_user(request.user).filter(invoice=invoice).first()
     if stored is None:
         raise Http404
-    services.note_download(invoice, by=request.user)
+    if request.method == "GET":
+        services.note_download(invoice, by=request.user)
     return HttpResponse(
         bytes(stored.content),
         content_type="application/pdf",
@@ -69,7 +70,7 @@ def invoice_pdf(request, number):
     )
 
 
-@require_GET
+@require_safe
 def costs_page(request):
     with_running = request.GET.get("running") == "1"
     return render(request, "billing/costs.html", costs.analysis(Invoice.objects.for_user(request.user), with_running))

@@ -2,7 +2,7 @@
 
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from contracts.filters import ContractFilter
 from contracts.models import Contract, State
@@ -12,7 +12,7 @@ from portal.lists import Screen, list_screen
 from portal.months import today
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def contract_list(request):
     rows = Contract.objects.for_user(request.user).select_related("service").with_state(today())
     screen = Screen(
@@ -30,7 +30,7 @@ def contract_list(request):
     return list_screen(request, rows, screen)
 
 
-@require_GET
+@require_safe
 def contract_detail(request, number):
     rows = Contract.objects.for_user(request.user).select_related("service")
     contract = get_object_or_404(rows.with_state(today()).with_main_line(), number=number)

@@ -2,7 +2,7 @@
 
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from orders.filters import OrderFilter
 from orders.models import Order, State
@@ -11,7 +11,7 @@ from portal.columns import facts
 from portal.lists import Screen, list_screen
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def order_list(request):
     rows = Order.objects.for_user(request.user).with_invoice().select_related("contract__service", "term")
     screen = Screen(
@@ -29,7 +29,7 @@ def order_list(request):
     return list_screen(request, rows, screen)
 
 
-@require_GET
+@require_safe
 def order_detail(request, number):
     rows = Order.objects.for_user(request.user).with_invoice().with_main_line()
     order = get_object_or_404(rows.select_related("contract__service", "term"), number=number)

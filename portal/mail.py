@@ -31,14 +31,15 @@ SECRETS = {
     "reset_confirm": lambda reader: {"path": reader.key_path("reset")},
     "reset_password": lambda reader: new_password(reader, timedelta(hours=24)),
     "account_created": lambda reader: new_password(reader, timedelta(days=14)),
-    "account_link": lambda reader: {"path": reader.key_path("initial")},
+    "account_link": lambda reader: invitation(reader),
 }
+GIVES_PASSWORD = ("reset_password", "account_created", "account_link")
 # Written like any other, so that asking for a reset takes the same work whether or not the address is known (D12).
 TO_NOBODY = "reset_unknown"
 
 
 class NobodyToWriteTo(Exception):
-    """The company has no メール送信先 yet; the mail waits (D14)."""
+    """The company has no メール送信先 yet (D14), or the vendor isn't set up; the mail waits."""
 
 
 class Outdated(Exception):
@@ -47,9 +48,16 @@ class Outdated(Exception):
 
 def new_password(reader, lasts):
     """Raises Outdated if the person has an own password by now: a late second try must not take it away."""
+    made = reader.give_password(lasts=lasts)
+    if made is None:
+        raise Outdated("the person has chosen a password since")
+    return {"password": made}
+
+
+def invitation(reader):
     if not reader.waits_for_first_password:
         raise Outdated("the person has chosen a password since")
-    return {"password": reader.give_password(lasts=lasts)}
+    return {"path": reader.key_path("initial")}
 
 
 def queue(kind, *, key, customer=None, user=None, **data):
@@ -129,7 +137,9 @@ def write(mail):
         reader = mail.customer.users.filter(is_recipient=True).first()
         if reader is None:
             raise NobodyToWriteTo(str(mail.customer))
-    vendor = Vendor.objects.get()
+    vendor = Vendor.objects.first()
+    if vendor is None:
+        raise NobodyToWriteTo("the vendor's settings are missing")
     address = vendor.desk_email if mail.kind in TO_DESK else mail.data.get("to") or reader.email
     if not address:
         raise Outdated("the user was deleted")
@@ -150,7 +160,7 @@ def write(mail):
         subject.strip(),
         body.lstrip("\n"),
         to=[address],
-        reply_to=[reader.email] if mail.kind in TO_DESK else None,
+        reply_to=[mail.data["sender"]] if mail.kind in TO_DESK else None,
         headers={"Message-ID": f"<{mail.pk:08}.{mail.kind}@{domain}>", "Auto-Submitted": "auto-generated"},
     )
 

@@ -32,11 +32,15 @@ def security_headers(get_response):
 
 
 def plain_input(get_response):
-    """A NUL byte is in no address and no search; PostgreSQL can't store it, so it is refused before any query."""
+    """Refuses, before any query, what no field can mean: NUL bytes (PostgreSQL can't store them) and odd encodings."""
 
     def answer(request):
         if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
             raise BadRequest("NUL byte in the address")
+        if any("\0" in value for value in request.COOKIES.values()):
+            raise BadRequest("NUL byte in a cookie")
+        if request.content_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
+            raise BadRequest("an encoding other than UTF-8")
         return get_response(request)
 
     return answer

@@ -207,6 +207,10 @@ class History(Scoped):
     def last_sign_ins(self, user):
         return self.filter(actor=user, action=Action.SIGNED_IN).order_by("-at")
 
+    def signed_in_from(self, user, address):
+        """Whether the person ever signed in from this address; asks for nobody (None) too, so that time tells nothing."""
+        return self.last_sign_ins(user.pk if user else 0).filter(data__address=address)[:1].exists()
+
 
 class HistoryEvent(models.Model):
     """Who did what to whom, when. Rows are only ever added; a trigger refuses everything else."""

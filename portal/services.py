@@ -31,6 +31,7 @@ def send_inquiry(inquiry, *, by):
         "subject": " ".join(inquiry.subject.split()),
         "body": inquiry.body,
         "about": inquiry.about,
+        "sender": by.email,
     }
     for kind in ("inquiry", "inquiry_copy"):
         mail.queue(kind, key=f"{kind}:{inquiry.pk}", customer=by.customer, user=by, **content)

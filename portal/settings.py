@@ -41,6 +41,9 @@ ALLOWED_HOSTS = [portal_host] if HTTPS else [portal_host, "localhost", "127.0.0.
 CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
 
 INSTALLED_APPS = [
+    "django_otp",  # before accounts, whose admin takes their pages away
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "portal",
     "accounts",
     "contracts",
@@ -54,9 +57,6 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django_filters",
     "django_tables2",
-    "django_otp",
-    "django_otp.plugins.otp_totp",
-    "django_otp.plugins.otp_static",
     "procrastinate.contrib.django",
 ]
 
@@ -128,7 +128,6 @@ CREDENTIAL_MAILS = one_of("CREDENTIAL_MAILS", "password", "link")
 TRUSTED_PROXIES = int(env("TRUSTED_PROXIES", "0"))
 STAFF_SECOND_FACTOR = env("STAFF_SECOND_FACTOR", "0") == "1"
 OTP_TOTP_ISSUER = "契約マイポータル"
-OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0  # accounts/throttle.py counts, one typing error is free
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from billing import costs
 from billing.models import Invoice
@@ -34,14 +34,14 @@ def vendor():
 
 
 @login_not_required
-@require_GET
+@require_safe
 def healthz(request):
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return HttpResponse("ok\n", content_type="text/plain")
 
 
-@require_GET
+@require_safe
 def home(request):
     invoices = Invoice.objects.for_user(request.user)
     regular = invoices.filter(kind__in=costs.REGULAR)
@@ -53,7 +53,7 @@ def home(request):
     return render(request, "portal/home.html", context)
 
 
-@require_GET
+@require_safe
 def faq(request):
     sought = narrow(request.GET.get("q", ""))[:100]
     found = FaqEntry.objects.for_user(request.user).matching(sought.split()[:10])
@@ -61,7 +61,7 @@ def faq(request):
     return render(request, "portal/faq.html", {"entries": entries, "sought": sought})
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def inquiry(request):
     given = {name: request.GET[name][:100] for name in ("kind", "subject", "about") if name in request.GET}
     form = InquiryForm(request.POST or None, initial=given)
@@ -74,6 +74,6 @@ def inquiry(request):
     context = {
         "form": form,
         "sent": request.GET.get("sent") == "1",
-        "earlier": Inquiry.objects.for_user(request.user).select_related("user")[:20],
+        "earlier": Inquiry.objects.for_user(request.user).filter(user=request.user)[:20],
     }
     return render(request, "portal/inquiry.html", context)

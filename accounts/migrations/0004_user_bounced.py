@@ -1,4 +1,4 @@
-"""Where mails came back from."""
+"""Where mails came back from; and a typed password takes waiting mails with another one back."""
 
 from django.db import migrations, models
 
@@ -16,5 +16,8 @@ class Migration(migrations.Migration):
             name="bounced",
             field=models.CharField(blank=True, editable=False, max_length=200, verbose_name="メール不達"),
         ),
-        migrations.RunSQL(grant("UPDATE (bounced)", "accounts_user"), migrations.RunSQL.noop),
+        migrations.RunSQL(
+            [grant("UPDATE (bounced)", "accounts_user"), grant("UPDATE (state, error)", "portal_mail")],
+            migrations.RunSQL.noop,
+        ),
     ]

@@ -26,7 +26,7 @@ def set_up(browser):
     page = browser.get(FACTOR).content.decode()
     key = browser.session["factor_key"]
     assert "<svg" in page
-    page = browser.post(FACTOR, {"code": code_of(key)}).content.decode()
+    page = browser.post(FACTOR, {"code": code_of(key), "own_password": make.PASSWORD}).content.decode()
     return key, re.findall(r"<code>(\w+)</code>", page)
 
 
@@ -96,7 +96,7 @@ def it_forgets_the_password_step_after_five_minutes(armed):
 def it_stores_no_key_before_the_first_right_code(cast, sign_in):
     browser = sign_in(cast.hanako)
     browser.get(FACTOR)
-    page = browser.post(FACTOR, {"code": "000000"}).content.decode()
+    page = browser.post(FACTOR, {"code": "000000", "own_password": make.PASSWORD}).content.decode()
     assert "確認コードが正しくありません" in page
     assert not cast.hanako.has_second_factor
 
@@ -130,7 +130,9 @@ def it_lets_staff_make_a_company_use_it(cast, web):
     assert web.get("/invoices/?export=csv").url == FACTOR
     set_up(web)
     assert web.get("/orders/").status_code == 200
-    assert "2段階認証を解除" not in web.get("/account/security/").content.decode()
+    off = {"own_password": make.PASSWORD}
+    assert web.post(FACTOR + "off/", off).status_code == 302
+    assert web.get("/orders/").url == FACTOR
 
 
 def it_lets_staff_help_somebody_who_lost_the_phone(armed, cast):
