@@ -65,9 +65,6 @@ class UserForm(forms.ModelForm):
             except ValidationError as error:
                 self.add_error("initial_password", error)
 
-    def validate_constraints(self):
-        """Left to the service, which hands the recipient's mark over; the rest is checked above."""
-
     def check_flags(self, customer, data):
         """What the services would refuse, said next to the field (D14)."""
         others = customer.users.filter(is_active=True).exclude(pk=self.instance.pk)

@@ -190,6 +190,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self):
         return self.name
 
+    def validate_constraints(self, exclude=None):
+        """Without those about the company: a form may name a new recipient, and the service frees the former one."""
+        super().validate_constraints({*(exclude or ()), "customer"})
+
     @property
     def masked_email(self):
         """The address as a page may show it to whoever holds a reset URL: ha****@example.com."""

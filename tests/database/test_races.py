@@ -133,6 +133,20 @@ def it_resets_once_when_two_clicks_meet(cast):
             assert Mail.objects.filter(kind="reset_password").count() == before + 1
 
 
+def it_never_deadlocks_when_a_reset_meets_a_change_of_the_same_person(cast):
+    with Racers(2) as racers:
+        for turn in range(40):
+            uid, token = tokens.path(User.objects.get(pk=cast.taro.pk), "reset").strip("/").split("/")[2:]
+
+            def rename(turn=turn):
+                person = User.objects.get(pk=cast.taro.pk)
+                person.name = f"太郎{turn}"
+                return services.change_user(person, by=cast.hanako)
+
+            racers.run(lambda u=uid, t=token: services.reset_password(u, t), as_web(cast.a, rename))
+            assert User.objects.get(pk=cast.taro.pk).name == f"太郎{turn}"
+
+
 def it_looks_at_no_more_passwords_in_a_burst_than_one_after_the_other(cast):
     key = throttle.key_of("sign-in", "burst")
     with Racers(10) as racers:

@@ -112,6 +112,15 @@ def it_is_asked_for_at_most_three_times_an_hour_and_six_a_day(cast, web):
     assert 3 < sent[-1] <= 6
 
 
+def it_cannot_be_used_up_by_strangers_elsewhere(cast, web):
+    web.post("/login/", {"username": "hanako@example.com", "password": make.PASSWORD})
+    for _time in range(4):
+        web.post("/password/reset/", {"email": "hanako@example.com"}, REMOTE_ADDR="198.51.100.7")
+    before = Mail.objects.count()
+    web.post("/password/reset/", {"email": "hanako@example.com"})
+    assert Mail.objects.count() == before + 1
+
+
 def it_answers_the_same_after_too_many_from_one_place(cast, web):
     for number in range(25):
         assert web.post("/password/reset/", {"email": f"p{number}@example.com"}).url.endswith("?sent=1")

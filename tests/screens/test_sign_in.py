@@ -139,6 +139,7 @@ def it_counts_the_configured_number_of_proxies_from_the_right(rf, settings):
         found.append(throttle.address_of(request))
     assert found == ["10.0.0.1", "3.3.3.3", "2.2.2.2", "10.0.0.1"]
     assert throttle.address_of(rf.get("/", REMOTE_ADDR="2001:db8:1:2:3:4:5:6")) == "2001:db8:1:2::"
+    assert throttle.address_of(rf.get("/", REMOTE_ADDR="::ffff:192.0.2.7")) == "192.0.2.7"
     assert throttle.address_of(rf.get("/", REMOTE_ADDR="")) == ""
 
 
