@@ -172,7 +172,7 @@ def main():
         copies.keep()
         month = months.add_months(date(today.year, today.month, 1), -1)
         name = months.format_month(month)
-        floors, closes, again, memory = [], [], [], 0
+        floors, closes, again, doubles, memory = [], [], [], [], 0
         for _pair in range(options.pairs):
             copies.fresh()
             floors.append(floor(copies.connection, month, today))
@@ -184,11 +184,14 @@ def main():
             assert copies.rows() == expected, "the close and the bare SQL left different rows"
             copies.connection.close()
             again.append(manage("close_month", name)[0])
+            copies.fresh()
+            doubles.append(manage("close_month", name, "--jobs", "2")[0])
         copies.connection.close()
         bare, closed = statistics.median(floors), statistics.median(closes)
         print(f"{count} customers, {3 * count} contracts; load_demo {loaded:.1f} s; medians of {options.pairs}")
         print(f"bare SQL {bare:.1f} s; close_month {closed:.1f} s, {memory} MB")
         print(f"second run {statistics.median(again):.1f} s: {statistics.median(again) / closed:.2f} of the first")
+        print(f"--jobs 2 {statistics.median(doubles):.1f} s: {statistics.median(doubles) / bare:.2f} of bare SQL")
         print(f"close ratio: {closed / bare:.2f}")
         from django.conf import settings
 

@@ -1,6 +1,7 @@
 """The month-end close (月末締め): batches of customers, each in one transaction, halved until a bad one stands alone."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
 from datetime import date
 
@@ -16,6 +17,7 @@ from contracts.services import add_terms
 from orders.services import add_orders
 from portal import months
 from portal.models import Vendor
+from portal.numbers import taken_at_once
 
 BATCH = 2000
 A_TASK = 15
@@ -84,11 +86,13 @@ def check_closable(month, today):
         )
 
 
-def run(month, *, kind, today, numbers=None, retry_failed=False, dry_run=False, say=lambda text: None):
+def run(
+    month, *, kind, today, numbers=None, retry_failed=False, dry_run=False, jobs=1, progress=lambda done, total: None
+):
     """Draft (`MonthRun.Kind.OPEN`) or fix (`CLOSE`) the month for all customers, or those given; returns the MonthRun.
 
-    What is done already stays as it is, so a run can be repeated after anything. A dry run does the same and rolls all of
-    it back. Raises Refused.
+    What is done already stays as it is, so a run can be repeated after anything. A dry run does the same, by one job, and
+    rolls all of it back. `jobs` batches at a time; `progress` is told how many customers are through. Raises Refused.
     """
     fix = kind == MonthRun.Kind.CLOSE
     if fix:
@@ -101,12 +105,15 @@ def run(month, *, kind, today, numbers=None, retry_failed=False, dry_run=False, 
             closed = last_closed()
             park_followers(month)
             todo = customers_to_run(month, numbers, retry_failed)
-            for start in range(0, len(todo), BATCH):
-                batch = todo[start : start + BATCH]
-                attempt(batch, month, closed, today, fix)
-                say(f"{start + len(batch)}/{len(todo)}")
-                done = start // BATCH + 1
-                if done & (done - 1) == 0:  # after 1, 2, 4, 8 … batches: tables that grow make old plans wrong
+            batches = [todo[start : start + BATCH] for start in range(0, len(todo), BATCH)]
+            through = 0
+            for place, size in enumerate(
+                side_by_side(batches, 1 if dry_run else jobs, lambda batch: attempt(batch, month, closed, today, fix)),
+                1,
+            ):
+                through += size
+                progress(through, len(todo))
+                if place & (place - 1) == 0:  # after 1, 2, 4, 8 … batches: tables that grow make old plans wrong
                     refresh("ANALYZE")
             count_results(made)
             # A part of the customers closes nothing: the next month may begin only after a run over all of them.
@@ -119,6 +126,31 @@ def run(month, *, kind, today, numbers=None, retry_failed=False, dry_run=False, 
     if not connection.in_atomic_block:
         tidy()
     return made
+
+
+def side_by_side(batches, jobs, act):
+    """Do `act` with each batch, `jobs` at a time on a connection each. Yields the size of each that is through."""
+    if jobs == 1:
+        for batch in batches:
+            act(batch)
+            yield len(batch)
+        return
+
+    def apart(batch):
+        try:
+            with taken_at_once():
+                act(batch)
+        finally:
+            connection.close()
+        return len(batch)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for future in as_completed([pool.submit(apart, batch) for batch in batches]):
+                yield future.result()
+        except BaseException:  # stopped: what runs ends, what waits doesn't begin
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def customers_to_run(month, numbers, retry_failed):

@@ -19,6 +19,8 @@ UNBILLED = """
         AND (o.month = %(month)s OR o.month <= %(closed)s)
         AND NOT EXISTS (SELECT FROM billing_invoiceline b WHERE b.order_line_id = l.id AND b.origin = 'order')
 """
+DUE = """unnest(%(later)s::int[], %(shifts)s::text[], %(days)s::date[]) AS d (later, shift, due_on)
+    ON d.later = c.payment_months AND d.shift = c.due_shift"""
 DRAFTS = (
     "state = 'draft' AND month = %(month)s AND customer_id = ANY(%(customers)s) AND kind IN ('invoice', 'correction')"
 )
@@ -37,6 +39,7 @@ def rebuild(customers, month, closed):
     """Bring the provisional invoices of `month` up to date; `closed` is the last month that a close has finished."""
     given = {"customers": customers, "month": month, "closed": closed}
     with connection.cursor() as cursor:
+        given |= days_due(cursor, given)
         drop_stale_lines(cursor, given)
         find_unbilled(cursor, given)
         add_invoices(cursor, given)
@@ -93,12 +96,12 @@ def add_invoices(cursor, given):
     series = numbers.invoice_series(month)
     first = numbers.reserve(series, len(new))
     cursor.execute(
-        """
+        f"""
         INSERT INTO billing_invoice (customer_id, number, kind, state, month, subject, issued_on, due_on, fix_due_on,
             payment_method, rounding, net, tax, total, template)
         SELECT n.id, %(series)s || lpad((%(first)s - 1 + n.row)::text, 6, '0'), 'invoice', 'draft', %(month)s, %(subject)s,
-            %(last)s, %(last)s, %(last)s, c.payment_method, %(rounding)s, 0, 0, 0, 'v1'
-        FROM unnest(%(new)s::bigint[]) WITH ORDINALITY AS n (id, row) JOIN accounts_customer c ON c.id = n.id
+            %(last)s, d.due_on, %(fix_due)s, c.payment_method, %(rounding)s, 0, 0, 0, 'v1'
+        FROM unnest(%(new)s::bigint[]) WITH ORDINALITY AS n (id, row) JOIN accounts_customer c ON c.id = n.id JOIN {DUE}
         """,
         given
         | {
@@ -140,32 +143,33 @@ def add_lines(cursor, given):
     )
 
 
-def set_terms_of_payment(cursor, given):
-    """支払期日 by each customer's terms (D4), 確定予定日 (D5), 支払方法 and the vendor's rounding; until the fix they follow."""
+def days_due(cursor, given):
+    """支払期日 by each way to pay that the batch has (D4), and 確定予定日 (D5), as parameters of `DUE` and %(fix_due)s."""
     off_on = calendar()
-    month = given["month"]
     cursor.execute(
         "SELECT DISTINCT payment_months, due_shift FROM accounts_customer WHERE id = ANY(%(customers)s)", given
     )
     due = [
-        (later, shift, months.due_on(month, months_later=later, shift=shift, **off_on))
+        (later, shift, months.due_on(given["month"], months_later=later, shift=shift, **off_on))
         for later, shift in cursor.fetchall()
     ]
     later, shifts, days = (list(column) for column in zip(*due, strict=True))
+    fix_due = months.nth_business_day_after(given["month"], **off_on)
+    return {"later": later, "shifts": shifts, "days": days, "fix_due": fix_due}
+
+
+def set_terms_of_payment(cursor, given):
+    """支払期日, 確定予定日, 支払方法 and the vendor's rounding; until the fix they follow the settings."""
     cursor.execute(
         f"""
         UPDATE billing_invoice i SET due_on = d.due_on, fix_due_on = %(fix_due)s, payment_method = c.payment_method,
             rounding = v.rounding
-        FROM accounts_customer c
-        JOIN unnest(%(later)s::int[], %(shifts)s::text[], %(days)s::date[]) AS d (later, shift, due_on)
-            ON d.later = c.payment_months AND d.shift = c.due_shift
-        CROSS JOIN portal_vendor v
+        FROM accounts_customer c JOIN {DUE} CROSS JOIN portal_vendor v
         WHERE i.customer_id = c.id AND i.id IN (SELECT id FROM billing_invoice WHERE {DRAFTS})
             AND (i.due_on, i.fix_due_on, i.payment_method, i.rounding)
                 IS DISTINCT FROM (d.due_on, %(fix_due)s::date, c.payment_method, v.rounding)
         """,
-        given
-        | {"later": later, "shifts": shifts, "days": days, "fix_due": months.nth_business_day_after(month, **off_on)},
+        given,
     )
 
 

@@ -1,8 +1,12 @@
 """Numbers of customers, contracts, orders and invoices (D20): unique, never reused, gaps allowed."""
 
+from contextlib import contextmanager
+from threading import local
+
 from django.db import connection
 
 CUSTOMER, CONTRACT = "C", "K"
+_thread = local()
 
 
 def order_series(month):
@@ -13,9 +17,24 @@ def invoice_series(month):
     return f"B{month:%Y%m}-"
 
 
+@contextmanager
+def taken_at_once():
+    """In this thread, numbers are taken by a transaction of their own: side by side, runs would wait for each other's commit.
+
+    A batch that is rolled back leaves a gap then.
+    """
+    _thread.own = connection.copy()
+    try:
+        yield
+    finally:
+        _thread.own.close()
+        _thread.own = None
+
+
 def reserve(series, count=1):
     """Take `count` numbers of a series and return the first, as int. The series stays locked until the commit."""
-    with connection.cursor() as cursor:
+    own = getattr(_thread, "own", None)
+    with (own or connection).cursor() as cursor:
         cursor.execute(
             "INSERT INTO portal_counter (series, value) VALUES (%s, %s)"
             " ON CONFLICT (series) DO UPDATE SET value = portal_counter.value + excluded.value RETURNING value",

@@ -2,12 +2,15 @@
 
 import signal
 import sys
+import time
+from datetime import timedelta
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
 from billing.close import Busy, Refused
+from billing.models import Parked
 from portal import months
 from portal.models import Vendor
 from portal.schema import ROLE
@@ -68,6 +71,20 @@ class OperatorCommand(BaseCommand):
 
     def say(self, text):
         self.stdout.write(text)
+
+    def progress(self, month):
+        """What to tell of a run: one line that moves on a terminal, plain lines elsewhere."""
+        begun, live = time.monotonic(), self.stdout.isatty()
+
+        def tell(done, total):
+            rate = done / max(time.monotonic() - begun, 0.001)
+            left = timedelta(seconds=int((total - done) / rate))
+            parked = Parked.objects.filter(month=month).count()
+            text = f"{done:,}/{total:,}件  保留 {parked}  {rate:,.0f}件/秒  残り {left}"
+            self.stdout.write(f"\r{text}\033[K" if live else text, ending="\n" if not live or done == total else "")
+            self.stdout.flush()
+
+        return tell
 
 
 def month(text):

@@ -17,6 +17,7 @@ class Command(OperatorCommand):
         parser.add_argument("--dry-run", action="store_true", help="同じ処理をして全部取り消します")
         parser.add_argument("--customer", action="append", metavar="C0000001", help="このお客様だけ（繰り返し可）")
         parser.add_argument("--retry-failed", action="store_true", help="保留のお客様だけ")
+        parser.add_argument("--jobs", type=int, default=1, metavar="N", help="N組を同時に処理します（既定は1）")
         parser.add_argument("--wait", action="store_true", help="PDFがすべて保存されるまでここで作成します")
         parser.add_argument("--json", action="store_true", help="結果をJSONで出力します")
 
@@ -24,6 +25,8 @@ class Command(OperatorCommand):
         need_vendor()
         given = month(options["month"])
         silent = options["json"]
+        if options["jobs"] < 1:
+            raise close.Refused("--jobs には1以上を指定してください。")
         with close.alone():
             made = close.run(
                 given,
@@ -32,7 +35,8 @@ class Command(OperatorCommand):
                 numbers=options["customer"],
                 retry_failed=options["retry_failed"],
                 dry_run=options["dry_run"],
-                say=(lambda text: None) if silent else self.say,
+                jobs=options["jobs"],
+                progress=(lambda done, total: None) if silent else self.progress(given),
             )
         unrendered = 0
         if options["wait"] and not options["dry_run"]:

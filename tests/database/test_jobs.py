@@ -1,0 +1,58 @@
+"""`close_month --jobs N`: batches side by side end in the same month as one after the other."""
+
+import pytest
+import time_machine
+from django.core.management import CommandError, call_command
+
+from accounts.models import Customer
+from billing import close
+from billing.models import Invoice, InvoiceLine, Parked, TaxTotal
+from orders.models import Order
+from tests import make
+
+
+@pytest.fixture
+def many(transactional_db, monkeypatch):
+    """Thirty customers, in batches of four."""
+    make.make_vendor()
+    for number in range(1, 31):
+        customer = make.make_customer(f"C{number:07}")
+        make.make_contract(customer, (number * 10, 3), (999,))
+    monkeypatch.setattr(close, "BATCH", 4)
+    with time_machine.travel("2026-05-08T03:00Z"):
+        yield
+
+
+def it_closes_every_customer_once(many):
+    call_command("close_month", "2026-04", "--jobs", "3")
+    call_command("close_month", "2026-04", "--jobs", "3")
+    assert Invoice.objects.filter(state="fixed").count() == 30
+    assert Order.objects.count() == 30
+    assert InvoiceLine.objects.count() == 60
+    assert TaxTotal.objects.count() == 30
+    assert len(set(Invoice.objects.values_list("number", flat=True))) == 30
+    for invoice in Invoice.objects.all():
+        assert invoice.net == sum(line.amount for line in invoice.lines.all())
+
+
+def it_parks_the_bad_one_and_goes_on(many, monkeypatch):
+    bad, original = Customer.objects.get(number="C0000007").pk, close.drafts.rebuild
+
+    def rebuild(customers, *given):
+        if bad in customers:
+            raise ValueError("a price that nobody can read")
+        original(customers, *given)
+
+    monkeypatch.setattr(close.drafts, "rebuild", rebuild)
+    with pytest.raises(SystemExit) as ended:
+        call_command("close_month", "2026-04", "--jobs", "2")
+    assert ended.value.code == 1
+    assert Invoice.objects.filter(state="fixed").count() == 29
+    assert Parked.objects.get().customer_id == bad
+
+
+def it_wants_at_least_one_job(db):
+    make.make_vendor()
+    with pytest.raises(CommandError) as refused:
+        call_command("close_month", "2026-04", "--jobs", "0")
+    assert refused.value.returncode == 2
