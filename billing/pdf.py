@@ -1,13 +1,13 @@
-"""The invoice as PDF/A-3a: a qualified invoice (適格請求書, 消費税法 57条の4) made from frozen rows only."""
+"""The invoice as PDF/A-3a: a qualified invoice (適格請求書, 消費税法 57条の4) made from frozen rows only.
+
+WeasyPrint is imported where it is used: it takes half a second, and most processes never render.
+"""
 
 from functools import cache
 
 from django.conf import settings
 from django.template.loader import get_template
 from django.utils import translation
-from weasyprint import CSS, HTML
-from weasyprint.text.fonts import FontConfiguration
-from weasyprint.urls import URLFetcher
 
 from billing.models import Kind
 from portal.models import PriceBasis, TaxKind
@@ -19,6 +19,9 @@ FACES = [("Portal", "NotoSansJP"), ("PortalLatin", "NotoSans")]
 @cache
 def style(version):
     """Fonts and stylesheet of one template version, parsed once a process: a parse for each PDF would grow for ever."""
+    from weasyprint import CSS
+    from weasyprint.text.fonts import FontConfiguration
+
     fonts = FontConfiguration()
     faces = "".join(
         f"@font-face {{ font-family: {family}; font-weight: {weight};"
@@ -32,6 +35,9 @@ def style(version):
 
 def render(invoice):
     """Bytes of the PDF of a fixed invoice. The same rows give the same bytes. Raises whatever the layout raises."""
+    from weasyprint import HTML
+    from weasyprint.urls import URLFetcher
+
     fonts, sheet = style(invoice.template)
     lines = list(invoice.lines.select_related("contract", "order").order_by("position"))
     bases = {line.price_basis for line in lines}
