@@ -3,6 +3,7 @@
 WeasyPrint is imported where it is used: it takes half a second, and most processes never render.
 """
 
+import atexit
 from functools import cache
 
 from django.conf import settings
@@ -31,6 +32,9 @@ def style(version):
     )
     sheet = get_template(f"billing/invoice_pdf/{version}/invoice.css").template.source
     return fonts, CSS(string=faces + sheet, font_config=fonts)
+
+
+atexit.register(style.cache_clear)  # fonts that outlive the library they belong to complain at the process's end
 
 
 def render(invoice):
