@@ -127,7 +127,7 @@ class MonthRunAdmin(ReadOnly):
 
 @admin.register(Parked)
 class ParkedAdmin(ReadOnly):
-    list_display = ["customer", "month", "reason", "parked_at"]
+    list_display = ["customer", "month", "reason", "tries", "parked_at", "tried_at"]
     list_filter = ["month"]
     list_select_related = ["customer"]
 

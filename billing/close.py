@@ -7,6 +7,7 @@ from datetime import date
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, connections, transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from procrastinate.contrib.django import app
@@ -274,8 +275,14 @@ def defer_rendering(invoices):
 
 
 def park(customers, month, reason):
+    """Set these customers' month aside with the reason; parked again, the tries are counted on."""
     for customer in customers:
-        Parked.objects.update_or_create(customer_id=customer, month=month, defaults={"reason": reason[:2000]})
+        Parked.objects.update_or_create(
+            customer_id=customer,
+            month=month,
+            defaults={"reason": reason[:2000], "tries": F("tries") + 1},
+            create_defaults={"reason": reason[:2000]},
+        )
 
 
 def count_results(made):

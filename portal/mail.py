@@ -66,8 +66,14 @@ def queue(kind, *, key, customer=None, user=None, **data):
         key=key, defaults={"kind": kind, "customer": customer, "user": user, "data": data, "due_at": timezone.now()}
     )
     if added:
-        app.configure_task("portal.deliver", queue="mail").defer(mail_id=mail.pk)
+        defer(mail)
     return added
+
+
+def defer(mail):
+    """Somebody waits for a mail about credentials; 100,000 notices of invoices don't hold it up."""
+    priority = 0 if mail.kind in TO_RECIPIENT else 10
+    app.configure_task("portal.deliver", queue="mail", priority=priority).defer(mail_id=mail.pk)
 
 
 def deliver(mail_id):
@@ -121,7 +127,7 @@ def note_bounce(address, why):
 def send_again(mail):
     """Let a mail go out once more, whatever became of it; its words and secrets are made anew."""
     keep(mail, state=Mail.State.WAITING, due_at=timezone.now(), tries=0, error="")
-    app.configure_task("portal.deliver", queue="mail").defer(mail_id=mail.pk)
+    defer(mail)
 
 
 def keep(mail, **changes):

@@ -66,6 +66,11 @@ def it_parks_the_one_bad_customer_and_closes_the_others(cast):
     assert (made.fixed, made.parked) == (1, 1)
     assert "税区分" in Parked.objects.get().reason
     assert not Order.objects.filter(customer=cast.b, month=make.MAY).exists()
+    make.close_month(make.MAY, date(2026, 6, 3), retry_failed=True)
+    assert Parked.objects.get().tries == 2
+    TaxClass.objects.create(kind="exempt", rate=0, valid_from=date(1989, 4, 1))
+    assert make.close_month(make.MAY, date(2026, 6, 3), retry_failed=True).fixed == 2
+    assert not Parked.objects.exists()
 
 
 def it_parks_a_customer_in_later_months_until_the_earlier_one_is_solved(cast):

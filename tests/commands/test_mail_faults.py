@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from aiosmtpd.controller import Controller
 from django.core.management import call_command
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.models import Invoice
 from billing.tasks import render_waiting
@@ -163,3 +164,11 @@ def it_is_sent_by_the_command_too(sink, closed):
     call_command("send_mail")
     assert len(sink.taken) == 2
     assert Invoice.objects.count() == 2
+
+
+def it_lets_a_reset_overtake_the_notices_of_invoices(closed, web):
+    """Jobs are taken by priority: what somebody waits for comes first."""
+    web.post("/password/reset/", {"email": "hanako@example.com"})
+    jobs = ProcrastinateJob.objects.filter(task_name="portal.deliver").order_by("-priority", "id")
+    first = Mail.objects.get(pk=jobs[0].args["mail_id"])
+    assert (jobs.count(), first.kind) == (3, "reset_confirm")
