@@ -10,9 +10,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def sweep(*arguments):
+def run(*command):
     done = subprocess.run(
-        [sys.executable, "bench/faults.py", *arguments],
+        [sys.executable, *command],
         cwd=ROOT,
         env=os.environ,
         capture_output=True,
@@ -23,12 +23,18 @@ def sweep(*arguments):
 
 
 def it_survives_kills_at_twelve_spread_moments():
-    code, said = sweep("--points", "12")
+    code, said = run("bench/faults.py", "--points", "12")
     assert "faults: 12 of 12 survived" in said
     assert code == 0
 
 
 @pytest.mark.nightly
 def it_survives_a_kill_at_every_moment():
-    code, said = sweep("--full")
+    code, said = run("bench/faults.py", "--full")
+    assert code == 0, said
+
+
+@pytest.mark.nightly
+def it_loses_no_invoice_when_one_of_two_workers_is_killed():
+    code, said = run("bench/workers.py")
     assert code == 0, said
