@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts import services
+from accounts import credentials, services
 from accounts.models import Customer, User, plain_email
 from portal import numbers
 
@@ -150,7 +150,7 @@ class UserAdmin(admin.ModelAdmin):
 
     @admin.action(description=_("2段階認証を解除する"))
     def remove_second_factor(self, request, users):
-        self.each(request, users, services.remove_second_factor, _("%(name)sの2段階認証を解除しました。"))
+        self.each(request, users, credentials.remove_second_factor, _("%(name)sの2段階認証を解除しました。"))
 
     @admin.action(description=_("ユーザを削除する（無効にする）"))
     def delete_users(self, request, users):

@@ -1,195 +1,21 @@
-"""What changes users, their credentials and their sessions. Every change is in the history and mailed to whom it concerns."""
+"""What changes users: create, edit, hand over, delete. Every change is in the history and mailed to whom it concerns."""
 
-import uuid
 from datetime import timedelta
 
 from django.conf import settings
-from django.contrib.auth import update_session_auth_hash
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
-from accounts import factors, throttle, tokens
-from accounts.models import Customer, Session, User
-from portal import history, mail
-from portal.models import Action, HistoryEvent, Mail
+from accounts import throttle
+from accounts.credentials import end_sessions, forget_password, give_typed_password, keep_password, note, tell
+from accounts.models import Customer, User
+from portal.models import Action, Mail
 
-INITIAL_LASTS = timedelta(days=14)
 ACCOUNT_DATA_AN_HOUR = 5
-# Seconds from the password to the code of the second step.
-SECOND_STEP = 5 * 60
 PLAIN_FIELDS = ("name", "kana", "department", "position", "phone", "is_manager")
 STORED_FIELDS = (*PLAIN_FIELDS, "email", "is_recipient", "bounced", "version")
-
-
-def tell(kind, user, **data):
-    """Queue one mail to a user; `to` in the data is another address than the present one."""
-    mail.queue(kind, key=f"{kind}:{uuid.uuid4()}", customer=user.customer, user=user, **data)
-
-
-def note(action, user, *, by, detail=""):
-    history.record(action, user.name, by=by, customer=user.customer, detail=detail)
-
-
-# Passwords
-
-
-@transaction.atomic
-def ask_for_reset(email, *, address):
-    """Queue mail 1 for the active user with this e-mail; for an unknown one a mail to nobody, the same work (D12).
-
-    Three an hour and six a day for one e-mail, and not too many from one `address`; more are answered the same, unsent.
-    """
-    user = User.objects.filter(email=email, is_active=True).select_related("customer").first()
-    known = HistoryEvent.objects.signed_in_from(user, address)
-    tries = [
-        (throttle.RESETS_FOR_ONE, throttle.key_of("reset", email, address if known else "")),
-        (throttle.RESETS_FROM_ONE, throttle.key_of("resets", address)),
-    ]
-    if not throttle.count(*tries):
-        return
-    kind = "reset_confirm" if user else mail.TO_NOBODY
-    mail.queue(kind, key=f"{kind}:{uuid.uuid4()}", customer=user and user.customer, user=user)
-
-
-@transaction.atomic
-def reset_password(uid, token):
-    """End the old password and all sessions, and queue mail 2, which brings a generated one (A2, D11).
-
-    Returns the person; None when the key no longer works, also because another click was faster.
-    """
-    user = take_key(uid, token)
-    if user is None:
-        return None
-    forget_password(user)
-    end_sessions(user)
-    tell("reset_password", user)
-    note(Action.PASSWORD_RESET, user, by=user)
-    return user
-
-
-@transaction.atomic
-def set_password_by_key(uid, token, password):
-    """The link mode's end of a reset or an invitation: the person sets the password at the URL (D11). As above."""
-    user = take_key(uid, token)
-    if user is None:
-        return None
-    first = user.last_login is None
-    keep_password(user, password)
-    end_sessions(user)
-    tell("password_changed", user)
-    note(Action.PASSWORD_CHANGED if first else Action.PASSWORD_RESET, user, by=user)
-    return user
-
-
-def take_key(uid, token):
-    """The person of a key that still works, locked, so that of two clicks at once one finds it used."""
-    found = tokens.person(uid, token)
-    if found is None:
-        return None
-    User.objects.select_for_update().get(pk=found.pk)
-    return tokens.person(uid, token)
-
-
-def forget_password(user):
-    """Nothing opens the account until a mail brings a new password or a link."""
-    user.set_unusable_password()
-    user.must_change_password, user.password_expires_at = True, None
-    user.save(update_fields=["password", "must_change_password", "password_expires_at"])
-
-
-def keep_password(user, password):
-    user.set_password(password)
-    user.must_change_password, user.password_expires_at = False, None
-    user.save(update_fields=["password", "must_change_password", "password_expires_at"])
-
-
-@transaction.atomic
-def change_own_password(request, password):
-    """Store one's own new password; the other sessions end, and from now on one may go everywhere (A1)."""
-    user = request.user
-    keep_password(user, password)
-    update_session_auth_hash(request, user)
-    end_sessions(user, but=request.session.session_key)
-    tell("password_changed", user)
-    note(Action.PASSWORD_CHANGED, user, by=user)
-
-
-def check_own_password(user, password, *, field):
-    """Ask the acting person for the own password. Raises ValidationError on the field; wrong ones are throttled."""
-    key = throttle.key_of("own password", user.pk)
-    if not password:
-        raise ValidationError({field: _("あなたのパスワードを入力してください。")})
-    if not (throttle.count((throttle.ACCOUNT, key)) and user.check_password(password)):
-        raise ValidationError(
-            {field: _("パスワードが正しくありません。続けて間違えたときは、しばらく待ってからお試しください。")}
-        )
-    throttle.forget(key)
-
-
-def end_sessions(user, but=None):
-    """Sign the user out everywhere, or everywhere but in the session `but`. Returns how many ended."""
-    return Session.objects.filter(user=user).exclude(session_key=but).delete()[0]
-
-
-@transaction.atomic
-def end_other_sessions(request):
-    own = Session.objects.for_user(request.user).exclude(session_key=request.session.session_key)
-    if ended := own.delete()[0]:
-        note(Action.SESSIONS_ENDED, request.user, by=request.user)
-    return ended
-
-
-def second_step_of(user):
-    """What a session keeps between password and code: who, when, and which password it was."""
-    return {"user": user.pk, "at": timezone.now().timestamp(), "hash": user.get_session_auth_hash()}
-
-
-def person_of_second_step(begun):
-    """The active user who gave the password lately, if it is still the password, or None."""
-    if timezone.now().timestamp() - begun.get("at", 0) > SECOND_STEP:
-        return None
-    user = User.objects.filter(pk=begun["user"], is_active=True).select_related("customer").first()
-    return user if user and constant_time_compare(user.get_session_auth_hash(), begun["hash"]) else None
-
-
-def note_sign_in(user, *, address, browser):
-    history.record(
-        Action.SIGNED_IN,
-        user.name,
-        by=user,
-        customer=user.customer,
-        detail=f"{address} {browser}".strip(),
-        address=address,
-    )
-
-
-@transaction.atomic
-def add_second_factor(request, key, code):
-    """Store the app's key if the code proves it; the other sessions end. Returns the recovery codes, or None."""
-    user = User.objects.select_for_update().get(pk=request.user.pk)
-    if user.has_second_factor or not factors.add(user, key, code):
-        return None
-    del request.session["factor_key"]
-    end_sessions(user, but=request.session.session_key)
-    note(Action.SECOND_FACTOR_ON, user, by=user)
-    tell("second_factor_on", user)
-    return factors.make_recovery_codes(user)
-
-
-@transaction.atomic
-def remove_second_factor(user, *, by):
-    """Raises ValidationError where there is none. Where it is demanded the person has to set it up again at once."""
-    if not user.has_second_factor:
-        raise ValidationError(_("2段階認証は設定されていません。"))
-    factors.remove(user)
-    note(Action.SECOND_FACTOR_OFF, user, by=by)
-    tell("second_factor_off", user)
-
-
-# Users
 
 
 def lock_company(customer_id):
@@ -332,16 +158,6 @@ def password_set(user, password, *, by, session):
         tell("password_set", user, by=by.name)
         note(Action.PASSWORD_SET, user, by=by)
     end_sessions(user, but=session)
-
-
-def give_typed_password(user, password):
-    """Stored as an initial one; mails that wait with another password or a link are taken back."""
-    Mail.objects.filter(user=user, state=Mail.State.WAITING, kind__in=mail.GIVES_PASSWORD).update(
-        state=Mail.State.FAILED, error="a password was set since"
-    )
-    user.set_password(password)
-    user.must_change_password, user.password_expires_at = True, timezone.now() + INITIAL_LASTS
-    user.save(update_fields=["password", "must_change_password", "password_expires_at"])
 
 
 def tell_account_data(user, *, typed, by):

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import factors, services, sessions, throttle, tokens
+from accounts import credentials, factors, services, sessions, throttle, tokens
 from accounts.filters import HistoryFilter, UserFilter
 from accounts.forms import (
     ChangePasswordForm,
@@ -40,7 +40,7 @@ def login(request):
     if form.is_valid():
         if form.user.has_second_factor:
             request.session.flush()
-            request.session["second_step"] = services.second_step_of(form.user)
+            request.session["second_step"] = credentials.second_step_of(form.user)
             request.session["next"] = request.POST.get("next", "")
             return redirect("second_step")
         return sign_in(request, form.user, request.POST.get("next", ""))
@@ -54,7 +54,7 @@ def sign_in(request, user, target):
     auth.login(request, user, "accounts.backends.ByEmail")
     address, agent = throttle.address_of(request), request.META.get("HTTP_USER_AGENT", "")
     sessions.begin(request.session, now=timezone.now(), address=address, agent=agent)
-    services.note_sign_in(user, address=address, browser=sessions.in_words(agent))
+    credentials.note_sign_in(user, address=address, browser=sessions.in_words(agent))
     return HttpResponseRedirect(local(request, target))
 
 
@@ -69,7 +69,7 @@ def local(request, target):
 def second_step(request):
     """After the password: a code of the person's app, or a recovery code."""
     begun = request.session.get("second_step", {})
-    user = services.person_of_second_step(begun)
+    user = credentials.person_of_second_step(begun)
     if user is None:
         return redirect("login")
     form = CodeForm(request.POST or None)
@@ -99,11 +99,11 @@ def password_change(request):
     form = ChangePasswordForm(request.user, request.POST or None)
     if form.is_valid():
         try:
-            services.check_own_password(request.user, form.cleaned_data["old_password"], field="old_password")
+            credentials.check_own_password(request.user, form.cleaned_data["old_password"], field="old_password")
         except ValidationError as refused:
             form.add_error(None, refused)
         else:
-            services.change_own_password(request, form.cleaned_data["new_password1"])
+            credentials.change_own_password(request, form.cleaned_data["new_password1"])
             messages.success(request, _("パスワードを変更しました。"))
             return redirect("home")
     return render(request, "accounts/password_change.html", {"form": form, "first": first})
@@ -115,7 +115,7 @@ def password_reset(request):
     """Mail 1 goes out if somebody has the address; the page says the same either way (D12)."""
     form = ResetForm(request.POST or None)
     if form.is_valid():
-        services.ask_for_reset(form.cleaned_data["email"], address=throttle.address_of(request))
+        credentials.ask_for_reset(form.cleaned_data["email"], address=throttle.address_of(request))
         return redirect("/password/reset/?sent=1")
     context = {"form": form, "sent": request.GET.get("sent") == "1"}
     return render(request, "accounts/password_reset.html", context)
@@ -132,9 +132,9 @@ def password_reset_confirm(request, uid, token):
     form = NewPasswordForm(person, request.POST or None) if settings.CREDENTIAL_MAILS == "link" else None
     done = None
     if request.method == "POST" and form is None:
-        done = services.reset_password(uid, token)
+        done = credentials.reset_password(uid, token)
     elif form and form.is_valid():
-        done = services.set_password_by_key(uid, token, form.cleaned_data["new_password1"])
+        done = credentials.set_password_by_key(uid, token, form.cleaned_data["new_password1"])
     elif form or request.method == "GET":
         return render(request, "accounts/password_reset_confirm.html", {"person": person, "form": form})
     if done is None:
@@ -160,7 +160,7 @@ def security(request):
 
 @require_POST
 def other_sessions_end(request):
-    ended = services.end_other_sessions(request)
+    ended = credentials.end_other_sessions(request)
     messages.success(request, _("他の端末をログアウトしました（%(count)d件）。") % {"count": ended})
     return redirect("security")
 
@@ -174,11 +174,11 @@ def second_factor(request):
     form = FactorForm(request.POST or None)
     if form.is_valid():
         try:
-            services.check_own_password(request.user, form.cleaned_data["own_password"], field="own_password")
+            credentials.check_own_password(request.user, form.cleaned_data["own_password"], field="own_password")
         except ValidationError as refused:
             form.add_error(None, refused)
         else:
-            if codes := services.add_second_factor(request, key, form.cleaned_data["code"]):
+            if codes := credentials.add_second_factor(request, key, form.cleaned_data["code"]):
                 return render(request, "accounts/recovery_codes.html", {"codes": codes})
             form.add_error("code", _("確認コードが正しくありません。スマートフォンの時刻も確認してください。"))
     context = {"form": form, "picture": factors.picture(request.user, key), "key": factors.readable(key)}
@@ -190,8 +190,8 @@ def second_factor(request):
 def second_factor_off(request):
     form = OwnPasswordForm(request.POST)
     try:
-        services.check_own_password(request.user, form.data.get("own_password", ""), field="own_password")
-        services.remove_second_factor(request.user, by=request.user)
+        credentials.check_own_password(request.user, form.data.get("own_password", ""), field="own_password")
+        credentials.remove_second_factor(request.user, by=request.user)
     except ValidationError as refused:
         messages.error(request, refused.messages[0])
     else:
@@ -280,7 +280,7 @@ def keep(request, form, service):
     """Let the service store what the form says; whatever it refuses stands next to its field. Returns whether it did."""
     try:
         if form.needs_own_password:
-            services.check_own_password(request.user, form.cleaned_data["own_password"], field="own_password")
+            credentials.check_own_password(request.user, form.cleaned_data["own_password"], field="own_password")
         service(
             form.instance,
             password=form.cleaned_data["password"],

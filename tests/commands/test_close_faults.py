@@ -21,10 +21,11 @@ def in_may():
 
 @pytest.fixture(autouse=True)
 def own_signals():
-    """Commands install a handler; the tests' own comes back."""
-    kept = signal.getsignal(signal.SIGTERM)
+    """Commands install a handler, and a shell's background job ignores SIGINT; the tests' own handlers come back."""
+    kept = signal.getsignal(signal.SIGTERM), signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGTERM, kept)
+    signal.signal(signal.SIGTERM, kept[0])
+    signal.signal(signal.SIGINT, kept[1])
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
