@@ -124,7 +124,7 @@ def run(
                 raise Undo
     except Undo:
         made.pk = None
-    if not connection.in_atomic_block:
+    if todo and not connection.in_atomic_block:
         tidy()
     return made
 
