@@ -95,24 +95,47 @@ def add_invoices(cursor, given):
     month = given["month"]
     series = numbers.invoice_series(month)
     first = numbers.reserve(series, len(new))
+    rounding = Vendor.objects.values_list("rounding", flat=True).get()
+    sums = first_totals(cursor, rounding)
     cursor.execute(
         f"""
         INSERT INTO billing_invoice (customer_id, number, kind, state, month, subject, issued_on, due_on, fix_due_on,
             payment_method, rounding, net, tax, total, template)
         SELECT n.id, %(series)s || lpad((%(first)s - 1 + n.row)::text, 6, '0'), 'invoice', 'draft', %(month)s, %(subject)s,
-            %(last)s, d.due_on, %(fix_due)s, c.payment_method, %(rounding)s, 0, 0, 0, 'v1'
-        FROM unnest(%(new)s::bigint[]) WITH ORDINALITY AS n (id, row) JOIN accounts_customer c ON c.id = n.id JOIN {DUE}
+            %(last)s, d.due_on, %(fix_due)s, c.payment_method, %(rounding)s, n.net, n.tax, n.net + n.tax, 'v1'
+        FROM unnest(%(new)s::bigint[], %(nets)s::bigint[], %(taxes)s::bigint[]) WITH ORDINALITY AS n (id, net, tax, row)
+        JOIN accounts_customer c ON c.id = n.id JOIN {DUE}
         """,
         given
         | {
             "series": series,
             "first": first,
             "new": new,
+            "nets": [sums[customer].base for customer in new],
+            "taxes": [sums[customer].tax for customer in new],
             "subject": f"{month.year}年{month.month}月分ご利用料金",
             "last": months.last_day(month),
-            "rounding": Vendor.objects.values_list("rounding", flat=True).get(),
+            "rounding": rounding,
         },
     )
+
+
+def first_totals(cursor, rounding):
+    """What a new invoice of each customer will come to, so that it is written once: an update would check its keys again."""
+    cursor.execute(
+        """
+        SELECT u.customer_id, l.tax_rate,
+            coalesce(sum(l.amount) FILTER (WHERE l.price_basis = 'exclusive'), 0)::bigint,
+            coalesce(sum(l.amount) FILTER (WHERE l.price_basis = 'inclusive'), 0)::bigint
+        FROM unbilled u JOIN orders_orderline l ON l.id = u.order_line_id GROUP BY u.customer_id, l.tax_kind, l.tax_rate
+        """
+    )
+    sums = {}
+    for customer, rate, exclusive, inclusive in cursor.fetchall():
+        base, tax = money.tax_total(exclusive, inclusive, rate, rounding)
+        before = sums.get(customer, money.TaxTotal(0, 0))
+        sums[customer] = money.TaxTotal(before.base + base, before.tax + tax)
+    return sums
 
 
 def add_lines(cursor, given):

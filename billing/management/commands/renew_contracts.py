@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from accounts.models import Customer
-from billing.close import BATCH, Refused, tidy
+from billing.close import BATCH, Refused, refresh
 from billing.management.operator import OperatorCommand, month, need_vendor
 from contracts.services import add_terms
 from orders.services import add_orders
@@ -31,5 +31,5 @@ class Command(OperatorCommand):
             with transaction.atomic():
                 terms += add_terms(batch, until=last)
                 orders += add_orders(batch)
-        tidy()
+        refresh("ANALYZE")
         self.say(f"{months.format_month(until)} まで更新しました: 契約期間 {terms} 件、注文 {orders} 件を追加")
