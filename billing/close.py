@@ -6,7 +6,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import date
 
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, connection, connections, transaction
+from django.db import DatabaseError, OperationalError, connection, connections, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -22,6 +22,7 @@ from portal.numbers import taken_at_once
 
 BATCH = 2000
 A_TASK = 15
+PATIENCE = "10s"  # with whoever holds a customer's row
 LOCK = 20160501  # any number of our own; one for all months, so that two months can't be closed at once either
 NEVER = date(1, 1, 1)
 WRITTEN = [
@@ -202,13 +203,30 @@ def attempt(batch, month, closed, today, fix):
             attempt(batch[middle:], month, closed, today, fix)
         else:
             reason = " ".join(error.messages) if isinstance(error, ValidationError) else str(error).strip()
-            park(batch, month, reason)
+            park_within_patience(batch, month, reason)
+
+
+def park_within_patience(customers, month, reason):
+    """Who is held so tightly that not even the note can be written stays open; the count at the end tells (exit 1)."""
+    try:
+        with transaction.atomic():
+            limit_waiting()
+            park(customers, month, reason)
+            connection.check_constraints()
+    except OperationalError:
+        if not connection.is_usable():
+            raise
+
+
+def limit_waiting():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
 
 
 def work(batch, month, closed, today, fix):
     """Lock, renew, order, draft, and fix when asked."""
+    limit_waiting()
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '10s'")
         cursor.execute("SELECT 1 FROM accounts_customer WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [batch])
     add_terms(batch, until=months.last_day(month))
     add_orders(batch)

@@ -3,6 +3,7 @@
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
+from django.db import connections
 
 from accounts.models import Customer
 from billing import close
@@ -56,3 +57,39 @@ def it_wants_at_least_one_job(db):
     with pytest.raises(CommandError) as refused:
         call_command("close_month", "2026-04", "--jobs", "0")
     assert refused.value.returncode == 2
+
+
+def it_goes_on_when_a_customer_cannot_even_be_parked(many, monkeypatch):
+    monkeypatch.setattr(close, "PATIENCE", "100ms")
+    holder = connections.create_connection("default")
+    try:
+        holder.set_autocommit(False)
+        with holder.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM accounts_customer WHERE number = 'C0000007' FOR UPDATE")
+        with pytest.raises(SystemExit) as ended:
+            call_command("close_month", "2026-04")
+        assert ended.value.code == 1
+        assert Invoice.objects.filter(state="fixed").count() == 29
+    finally:
+        holder.close()
+    call_command("close_month", "2026-04")
+    assert Invoice.objects.filter(state="fixed").count() == 30
+
+
+def it_parks_a_customer_whose_row_somebody_holds_and_closes_the_others(many, monkeypatch):
+    """Held for longer than the lock's patience: the batch is halved until that customer stands alone (F14)."""
+    monkeypatch.setattr(close, "PATIENCE", "100ms")
+    held = Customer.objects.get(number="C0000007").pk
+    holder = connections.create_connection("default")
+    try:
+        holder.set_autocommit(False)
+        with holder.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM accounts_customer WHERE id = %s FOR NO KEY UPDATE", [held])
+        with pytest.raises(SystemExit):
+            call_command("close_month", "2026-04")
+        assert Invoice.objects.filter(state="fixed").count() == 29
+        assert "lock timeout" in Parked.objects.get(customer=held).reason
+    finally:
+        holder.close()
+    call_command("close_month", "2026-04", "--retry-failed")
+    assert Invoice.objects.filter(state="fixed").count() == 30
