@@ -47,8 +47,8 @@ def sign_in_tries(user, email, address):
     behind the same address can shut the person out.
     """
     if HistoryEvent.objects.signed_in_from(user, address):
-        return [(throttle.ACCOUNT, throttle.key_of("sign-in", email, address))]
+        return [(throttle.ACCOUNT, throttle.sign_in_key(email, address))]
     return [
-        (throttle.ACCOUNT, throttle.key_of("sign-in", email)),
+        (throttle.ACCOUNT, throttle.sign_in_key(email)),
         (throttle.ADDRESS, throttle.key_of("address", address)),
     ]

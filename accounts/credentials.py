@@ -48,23 +48,24 @@ def ask_for_reset(email, *, address):
 
 
 @transaction.atomic
-def reset_password(uid, token):
+def reset_password(uid, token, *, address):
     """End the old password and all sessions, and queue mail 2, which brings a generated one (A2, D11).
 
-    Returns the person; None when the key no longer works, also because another click was faster.
+    Who was made to wait after wrong passwords, at `address` or anywhere else, needn't wait any more. Returns the person; None when the key no longer works, also because another click was faster.
     """
     user = take_key(uid, token)
     if user is None:
         return None
     forget_password(user)
     end_sessions(user)
+    end_pauses(user, address)
     tell("reset_password", user)
     note(Action.PASSWORD_RESET, user, by=user)
     return user
 
 
 @transaction.atomic
-def set_password_by_key(uid, token, password):
+def set_password_by_key(uid, token, password, *, address):
     """The link mode's end of a reset or an invitation: the person sets the password at the URL (D11). As above."""
     user = take_key(uid, token)
     if user is None:
@@ -72,6 +73,7 @@ def set_password_by_key(uid, token, password):
     first = user.last_login is None
     keep_password(user, password)
     end_sessions(user)
+    end_pauses(user, address)
     tell("password_changed", user)
     note(Action.PASSWORD_CHANGED if first else Action.PASSWORD_RESET, user, by=user)
     return user
@@ -84,6 +86,11 @@ def take_key(uid, token):
         return None
     User.objects.select_for_update().get(pk=found.pk)
     return tokens.person(uid, token)
+
+
+def end_pauses(user, address):
+    for key in (throttle.sign_in_key(user.email), throttle.sign_in_key(user.email, address)):
+        throttle.forget(key)
 
 
 def forget_password(user):

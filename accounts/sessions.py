@@ -35,7 +35,7 @@ def begin(session, *, now, address, agent):
 
 
 def in_words(agent):
-    """ "Chrome (Windows)": enough to recognise one's own device by."""
+    """Browser and system, as in Chrome (Windows): enough to recognise one's own device by."""
     browser = next((name for mark, name in BROWSERS if mark in agent), "")
     system = next((name for mark, name in SYSTEMS if mark in agent), "")
     return f"{browser} ({system})" if browser and system else browser or system

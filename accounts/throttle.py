@@ -37,6 +37,11 @@ def key_of(*parts):
     return salted_hmac("accounts.throttle", "\0".join(map(str, parts)), algorithm="sha256").hexdigest()
 
 
+def sign_in_key(email, known_address=""):
+    """Of an account's tries; those from a place where the person signed in before have a key of their own."""
+    return key_of("sign-in", email, known_address) if known_address else key_of("sign-in", email)
+
+
 @contextmanager
 def apart():
     """A cursor on a connection outside the request's transaction; each statement commits by itself."""

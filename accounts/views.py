@@ -130,13 +130,13 @@ def password_reset_confirm(request, uid, token):
     if person is None:
         return render(request, "accounts/password_reset_invalid.html", status=400)
     form = NewPasswordForm(person, request.POST or None) if settings.CREDENTIAL_MAILS == "link" else None
-    done = None
-    if request.method == "POST" and form is None:
-        done = credentials.reset_password(uid, token)
-    elif form and form.is_valid():
-        done = credentials.set_password_by_key(uid, token, form.cleaned_data["new_password1"])
-    elif form or request.method == "GET":
+    if request.method != "POST" or (form and not form.is_valid()):
         return render(request, "accounts/password_reset_confirm.html", {"person": person, "form": form})
+    address = throttle.address_of(request)
+    if form:
+        done = credentials.set_password_by_key(uid, token, form.cleaned_data["new_password1"], address=address)
+    else:
+        done = credentials.reset_password(uid, token, address=address)
     if done is None:
         return render(request, "accounts/password_reset_invalid.html", status=400)
     if done == request.user:

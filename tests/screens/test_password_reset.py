@@ -52,6 +52,7 @@ def it_writes_subjects_that_every_reader_shows_whole(cast, reset_url):
 def it_does_nothing_when_a_scanner_opens_the_url(cast, web, reset_url):
     for _times in range(3):
         assert web.get(reset_url).status_code == 200
+        assert web.head(reset_url).status_code == 200
     cast.hanako.refresh_from_db()
     assert cast.hanako.check_password(make.PASSWORD)
 

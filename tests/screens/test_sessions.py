@@ -45,7 +45,7 @@ def it_ends_after_twelve_hours_of_work(cast, web):
         assert "長時間ご利用のため" in browser.get("/login/").content.decode()
 
 
-def it_writes_a_session_at_most_once_a_minute(cast, web, django_assert_num_queries):
+def it_writes_a_session_at_most_once_a_minute(cast, web):
     with time_machine.travel("2026-05-08T10:00Z", tick=False) as clock:
         browser = browser_of("hanako@example.com")
         before = Session.objects.get().expire_date

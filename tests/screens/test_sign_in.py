@@ -1,12 +1,16 @@
 """Sign-in: one answer to whatever is wrong, growing pauses, local targets only, and a session that is new."""
 
+import re
+
 import pytest
 import time_machine
 from django.conf import settings
+from django.core import mail as outbox
 from django.db import transaction
 
 from accounts import throttle
 from accounts.models import Session
+from portal.tasks import send_due
 from tests import make
 from tests.conftest import WebClient
 
@@ -112,9 +116,17 @@ def it_starts_from_nothing_after_a_success(cast, web):
     assert attempt(web).url == "/"
 
 
-def it_can_be_passed_by_a_reset_during_a_pause(cast, web):
+@pytest.mark.parametrize("known", [False, True], ids=["at a new place", "at a known place"])
+def it_ends_a_pause_by_a_reset(cast, web, known):
+    if known:
+        attempt(web)
     fail(web, 6)
-    assert web.post("/password/reset/", {"email": "hanako@example.com"}).status_code == 302
+    web.post("/password/reset/", {"email": "hanako@example.com"})
+    send_due()
+    web.post(re.search(r"/password/reset/\S+", outbox.outbox[-1].body).group())
+    send_due()
+    mailed = re.search(r"^パスワード: (\S+)$", outbox.outbox[-1].body, re.M).group(1)
+    assert attempt(web, password=mailed).url == "/"
 
 
 def it_counts_also_when_the_request_is_rolled_back(cast, web):
