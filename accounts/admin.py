@@ -11,6 +11,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import credentials, services
 from accounts.models import Customer, User, plain_email
+from billing.tasks import follow_up
 from portal import numbers
 
 
@@ -91,6 +92,7 @@ class CustomerAdmin(admin.ModelAdmin):
         if not obj.number:
             obj.number = numbers.next_number(numbers.CUSTOMER)
         super().save_model(request, obj, form, change)
+        follow_up(obj)
 
     def has_delete_permission(self, request, obj=None):
         return False

@@ -2,10 +2,12 @@
 
 from django.contrib import admin
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from billing import drafts
 from billing.close import last_closed
 from billing.models import Invoice, InvoiceLine, MonthRun, Parked, Rendering, TaxTotal
+from billing.tasks import follow_up, render_again
 from contracts.services import rate_of
 from portal import money
 from portal.admin import ReadOnly
@@ -117,6 +119,7 @@ class InvoiceAdmin(admin.ModelAdmin):
         for line in formset.deleted_objects:
             line.delete()
         drafts.rebuild([form.instance.customer_id], form.instance.month, last_closed())
+        follow_up(form.instance.customer)
 
 
 @admin.register(MonthRun)
@@ -130,9 +133,26 @@ class ParkedAdmin(ReadOnly):
     list_display = ["customer", "month", "reason", "tries", "parked_at", "tried_at"]
     list_filter = ["month"]
     list_select_related = ["customer"]
+    search_fields = ["customer__number", "customer__name", "reason"]
+    actions = ["try_again"]
+
+    @admin.action(description=_("もう一度締める"))
+    def try_again(self, request, parked):
+        follow_up(*{each.customer for each in parked.select_related("customer")})
+        self.message_user(
+            request, _("%(count)d件をもう一度処理します。結果はこの一覧に表れます。") % {"count": len(parked)}
+        )
 
 
 @admin.register(Rendering)
 class RenderingAdmin(ReadOnly):
     list_display = ["invoice", "customer", "tries", "error", "parked_at"]
+    list_filter = [("parked_at", admin.EmptyFieldListFilter)]
     list_select_related = ["invoice", "customer"]
+    search_fields = ["invoice__number", "customer__number", "error"]
+    actions = ["try_again"]
+
+    @admin.action(description=_("もう一度作成する"))
+    def try_again(self, request, failed):
+        count = render_again(failed)
+        self.message_user(request, _("%(count)d件のPDFをもう一度作成します。") % {"count": count})

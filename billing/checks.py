@@ -45,7 +45,7 @@ QUESTIONS = [
         gettext_lazy("注文のない契約期間"),
         """
         SELECT c.number, to_char(t.starts_on, 'YYYY/MM/DD') FROM contracts_term t JOIN contracts_contract c ON c.id = t.contract_id
-        WHERE date_trunc('month', t.starts_on) = %(month)s AND NOT EXISTS (SELECT FROM orders_order o WHERE o.term_id = t.id)
+        WHERE date_trunc('month', t.starts_on) = %(month)s AND t.dropped_on IS NULL AND NOT EXISTS (SELECT FROM orders_order o WHERE o.term_id = t.id)
             AND EXISTS (SELECT FROM contracts_contractline l WHERE l.contract_id = c.id
                 AND (l.charge_from IS NULL OR l.charge_from <= t.ends_on) AND (l.charge_to IS NULL OR l.charge_to >= t.starts_on))
         """,
@@ -60,6 +60,18 @@ QUESTIONS = [
             AND EXISTS (SELECT FROM orders_orderline l WHERE l.order_id = o.id AND NOT EXISTS (
                 SELECT FROM billing_invoiceline b WHERE b.order_line_id = l.id))
             AND NOT EXISTS (SELECT FROM billing_parked p WHERE p.customer_id = o.customer_id AND p.month <= %(month)s)
+        """,
+    ),
+    Question(
+        "usage_without_invoice",
+        BROKEN,
+        gettext_lazy("請求に入っていない使用量"),
+        """
+        SELECT k.number || ' ' || m.item, c.number FROM orders_usage u JOIN accounts_customer c ON c.id = u.customer_id
+        JOIN contracts_meter m ON m.id = u.meter_id JOIN contracts_contract k ON k.id = m.contract_id
+        WHERE u.month = %(month)s AND EXISTS (SELECT FROM orders_usagecharge g WHERE g.usage_id = u.id AND g.dropped_on IS NULL
+                AND NOT EXISTS (SELECT FROM billing_invoiceline b WHERE b.usage_charge_id = g.id AND b.origin = 'usage'))
+            AND NOT EXISTS (SELECT FROM billing_parked p WHERE p.customer_id = u.customer_id AND p.month <= %(month)s)
         """,
     ),
     Question(
@@ -158,6 +170,16 @@ QUESTIONS = [
         WHERE k.form = 'monthly' AND k.auto_renew AND k.start_on <= %(last)s
             AND (k.cancel_on IS NULL OR k.cancel_on >= %(month)s)
             AND NOT EXISTS (SELECT FROM orders_order o WHERE o.contract_id = k.id AND o.month = %(month)s)
+        """,
+    ),
+    Question(
+        "usage_missing",
+        WARNING,
+        gettext_lazy("使用量が届いていない従量契約"),
+        """
+        SELECT k.number, m.item FROM contracts_meter m JOIN contracts_contract k ON k.id = m.contract_id
+        WHERE k.start_on <= %(last)s AND (k.cancel_on IS NULL OR k.cancel_on >= %(month)s)
+            AND NOT EXISTS (SELECT FROM orders_usage u WHERE u.meter_id = m.id AND u.month = %(month)s)
         """,
     ),
     Question(

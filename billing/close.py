@@ -103,7 +103,8 @@ def run(
     made = MonthRun(month=month, kind=kind, as_of=today)
     try:
         with transaction.atomic() if dry_run else nullcontext():
-            made.save()
+            if fix or whole:
+                made.save()
             closed = last_closed()
             park_followers(month)
             todo = customers_to_run(month, numbers, retry_failed)
@@ -116,11 +117,12 @@ def run(
                 through += size
                 progress(through, len(todo))
                 if place & (place - 1) == 0:  # after 1, 2, 4, 8 … batches: tables that grow make old plans wrong
-                    refresh("ANALYZE", sample=10)
-            count_results(made)
+                    refresh("ANALYZE")
+            count_results(made, numbers)
             # A part of the customers closes nothing: the next month may begin only after a run over all of them.
             made.finished_at = timezone.now() if whole or not fix else None
-            made.save()
+            if made.pk:
+                made.save()
             if dry_run:
                 raise Undo
     except Undo:
@@ -129,6 +131,31 @@ def run(
         # A dry run leaves as many dead rows as it made; otherwise only the planner's view is out of date.
         refresh("VACUUM (ANALYZE)" if dry_run else "ANALYZE")
     return made
+
+
+def retry_parked(today, numbers=None):
+    """Close again what is parked in months that were run, of these customers or of all, earlier months first.
+
+    Returns the numbers of the customers that this concerned.
+    """
+    parked = Parked.objects.filter(month__lte=last_closed())
+    if numbers is not None:
+        parked = parked.filter(customer__number__in=numbers)
+    found = list(parked.order_by("month").values_list("month", "customer__number"))
+    for month in dict.fromkeys(month for month, _number in found):
+        run(month, kind=MonthRun.Kind.CLOSE, today=today, numbers=numbers, retry_failed=True)
+    return sorted({number for _month, number in found})
+
+
+def draft_open_months(today, numbers=None, tell=lambda made: None):
+    """Draft every month from the one after the last close to the running one; returns how many stay parked."""
+    first = Vendor.objects.values_list("first_month", flat=True).get()
+    parked = 0
+    for month in months.months_between(max(first, months.add_months(last_closed(), 1)), months.month_of(today)):
+        made = run(month, kind=MonthRun.Kind.OPEN, today=today, numbers=numbers)
+        parked += made.parked
+        tell(made)
+    return parked
 
 
 def side_by_side(batches, jobs, act):
@@ -233,6 +260,8 @@ def work(batch, month, closed, today, fix):
     drafts.rebuild(batch, month, closed)
     if fix:
         fix_drafts(batch, month, today)
+    elif month > closed:
+        unpark(batch, month)
 
 
 def fix_drafts(batch, month, today):
@@ -260,8 +289,8 @@ def fix_drafts(batch, month, today):
             given,
         )
         fixed = sorted(row[0] for row in cursor.fetchall())
+    unpark(batch, month, but=negative)
     defer_rendering(fixed)
-    Parked.objects.filter(month=month, customer__in=batch).exclude(customer__in=negative).delete()
     if negative:
         park(negative, month, _("請求金額がマイナスです。調整または返還を決めてください。"))
 
@@ -304,8 +333,19 @@ def park(customers, month, reason):
         )
 
 
-def count_results(made):
-    """Count from the rows, not from what the run believes: customers = fixed + skipped + parked, or it doesn't add up."""
+def unpark(customers, month, but=()):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM billing_parked WHERE month = %s AND customer_id = ANY(%s) AND customer_id <> ALL(%s)",
+            [month, customers, list(but)],
+        )
+
+
+def count_results(made, numbers=None):
+    """Count from the rows, not from what the run believes: customers = fixed + skipped + parked, or it doesn't add up.
+
+    With `numbers` those customers only.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -320,11 +360,15 @@ def count_results(made):
                     EXISTS (SELECT FROM billing_parked p WHERE p.customer_id = c.id AND p.month = %(month)s) AS parked,
                     EXISTS (SELECT FROM orders_order o WHERE o.customer_id = c.id AND o.month = %(month)s
                         AND o.reversed_on IS NULL AND NOT EXISTS (
-                            SELECT FROM billing_invoiceline l WHERE l.order_id = o.id)) AS owing
-                FROM accounts_customer c
+                            SELECT FROM billing_invoiceline l WHERE l.order_id = o.id))
+                        OR EXISTS (SELECT FROM orders_usage u JOIN orders_usagecharge k ON k.usage_id = u.id
+                            WHERE u.customer_id = c.id AND u.month = %(month)s AND k.dropped_on IS NULL AND NOT EXISTS (
+                                SELECT FROM billing_invoiceline l WHERE l.usage_charge_id = k.id AND l.origin = 'usage'))
+                        AS owing
+                FROM accounts_customer c WHERE %(numbers)s::text[] IS NULL OR c.number = ANY(%(numbers)s)
             ) x
             """,
-            {"month": made.month},
+            {"month": made.month, "numbers": numbers},
         )
         made.expected, made.fixed, made.parked, made.skipped = cursor.fetchone()
 
@@ -333,9 +377,9 @@ def adds_up(made):
     return made.expected == made.fixed + made.skipped + made.parked
 
 
-def refresh(command, sample=100):
-    """Run ANALYZE, or VACUUM (ANALYZE), over the tables that runs write; a small `sample` is quick and near enough."""
+def refresh(command):
+    """Run ANALYZE, or VACUUM (ANALYZE), over the tables that runs write; a small sample is quick and near enough."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SET default_statistics_target = {sample:d}")
+        cursor.execute("SET default_statistics_target = 10")
         cursor.execute(f"{command} {', '.join(WRITTEN)}")
         cursor.execute("RESET default_statistics_target")

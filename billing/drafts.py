@@ -8,16 +8,28 @@ from django.db import connection
 from portal import money, months, numbers
 from portal.models import CalendarDay, Vendor
 
-# Orders that the month's invoice must show: the month's own, and late ones of months that are closed already.
+# What the month's invoice must show and no invoice shows yet: orders and used quantities (従量) of the month, and late
+# ones of months that are closed already. `place` sorts the lines of an invoice.
 UNBILLED = """
-    SELECT l.id AS order_line_id, o.customer_id, o.id AS order_id, o.contract_id, o.number, c.service_id, l.position,
-        l.position = min(l.position) OVER (PARTITION BY o.id) AS is_head
+    SELECT 'order' AS origin, o.customer_id, o.contract_id, c.service_id, o.id AS order_id, l.id AS order_line_id,
+        NULL::bigint AS usage_charge_id, l.position = min(l.position) OVER (PARTITION BY o.id) AS is_head,
+        o.number AS place, l.position, l.product_code, l.item, l.specification, l.starts_on, l.ends_on, l.quantity, l.unit,
+        l.unit_price, l.amount, l.price_basis, l.tax_kind, l.tax_rate
     FROM orders_order o
     JOIN orders_orderline l ON l.order_id = o.id
     JOIN contracts_contract c ON c.id = o.contract_id
     WHERE o.customer_id = ANY(%(customers)s) AND o.reversed_on IS NULL
         AND (o.month = %(month)s OR o.month <= %(closed)s)
         AND NOT EXISTS (SELECT FROM billing_invoiceline b WHERE b.order_line_id = l.id AND b.origin = 'order')
+    UNION ALL
+    SELECT 'usage', u.customer_id, m.contract_id, m.service_id, NULL, NULL, l.id, false,
+        'U' || to_char(u.month, 'YYYYMM') || m.id, l.position, '', l.item, l.specification, l.starts_on, l.ends_on, l.quantity,
+        l.unit, l.unit_price, l.amount, l.price_basis, l.tax_kind, l.tax_rate
+    FROM orders_usage u
+    JOIN orders_usagecharge l ON l.usage_id = u.id AND l.dropped_on IS NULL
+    JOIN contracts_meter m ON m.id = u.meter_id
+    WHERE u.customer_id = ANY(%(customers)s) AND (u.month = %(month)s OR u.month <= %(closed)s)
+        AND NOT EXISTS (SELECT FROM billing_invoiceline b WHERE b.usage_charge_id = l.id AND b.origin = 'usage')
 """
 DUE = """unnest(%(later)s::int[], %(shifts)s::text[], %(days)s::date[]) AS d (later, shift, due_on)
     ON d.later = c.payment_months AND d.shift = c.due_shift"""
@@ -42,77 +54,100 @@ def rebuild(customers, month, closed):
         given |= days_due(cursor, given)
         drop_stale_lines(cursor, given)
         find_unbilled(cursor, given)
+        cursor.execute(f"SELECT id FROM billing_invoice WHERE {DRAFTS}", given)
+        given["kept"] = [row[0] for row in cursor.fetchall()]
         add_invoices(cursor, given)
         add_lines(cursor, given)
-        cursor.execute(
-            f"DELETE FROM billing_taxtotal WHERE invoice_id IN (SELECT id FROM billing_invoice i WHERE {DRAFTS} AND NOT EXISTS"
-            " (SELECT FROM billing_invoiceline l WHERE l.invoice_id = i.id))",
-            given,
-        )
-        cursor.execute(
-            f"DELETE FROM billing_invoice i WHERE {DRAFTS} AND NOT EXISTS"
-            " (SELECT FROM billing_invoiceline l WHERE l.invoice_id = i.id)",
-            given,
-        )
-        set_terms_of_payment(cursor, given)
-        set_totals(cursor, given)
+        if given["kept"]:
+            drop_empty(cursor, given)
+            set_terms_of_payment(cursor, given)
+            set_totals(cursor, given)
 
 
 def drop_stale_lines(cursor, given):
-    """Lines of reversed orders go."""
+    """Lines of reversed orders, and of quantities that were corrected, go."""
     cursor.execute(
         f"""
-        DELETE FROM billing_invoiceline l USING orders_order o
-        WHERE l.order_id = o.id AND l.origin = 'order' AND o.reversed_on IS NOT NULL
-            AND l.invoice_id IN (SELECT id FROM billing_invoice WHERE {DRAFTS})
+        DELETE FROM billing_invoiceline l USING billing_invoice i
+        WHERE l.invoice_id = i.id AND i.id IN (SELECT id FROM billing_invoice WHERE {DRAFTS}) AND (
+            l.origin = 'order' AND EXISTS (SELECT FROM orders_order o WHERE o.id = l.order_id AND o.reversed_on IS NOT NULL)
+            OR l.origin = 'usage' AND EXISTS (
+                SELECT FROM orders_usagecharge u WHERE u.id = l.usage_charge_id AND u.dropped_on IS NOT NULL))
         """,
         given,
     )
+
+
+def drop_empty(cursor, given):
+    """A provisional invoice that has lost all its lines goes."""
+    empty = """id = ANY(%(kept)s) AND NOT EXISTS (SELECT FROM billing_invoiceline l WHERE l.invoice_id = i.id)"""
+    cursor.execute(
+        f"DELETE FROM billing_taxtotal WHERE invoice_id IN (SELECT id FROM billing_invoice i WHERE {empty})", given
+    )
+    cursor.execute(f"DELETE FROM billing_invoice i WHERE {empty}", given)
 
 
 def find_unbilled(cursor, given):
     """Keep what is to be billed in a temporary table that the planner knows: in a batch the tables change too fast."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.unbilled")
     cursor.execute(f"CREATE TEMP TABLE unbilled ON COMMIT DROP AS {UNBILLED}", given)
-    cursor.execute("ANALYZE pg_temp.unbilled")
+    cursor.execute("ANALYZE pg_temp.unbilled (customer_id)")
 
 
 def add_invoices(cursor, given):
-    """A provisional invoice, numbered once, for each customer that has something to bill and no invoice yet."""
+    """A provisional invoice, numbered once, for each customer that has something to bill and no invoice yet.
+
+    Its totals are written with it: changed later, each row would be written and its keys checked twice.
+    """
+    rounding = Vendor.objects.values_list("rounding", flat=True).get()
     cursor.execute(
         """
-        SELECT DISTINCT u.customer_id FROM unbilled u
-        WHERE NOT EXISTS (
+        SELECT u.customer_id, u.tax_kind, u.tax_rate,
+            coalesce(sum(u.amount) FILTER (WHERE u.price_basis = 'exclusive'), 0)::bigint,
+            coalesce(sum(u.amount) FILTER (WHERE u.price_basis = 'inclusive'), 0)::bigint
+        FROM unbilled u WHERE NOT EXISTS (
             SELECT FROM billing_invoice i WHERE i.customer_id = u.customer_id AND i.month = %(month)s
                 AND i.kind IN ('invoice', 'correction') AND i.state IN ('draft', 'fixed')
-        ) ORDER BY 1
+        ) GROUP BY 1, 2, 3 ORDER BY 1
         """,
         given,
     )
-    new = [row[0] for row in cursor.fetchall()]
-    if not new:
+    totals = [
+        (customer, kind, rate, *money.tax_total(exclusive, inclusive, rate, rounding))
+        for customer, kind, rate, exclusive, inclusive in cursor.fetchall()
+    ]
+    if not totals:
         return
     month = given["month"]
     series = numbers.invoice_series(month)
-    first = numbers.reserve(series, len(new))
-    rounding = Vendor.objects.values_list("rounding", flat=True).get()
-    sums = first_totals(cursor, rounding)
+    new = list(dict.fromkeys(total[0] for total in totals))
     cursor.execute(
         f"""
-        INSERT INTO billing_invoice (customer_id, number, kind, state, month, subject, issued_on, due_on, fix_due_on,
-            payment_method, rounding, net, tax, total, template)
-        SELECT n.id, %(series)s || lpad((%(first)s - 1 + n.row)::text, 6, '0'), 'invoice', 'draft', %(month)s, %(subject)s,
-            %(last)s, d.due_on, %(fix_due)s, c.payment_method, %(rounding)s, n.net, n.tax, n.net + n.tax, 'v1'
-        FROM unnest(%(new)s::bigint[], %(nets)s::bigint[], %(taxes)s::bigint[]) WITH ORDINALITY AS n (id, net, tax, row)
-        JOIN accounts_customer c ON c.id = n.id JOIN {DUE}
+        WITH class AS (
+            SELECT * FROM unnest(%(owners)s::bigint[], %(kinds)s::text[], %(rates)s::numeric[], %(bases)s::bigint[],
+                %(taxes)s::bigint[]) AS t (customer_id, kind, rate, base, tax)
+        ), made AS (
+            INSERT INTO billing_invoice (customer_id, number, kind, state, month, subject, issued_on, due_on, fix_due_on,
+                payment_method, rounding, net, tax, total, template)
+            SELECT n.id, %(series)s || lpad((%(first)s - 1 + n.row)::text, 6, '0'), 'invoice', 'draft', %(month)s, %(subject)s,
+                %(last)s, d.due_on, %(fix_due)s, c.payment_method, %(rounding)s, s.net, s.tax, s.net + s.tax, 'v1'
+            FROM unnest(%(new)s::bigint[]) WITH ORDINALITY AS n (id, row)
+            JOIN (SELECT customer_id, sum(base)::bigint AS net, sum(tax)::bigint AS tax FROM class GROUP BY 1) s
+                ON s.customer_id = n.id
+            JOIN accounts_customer c ON c.id = n.id JOIN {DUE}
+            ORDER BY n.row
+            RETURNING id, customer_id
+        )
+        INSERT INTO billing_taxtotal (invoice_id, customer_id, kind, rate, base, tax)
+        SELECT made.id, class.customer_id, class.kind, class.rate, class.base, class.tax
+        FROM class JOIN made ON made.customer_id = class.customer_id
         """,
         given
+        | columns(totals, "owners", "kinds", "rates", "bases", "taxes")
         | {
             "series": series,
-            "first": first,
+            "first": numbers.reserve(series, len(new)),
             "new": new,
-            "nets": [sums[customer].base for customer in new],
-            "taxes": [sums[customer].tax for customer in new],
             "subject": f"{month.year}年{month.month}月分ご利用料金",
             "last": months.last_day(month),
             "rounding": rounding,
@@ -120,26 +155,13 @@ def add_invoices(cursor, given):
     )
 
 
-def first_totals(cursor, rounding):
-    """What a new invoice of each customer will come to, so that it is written once: an update would check its keys again."""
-    cursor.execute(
-        """
-        SELECT u.customer_id, l.tax_rate,
-            coalesce(sum(l.amount) FILTER (WHERE l.price_basis = 'exclusive'), 0)::bigint,
-            coalesce(sum(l.amount) FILTER (WHERE l.price_basis = 'inclusive'), 0)::bigint
-        FROM unbilled u JOIN orders_orderline l ON l.id = u.order_line_id GROUP BY u.customer_id, l.tax_kind, l.tax_rate
-        """
-    )
-    sums = {}
-    for customer, rate, exclusive, inclusive in cursor.fetchall():
-        base, tax = money.tax_total(exclusive, inclusive, rate, rounding)
-        before = sums.get(customer, money.TaxTotal(0, 0))
-        sums[customer] = money.TaxTotal(before.base + base, before.tax + tax)
-    return sums
+def columns(rows, *names):
+    """Rows of a set as one array a column, to be given to `unnest`."""
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {name: [] for name in names}
 
 
 def add_lines(cursor, given):
-    """Copy the unbilled order lines behind what the provisional invoices have; order by contract, order, line."""
+    """Copy what is unbilled behind what the provisional invoices have; order by contract, order, line."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.draft")
     cursor.execute(
         f"""
@@ -150,18 +172,18 @@ def add_lines(cursor, given):
         """,
         given,
     )
-    cursor.execute("ANALYZE pg_temp.draft")
+    cursor.execute("ANALYZE pg_temp.draft (customer_id)")
     cursor.execute(
         """
         INSERT INTO billing_invoiceline (customer_id, invoice_id, position, origin, contract_id, service_id, order_id,
-            order_line_id, is_order_head, product_code, item, specification, starts_on, ends_on, quantity, unit, unit_price,
-            amount, price_basis, tax_kind, tax_rate)
+            order_line_id, usage_charge_id, is_order_head, product_code, item, specification, starts_on, ends_on, quantity,
+            unit, unit_price, amount, price_basis, tax_kind, tax_rate)
         SELECT u.customer_id, d.id,
-            d.last + row_number() OVER (PARTITION BY d.id ORDER BY u.contract_id, u.number, u.position),
-            'order', u.contract_id, u.service_id, u.order_id, u.order_line_id, u.is_head, l.product_code, l.item,
-            l.specification, l.starts_on, l.ends_on, l.quantity, l.unit, l.unit_price, l.amount, l.price_basis, l.tax_kind,
-            l.tax_rate
-        FROM unbilled u JOIN orders_orderline l ON l.id = u.order_line_id JOIN draft d ON d.customer_id = u.customer_id
+            d.last + row_number() OVER (PARTITION BY d.id ORDER BY u.contract_id, u.place, u.position),
+            u.origin, u.contract_id, u.service_id, u.order_id, u.order_line_id, u.usage_charge_id, u.is_head, u.product_code,
+            u.item, u.specification, u.starts_on, u.ends_on, u.quantity, u.unit, u.unit_price, u.amount, u.price_basis,
+            u.tax_kind, u.tax_rate
+        FROM unbilled u JOIN draft d ON d.customer_id = u.customer_id
         """
     )
 
@@ -188,7 +210,7 @@ def set_terms_of_payment(cursor, given):
         UPDATE billing_invoice i SET due_on = d.due_on, fix_due_on = %(fix_due)s, payment_method = c.payment_method,
             rounding = v.rounding
         FROM accounts_customer c JOIN {DUE} CROSS JOIN portal_vendor v
-        WHERE i.customer_id = c.id AND i.id IN (SELECT id FROM billing_invoice WHERE {DRAFTS})
+        WHERE i.customer_id = c.id AND i.id = ANY(%(kept)s)
             AND (i.due_on, i.fix_due_on, i.payment_method, i.rounding)
                 IS DISTINCT FROM (d.due_on, %(fix_due)s::date, c.payment_method, v.rounding)
         """,
@@ -199,12 +221,12 @@ def set_terms_of_payment(cursor, given):
 def set_totals(cursor, given):
     """Tax once per tax class and invoice (D7): the database sums, `money.tax_total` rounds, one set goes back."""
     cursor.execute(
-        f"""
+        """
         SELECT i.id, i.customer_id, l.tax_kind, l.tax_rate, i.rounding,
             coalesce(sum(l.amount) FILTER (WHERE l.price_basis = 'exclusive'), 0)::bigint,
             coalesce(sum(l.amount) FILTER (WHERE l.price_basis = 'inclusive'), 0)::bigint
         FROM billing_invoiceline l JOIN billing_invoice i ON i.id = l.invoice_id
-        WHERE i.id IN (SELECT id FROM billing_invoice WHERE {DRAFTS}) GROUP BY 1, 2, 3, 4, 5
+        WHERE i.id = ANY(%(kept)s) GROUP BY 1, 2, 3, 4, 5
         """,
         given,
     )
@@ -212,14 +234,12 @@ def set_totals(cursor, given):
         (invoice, customer, kind, rate, *money.tax_total(exclusive, inclusive, rate, rounding))
         for invoice, customer, kind, rate, rounding, exclusive, inclusive in cursor.fetchall()
     ]
-    columns = [list(column) for column in zip(*totals, strict=True)] or [[]] * 6
-    names = ("invoices", "owners", "kinds", "rates", "bases", "taxes")
-    made = given | dict(zip(names, columns, strict=True))
+    made = given | columns(totals, "invoices", "owners", "kinds", "rates", "bases", "taxes")
     new = """unnest(%(invoices)s::bigint[], %(owners)s::bigint[], %(kinds)s::text[], %(rates)s::numeric[],
         %(bases)s::bigint[], %(taxes)s::bigint[]) AS n (invoice_id, customer_id, kind, rate, base, tax)"""
     cursor.execute(
         f"""
-        DELETE FROM billing_taxtotal t WHERE t.invoice_id IN (SELECT id FROM billing_invoice WHERE {DRAFTS})
+        DELETE FROM billing_taxtotal t WHERE t.invoice_id = ANY(%(kept)s)
             AND NOT EXISTS (SELECT FROM {new} WHERE n.invoice_id = t.invoice_id AND n.kind = t.kind AND n.rate = t.rate)
         """,
         made,

@@ -171,6 +171,15 @@ class InvoiceLine(models.Model):
         db_constraint=False,
         db_index=False,
     )
+    usage_charge = models.ForeignKey(
+        "orders.UsageCharge",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="invoice_lines",
+        db_constraint=False,
+        db_index=False,
+    )
     replaces = models.OneToOneField(
         "self", models.PROTECT, null=True, blank=True, related_name="replaced_by", db_constraint=False
     )
@@ -200,6 +209,9 @@ class InvoiceLine(models.Model):
             ),
             models.UniqueConstraint(fields=["order_line"], condition=Q(origin="order"), name="order_line_billed_once"),
             models.UniqueConstraint(fields=["order"], condition=Q(is_order_head=True), name="order_has_one_head"),
+            models.UniqueConstraint(
+                fields=["usage_charge"], condition=Q(origin="usage"), name="usage_charge_billed_once"
+            ),
             models.CheckConstraint(
                 condition=Q(origin__in=["order", "correction", "rebill", "usage", "adjustment", "discount"]),
                 name="invoice_line_origin",
@@ -207,6 +219,10 @@ class InvoiceLine(models.Model):
             models.CheckConstraint(
                 condition=~Q(origin="order") | Q(order__isnull=False, order_line__isnull=False, contract__isnull=False),
                 name="invoice_line_names_order",
+            ),
+            models.CheckConstraint(
+                condition=~Q(origin="usage") | Q(usage_charge__isnull=False, contract__isnull=False),
+                name="invoice_line_names_usage",
             ),
             models.CheckConstraint(
                 condition=~Q(origin="rebill") | Q(replaces__isnull=False), name="rebilled_line_names_one"

@@ -4,15 +4,17 @@ import hashlib
 
 from django.db import OperationalError, transaction
 from django.utils import timezone
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from billing import pdf
+from billing import close, pdf
 from billing.models import Invoice, InvoicePdf, Rendering
-from portal import mail
+from portal import mail, months
 from portal.tasks import retry_stalled_jobs
 
 MOST_TRIES = 3
+PEOPLE_WAIT = 5  # ahead of 100,000 renderings
 
 
 @app.task(name="billing.render", queue="render")
@@ -84,3 +86,30 @@ def sweep(timestamp=0):
         parked = Rendering.objects.filter(parked_at__isnull=False).values("invoice")
         waiting = Invoice.objects.without_pdf().exclude(pk__in=parked).order_by("pk").values_list("pk", flat=True)
         render.func(list(waiting[:150]))
+
+
+def render_again(failed):
+    """Let workers try parked invoices (rows of `Rendering`) as if they had never been tried; returns how many."""
+    waiting = sorted(failed.filter(parked_at__isnull=False).values_list("pk", flat=True))
+    Rendering.objects.filter(pk__in=waiting).update(parked_at=None, tries=0)
+    close.defer_rendering(waiting)
+    return len(waiting)
+
+
+def follow_up(*customers):
+    """After staff changed what is billed: bring provisional invoices up to date and try what is parked again.
+
+    Without customers the change concerns all of them (tax classes, the vendor's settings).
+    """
+    catch_up.configure(priority=PEOPLE_WAIT).defer(numbers=[customer.number for customer in customers] or None)
+
+
+@app.task(
+    name="billing.catch_up",
+    queue="render",
+    retry=RetryStrategy(max_attempts=20, wait=30, retry_exceptions=[close.Busy]),
+)
+def catch_up(numbers):
+    with close.alone():
+        tried = close.retry_parked(months.today(), numbers)
+        close.draft_open_months(months.today(), numbers or tried)

@@ -1,11 +1,13 @@
-"""Staff's desk for services and contracts; terms are read here."""
+"""Staff's desk for services, contracts and the prices of metered items; terms are read here."""
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 
-from contracts.models import Contract, ContractLine, Service, Term
+from billing.tasks import follow_up
+from contracts.models import Contract, ContractLine, Meter, MeterTier, Service, Term
 from contracts.services import price
 from orders.services import start_contract
+from orders.usage import reprice
 from portal.months import today
 
 
@@ -25,11 +27,22 @@ class LineInline(admin.TabularInline):
     ]  # fmt: skip
 
 
+class MeterInline(admin.TabularInline):
+    model = Meter
+    extra = 0
+    can_delete = False
+    show_change_link = True
+    fields = readonly_fields = ["service", "item", "unit", "free_quantity", "unit_price"]
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+
 class TermInline(admin.TabularInline):
     model = Term
     extra = 0
     can_delete = False
-    fields = readonly_fields = ["sequence", "starts_on", "ends_on"]
+    fields = readonly_fields = ["sequence", "starts_on", "ends_on", "dropped_on"]
     ordering = ["-sequence"]
 
     def has_add_permission(self, request, obj=None):
@@ -44,11 +57,13 @@ class ContractAdmin(admin.ModelAdmin):
     search_fields = ["number", "name", "customer__number", "customer__name"]
     autocomplete_fields = ["customer", "service"]
     readonly_fields = ["number", "updated_at"]
-    inlines = [LineInline, TermInline]
+    inlines = [LineInline, MeterInline, TermInline]
 
     def get_readonly_fields(self, request, obj=None):
-        """A contract stays with its customer, and its start where its terms began."""
-        return [*self.readonly_fields, "customer", "start_on"] if obj and obj.terms.exists() else self.readonly_fields
+        """A contract stays with its customer; its form, and its start, stay as its terms began."""
+        if obj and obj.terms.exists():
+            return [*self.readonly_fields, "customer", "form", "start_on"]
+        return self.readonly_fields
 
     def save_model(self, request, obj, form, change):
         """The contract is stored together with its lines, in save_related."""
@@ -69,6 +84,50 @@ class ContractAdmin(admin.ModelAdmin):
             start_contract(form.instance, today=today())
         except ValidationError as error:
             self.message_user(request, " ".join(error.messages), level="error")
+        follow_up(form.instance.customer)
 
     def has_delete_permission(self, request, obj=None):
         return False
+
+
+class TierInline(admin.TabularInline):
+    model = MeterTier
+    extra = 0
+    fields = ["above", "unit_price"]
+
+
+@admin.register(Meter)
+class MeterAdmin(admin.ModelAdmin):
+    """New prices hold for every quantity that isn't billed yet."""
+
+    list_display = ["contract", "service", "item", "unit", "free_quantity", "unit_price"]
+    list_select_related = ["contract", "service"]
+    search_fields = ["contract__number", "contract__customer__number", "item"]
+    autocomplete_fields = ["contract", "service"]
+    fields = ["contract", "service", "item", "unit", "free_quantity", "unit_price", "price_basis", "tax_kind"]
+    inlines = [TierInline]
+
+    def get_readonly_fields(self, request, obj=None):
+        return ["contract", "service"] if obj else []
+
+    def save_model(self, request, obj, form, change):
+        obj.customer_id = obj.contract.customer_id
+        super().save_model(request, obj, form, change)
+
+    def save_formset(self, request, form, formset, change):
+        for tier in formset.save(commit=False):
+            tier.customer_id = form.instance.customer_id
+            tier.save()
+        for tier in formset.deleted_objects:
+            tier.delete()
+
+    def save_related(self, request, form, formsets, change):
+        super().save_related(request, form, formsets, change)
+        try:
+            reprice(form.instance, today=today())
+        except ValidationError as error:
+            self.message_user(request, " ".join(error.messages), level="error")
+        follow_up(form.instance.contract.customer)
+
+    def has_delete_permission(self, request, obj=None):
+        return (obj is None or not obj.usages.exists()) and super().has_delete_permission(request, obj)

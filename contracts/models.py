@@ -54,7 +54,8 @@ RENEWS = Q(auto_renew=True) & ~Q(form=Form.ONCE)
 class Contracts(Scoped):
     def with_term(self):
         """Adds the current (latest) term's dates: `term_starts_on`, `term_ends_on`."""
-        latest = Term.objects.filter(contract=OuterRef("pk"), customer=OuterRef("customer")).order_by("-sequence")
+        terms = Term.objects.standing().filter(contract=OuterRef("pk"), customer=OuterRef("customer"))
+        latest = terms.order_by("-sequence")
         return self.annotate(
             term_starts_on=Subquery(latest.values("starts_on")[:1]),
             term_ends_on=Subquery(latest.values("ends_on")[:1]),
@@ -200,8 +201,16 @@ class ContractLine(models.Model):
         return self.item
 
 
+class Terms(Scoped):
+    def standing(self):
+        return self.filter(dropped_on=None)
+
+
 class Term(models.Model):
-    """One 契約期間 (D1, D2), both dates included; `sequence` counts from 1 at the contract's start."""
+    """One 契約期間 (D1, D2), both dates included; `sequence` counts from 1 at the contract's start.
+
+    A term that a late 解約日 took back keeps its row, for its order was seen, but counts no more (`dropped_on`).
+    """
 
     customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
     contract = models.ForeignKey(
@@ -210,19 +219,99 @@ class Term(models.Model):
     sequence = models.PositiveIntegerField(_("期"))
     starts_on = models.DateField(_("開始日"))
     ends_on = models.DateField(_("終了日"))
+    dropped_on = models.DateField(_("取りやめ日"), null=True)
 
-    objects = Scoped.as_manager()
+    objects = Terms.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("契約期間")
         ordering = ["contract", "sequence"]
         constraints = [
             models.UniqueConstraint(fields=["customer", "id"], name="term_customer_key"),
-            models.UniqueConstraint(fields=["contract", "starts_on"], name="one_term_a_first_day"),
-            models.UniqueConstraint(fields=["contract", "sequence"], name="one_term_a_sequence"),
+            models.UniqueConstraint(
+                fields=["contract", "starts_on"], condition=Q(dropped_on=None), name="one_term_a_first_day"
+            ),
+            models.UniqueConstraint(
+                fields=["contract", "sequence"], condition=Q(dropped_on=None), name="one_term_a_sequence"
+            ),
             models.CheckConstraint(condition=Q(ends_on__gte=F("starts_on")), name="term_ends_after_start"),
         ]
         indexes = [models.Index(fields=["customer", "contract"], name="terms_of_contract")]
 
     def __str__(self):
         return f"{self.starts_on:%Y/%m/%d}~{self.ends_on:%Y/%m/%d}"
+
+
+class Meter(models.Model):
+    """A metered item (従量) of a contract, with the prices of a month's quantity.
+
+    The first `free_quantity` (無料枠) costs nothing and the rest `unit_price`, until a tier's own price begins.
+    """
+
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
+    contract = models.ForeignKey(
+        Contract, models.PROTECT, related_name="meters", verbose_name=_("契約"), db_constraint=False, db_index=False
+    )
+    service = models.ForeignKey(Service, models.PROTECT, verbose_name=_("サービス"), related_name="+")
+    item = models.CharField(_("品目"), max_length=100)
+    unit = models.CharField(_("単位"), max_length=10)
+    free_quantity = models.DecimalField(_("無料枠"), max_digits=12, decimal_places=3, default=0)
+    unit_price = models.DecimalField(_("単価"), max_digits=14, decimal_places=2)
+    price_basis = models.CharField(_("税抜・税込"), max_length=9, choices=PriceBasis, default=PriceBasis.EXCLUSIVE)
+    tax_kind = models.CharField(_("税区分"), max_length=10, choices=TaxKind, default=TaxKind.STANDARD)
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("従量料金")
+        ordering = ["contract", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "id"], name="meter_customer_key"),
+            models.UniqueConstraint(
+                fields=["contract", "service"],
+                name="one_meter_a_service",
+                violation_error_message=_("この契約にはこのサービスの従量料金が登録されています"),
+            ),
+            models.CheckConstraint(
+                condition=Q(free_quantity__gte=0, unit_price__gte=0),
+                name="meter_not_negative",
+                violation_error_message=_("無料枠と単価は0以上で入力してください"),
+            ),
+            models.CheckConstraint(condition=Q(price_basis__in=PriceBasis.values), name="meter_basis"),
+            models.CheckConstraint(condition=Q(tax_kind__in=TaxKind.values), name="meter_tax_kind"),
+        ]
+
+    def __str__(self):
+        return f"{self.contract.number} {self.item}"
+
+    @property
+    def ladder(self):
+        """The prices as (quantity above which it holds, unit price), from 0 on."""
+        return [(0, self.unit_price), *((tier.above, tier.unit_price) for tier in self.tiers.all())]
+
+
+class MeterTier(models.Model):
+    """From a used quantity above `above` on, this unit price holds (段階料金)."""
+
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
+    meter = models.ForeignKey(Meter, models.CASCADE, related_name="tiers", db_constraint=False, db_index=False)
+    above = models.DecimalField(_("この数量を超えた分"), max_digits=12, decimal_places=3)
+    unit_price = models.DecimalField(_("単価"), max_digits=14, decimal_places=2)
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("段階料金")
+        ordering = ["above"]
+        constraints = [
+            models.UniqueConstraint(fields=["meter", "above"], name="one_price_a_tier"),
+            models.CheckConstraint(
+                condition=Q(above__gt=0, unit_price__gte=0),
+                name="tier_not_negative",
+                violation_error_message=_("数量は0より大きく、単価は0以上で入力してください"),
+            ),
+        ]
+        indexes = [models.Index(fields=["customer", "meter"], name="tiers_of_meter")]
+
+    def __str__(self):
+        return f"{self.above} {self.unit_price}"

@@ -1,7 +1,5 @@
 """What changes contracts: saving them with their lines, and adding the terms that should exist."""
 
-from functools import cache
-
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
@@ -33,7 +31,7 @@ def save_contract(contract, lines=(), *, today):
     Terms and orders follow in `orders.services.start_contract`, which callers use.
     """
     if contract.pk:
-        first = contract.terms.order_by("sequence").first()
+        first = contract.terms.standing().order_by("sequence").first()
         if first and first.starts_on != contract.start_on and first.sequence == 1:
             raise ValidationError({"start_on": _("契約期間が作られた後は契約開始日を変更できません。")})
     if not contract.number:
@@ -46,40 +44,56 @@ def save_contract(contract, lines=(), *, today):
     return contract
 
 
+# Contracts whose terms may not reach as far as they should, each with the end of its last term.
+UNFINISHED = """
+    SELECT c.id, c.customer_id, c.form, c.start_on, c.auto_renew, c.cancel_on, t.last
+    FROM contracts_contract c
+    LEFT JOIN LATERAL (
+        SELECT max(ends_on) AS last FROM contracts_term WHERE contract_id = c.id AND dropped_on IS NULL
+    ) t ON true
+    WHERE c.customer_id = ANY(%(customers)s) AND c.start_on <= %(until)s AND (t.last IS NULL OR t.last < %(until)s)
+        AND (c.cancel_on IS NULL OR t.last IS NULL OR t.last < c.cancel_on)
+"""
+
+
 def add_terms(customer_ids, *, until):
     """Add every missing term that starts on or before the date `until` for these customers; the count is returned.
 
-    No term is made that ended before the vendor's 運用開始年月 (D22).
+    No term is made that ended before the vendor's 運用開始年月 (D22). Contracts with the same dates have the same terms:
+    the calendar is asked once for all of them.
     """
     since = Vendor.objects.values_list("first_month", flat=True).get()
-
-    @cache
-    def missing(form, start_on, auto_renew, cancel_on, last_end):
-        begin = since if last_end is None else max(since, last_end + months.ONE_DAY)
-        return months.terms(form, start_on, auto_renew=auto_renew, end_on=cancel_on, since=begin, until=until)
-
+    given = {"customers": customer_ids, "until": until}
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT c.id, c.customer_id, c.form, c.start_on, c.auto_renew, c.cancel_on, t.last
-            FROM contracts_contract c
-            LEFT JOIN LATERAL (SELECT max(ends_on) AS last FROM contracts_term WHERE contract_id = c.id) t ON true
-            WHERE c.customer_id = ANY(%s) AND c.start_on <= %s AND (t.last IS NULL OR t.last < %s)
-                AND (c.cancel_on IS NULL OR t.last IS NULL OR t.last < c.cancel_on)
-            ORDER BY c.id
-            """,
-            [customer_ids, until, until],
-        )
-        rows = [
-            (contract, customer, term.sequence, term.starts_on, term.ends_on)
-            for contract, customer, *key in cursor.fetchall()
-            for term in missing(*key)
-        ]
-        if rows:
-            cursor.execute(
-                "INSERT INTO contracts_term (contract_id, customer_id, sequence, starts_on, ends_on)"
-                " SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::date[], %s::date[])"
-                " ON CONFLICT DO NOTHING",
-                [list(column) for column in zip(*rows, strict=True)],
+        cursor.execute(f"SELECT DISTINCT form, start_on, auto_renew, cancel_on, last FROM ({UNFINISHED}) u", given)
+        missing = [
+            (form, start_on, auto_renew, cancel_on, last, term.sequence, term.starts_on, term.ends_on)
+            for form, start_on, auto_renew, cancel_on, last in cursor.fetchall()
+            for term in months.terms(
+                form,
+                start_on,
+                auto_renew=auto_renew,
+                end_on=cancel_on,
+                since=since if last is None else max(since, last + months.ONE_DAY),
+                until=until,
             )
-    return len(rows)
+        ]
+        if not missing:
+            return 0
+        names = ("forms", "starts", "renewals", "cancellations", "lasts", "sequences", "firsts", "ends")
+        columns = [list(column) for column in zip(*missing, strict=True)]
+        cursor.execute(
+            f"""
+            INSERT INTO contracts_term (contract_id, customer_id, sequence, starts_on, ends_on)
+            SELECT u.id, u.customer_id, m.sequence, m.starts_on, m.ends_on
+            FROM ({UNFINISHED}) u JOIN unnest(%(forms)s::text[], %(starts)s::date[], %(renewals)s::bool[],
+                %(cancellations)s::date[], %(lasts)s::date[], %(sequences)s::int[], %(firsts)s::date[], %(ends)s::date[])
+                AS m (form, start_on, auto_renew, cancel_on, last, sequence, starts_on, ends_on)
+                ON (m.form, m.start_on, m.auto_renew) = (u.form, u.start_on, u.auto_renew)
+                AND (m.cancel_on, m.last) IS NOT DISTINCT FROM (u.cancel_on, u.last)
+            ORDER BY u.id, m.sequence
+            ON CONFLICT DO NOTHING
+            """,
+            given | dict(zip(names, columns, strict=True)),
+        )
+        return cursor.rowcount

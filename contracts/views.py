@@ -41,7 +41,7 @@ def contract_detail(request, number):
             "order": getattr(term, "order", None),
             "invoice": invoices.get(getattr(term, "order", None) and term.order.pk),
         }
-        for term in contract.terms.order_by("-sequence").select_related("order")
+        for term in contract.terms.standing().order_by("-sequence").select_related("order")
     ]
     context = {
         "contract": contract,

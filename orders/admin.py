@@ -1,8 +1,8 @@
-"""Staff read orders here; contracts and runs write them."""
+"""Staff read orders and used quantities here; contracts, runs and imports write them."""
 
 from django.contrib import admin
 
-from orders.models import Order, OrderLine
+from orders.models import Order, OrderLine, Usage, UsageCharge, UsageFile
 from portal.admin import ReadOnly
 
 
@@ -32,3 +32,37 @@ class OrderAdmin(ReadOnly):
     list_select_related = ["customer", "contract"]
     search_fields = ["number", "customer__number", "contract__number"]
     inlines = [LineInline]
+
+
+class ChargeInline(admin.TabularInline):
+    model = UsageCharge
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = [
+        "item",
+        "specification",
+        "quantity",
+        "unit",
+        "unit_price",
+        "amount",
+        "tax_rate",
+        "dropped_on",
+    ]
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+
+@admin.register(Usage)
+class UsageAdmin(ReadOnly):
+    list_display = ["month", "customer", "meter", "quantity", "file", "line_number"]
+    list_filter = ["month"]
+    list_select_related = ["customer", "meter__contract", "file"]
+    search_fields = ["customer__number", "meter__contract__number"]
+    inlines = [ChargeInline]
+
+
+@admin.register(UsageFile)
+class UsageFileAdmin(ReadOnly):
+    list_display = ["at", "name", "rows", "sha256"]
+    search_fields = ["name", "sha256"]

@@ -1,4 +1,4 @@
-"""Orders (注文): what one term of a contract makes the customer owe."""
+"""What a customer owes: orders (注文) for the terms of contracts, and charges for used quantities (従量)."""
 
 from django.db import models
 from django.db.models import Case, F, FilteredRelation, OuterRef, Q, Subquery, Value, When
@@ -82,6 +82,11 @@ class Order(models.Model):
     def __str__(self):
         return self.number
 
+    @property
+    def is_billed(self):
+        """Whether a fixed document shows it; it stays so when that one is replaced or void (D6)."""
+        return self.invoice_lines.exclude(invoice__state="draft").exists()
+
 
 class OrderLine(models.Model):
     """An item of an order, copied from the contract; `amount` in its own price basis, `net` without tax (yen)."""
@@ -123,6 +128,106 @@ class OrderLine(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["customer", "order"], name="lines_of_order")]
+
+    def __str__(self):
+        return self.item
+
+
+class UsageFile(models.Model):
+    """A file of used quantities that was taken in; its hash tells it when it comes again."""
+
+    sha256 = models.CharField("SHA-256", max_length=64, unique=True)
+    name = models.CharField(_("ファイル名"), max_length=200)
+    rows = models.PositiveIntegerField(_("行数"))
+    at = models.DateTimeField(_("取込日時"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("使用量ファイル")
+        ordering = ["-at"]
+
+    def __str__(self):
+        return self.name
+
+
+class Usages(Scoped):
+    def billed(self):
+        """Those that a fixed document shows."""
+        return self.filter(
+            charges__dropped_on=None, charges__invoice_lines__invoice__state__in=["fixed", "replaced", "void"]
+        ).distinct()
+
+
+class Usage(models.Model):
+    """What was used of a metered item (従量) in one month, and where the figure came from."""
+
+    customer = models.ForeignKey(
+        "accounts.Customer", models.PROTECT, verbose_name=_("お客様"), related_name="+", db_index=False
+    )
+    meter = models.ForeignKey(
+        "contracts.Meter",
+        models.PROTECT,
+        verbose_name=_("従量料金"),
+        related_name="usages",
+        db_constraint=False,
+        db_index=False,
+    )
+    month = models.DateField(_("対象年月"))
+    quantity = models.DecimalField(_("数量"), max_digits=12, decimal_places=3)
+    file = models.ForeignKey(UsageFile, models.PROTECT, verbose_name=_("使用量ファイル"), related_name="usages")
+    line_number = models.PositiveIntegerField(_("行番号"))
+
+    objects = Usages.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("使用量")
+        ordering = ["-month", "meter"]
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "id"], name="usage_customer_key"),
+            models.UniqueConstraint(fields=["meter", "month"], name="one_usage_a_month"),
+            models.CheckConstraint(condition=Q(month__day=1), name="usage_month_is_first_day"),
+            models.CheckConstraint(condition=Q(quantity__gte=0), name="usage_not_negative"),
+        ]
+
+    def __str__(self):
+        return f"{self.month:%Y-%m} {self.quantity}"
+
+
+class UsageCharge(models.Model):
+    """A stretch of a month's used quantity that has one price: a line of the invoice to come.
+
+    When the quantity or the prices are corrected before the close, the old charges are kept, but count no more
+    (`dropped_on`).
+    """
+
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
+    usage = models.ForeignKey(Usage, models.CASCADE, related_name="charges", db_constraint=False, db_index=False)
+    position = models.PositiveSmallIntegerField(_("行"))
+    item = models.CharField(_("品目"), max_length=100)
+    specification = models.CharField(_("仕様"), max_length=200, blank=True)
+    starts_on = models.DateField(_("利用開始日"))
+    ends_on = models.DateField(_("利用終了日"))
+    quantity = models.DecimalField(_("数量"), max_digits=12, decimal_places=3)
+    unit = models.CharField(_("単位"), max_length=10)
+    unit_price = models.DecimalField(_("単価"), max_digits=14, decimal_places=2)
+    amount = models.BigIntegerField(_("金額"))
+    price_basis = models.CharField(_("税抜・税込"), max_length=9, choices=PriceBasis)
+    tax_kind = models.CharField(_("税区分"), max_length=10, choices=TaxKind)
+    tax_rate = models.DecimalField(_("税率"), max_digits=5, decimal_places=4)
+    dropped_on = models.DateField(_("取りやめ日"), null=True)
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("従量明細")
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "id"], name="usage_charge_customer_key"),
+            models.UniqueConstraint(
+                fields=["usage", "position"], condition=Q(dropped_on=None), name="usage_charge_position"
+            ),
+            models.CheckConstraint(condition=Q(ends_on__gte=F("starts_on")), name="usage_charge_period"),
+            models.CheckConstraint(condition=Q(tax_rate__gte=0, tax_rate__lt=1), name="usage_charge_rate"),
+        ]
 
     def __str__(self):
         return self.item

@@ -26,7 +26,7 @@ DUE_LINES = """
     ) p
     LEFT JOIN portal_taxclass k ON k.kind = l.tax_kind
         AND k.valid_from <= p.ends_on AND (k.valid_to IS NULL OR k.valid_to >= p.ends_on)
-    WHERE t.customer_id = ANY(%s) AND NOT EXISTS (SELECT FROM orders_order o WHERE o.term_id = t.id)
+    WHERE t.customer_id = ANY(%s) AND t.dropped_on IS NULL AND NOT EXISTS (SELECT FROM orders_order o WHERE o.term_id = t.id)
 """
 
 
@@ -37,30 +37,30 @@ def start_contract(contract, lines=(), *, today):
     Raises ValidationError.
     """
     save_contract(contract, lines, today=today)
-    follow_cancellation(contract)
+    follow_cancellation(contract, today=today)
     add_terms([contract.customer_id], until=today)
     add_orders([contract.customer_id])
     return contract
 
 
-def follow_cancellation(contract):
-    """Cut the term in which the 解約日 lies, drop later ones, and let unbilled orders of both be made anew (D2)."""
-    if contract.cancel_on is None:
-        return
-    late = contract.terms.filter(ends_on__gt=contract.cancel_on).select_related("order")
-    for term in late:
-        order = getattr(term, "order", None)
-        if order and order.invoice_lines.exclude(invoice__state="draft").exists():
+def follow_cancellation(contract, *, today):
+    """Take back the terms that end on another day than the 解約日 now says, and reverse their orders (D2).
+
+    `add_terms` and `add_orders` then make what is right instead. A term whose order was billed stays as it was.
+    """
+    for term in contract.terms.standing().select_related("order"):
+        (right, *_later) = months.terms(
+            contract.form, contract.start_on, end_on=contract.cancel_on, since=term.starts_on, until=term.starts_on
+        ) or [None]
+        if right and right.ends_on == term.ends_on:
             continue
-        if order:
-            order.invoice_lines.all().delete()
-            order.lines.all().delete()
-            order.delete()
-        if term.starts_on > contract.cancel_on:
-            term.delete()
-        else:
-            term.ends_on = contract.cancel_on
-            term.save(update_fields=["ends_on"])
+        order = getattr(term, "order", None)
+        if order and order.is_billed:
+            continue
+        if order and order.reversed_on is None:
+            reverse(order, on=today)
+        term.dropped_on = today
+        term.save(update_fields=["dropped_on"])
 
 
 def add_orders(customer_ids):
@@ -144,7 +144,7 @@ def price_due_lines(cursor):
 
 def reverse(order, *, on):
     """Cancel an order before it is billed (取消). Raises ValidationError once its invoice is fixed."""
-    if order.invoice_lines.exclude(invoice__state="draft").exists():
+    if order.is_billed:
         raise ValidationError(_("請求済みの注文は取り消せません。"))
     order.reversed_on = on
     order.save(update_fields=["reversed_on"])

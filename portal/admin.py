@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
+from billing.tasks import follow_up
 from portal import mail
 from portal.models import CalendarDay, FaqEntry, HistoryEvent, Inquiry, Mail, TaxClass, Vendor, VendorRegistration
 
@@ -33,6 +34,7 @@ class VendorAdmin(admin.ModelAdmin):
     def save_model(self, request, obj, form, change):
         obj.pk = 1
         super().save_model(request, obj, form, change)
+        follow_up()
 
 
 @admin.register(VendorRegistration)
@@ -44,6 +46,10 @@ class VendorRegistrationAdmin(admin.ModelAdmin):
 class TaxClassAdmin(admin.ModelAdmin):
     list_display = ["kind", "rate", "valid_from", "valid_to"]
     list_filter = ["kind"]
+
+    def save_model(self, request, obj, form, change):
+        super().save_model(request, obj, form, change)
+        follow_up()
 
 
 @admin.register(CalendarDay)

@@ -31,6 +31,31 @@ def line_amount(quantity, unit_price):
     return _yen(_WIDE.multiply(quantity, unit_price), DOWN)
 
 
+class Stretch(NamedTuple):
+    """A part of a metered quantity that has one price: what lies above `above`, `amount` in yen."""
+
+    above: Decimal
+    quantity: Decimal
+    unit_price: Decimal
+    amount: int
+
+
+def metered(quantity, free, ladder):
+    """What a used `quantity` costs, as a list of `Stretch`; each amount is rounded like a line's (`line_amount`).
+
+    The first `free` of it costs nothing, and the rest the prices of `ladder`: (above, unit price), rising from above 0,
+    each of which holds for the part of the quantity above it and below the next (段階料金).
+    """
+    ends = [above for above, _price in ladder[1:]] + [quantity]
+    parts = [(Decimal(0), min(free, quantity), Decimal(0))]
+    parts += [(max(above, free), min(end, quantity), price) for (above, price), end in zip(ladder, ends, strict=True)]
+    return [
+        Stretch(begin, end - begin, price, line_amount(end - begin, price))
+        for begin, end, price in parts
+        if end > begin
+    ]
+
+
 def prorated(amount, days, days_in_month):
     """Yen of `amount` for `days` (counted inclusively) of a month's real days, rounded down toward zero (日割, D8).
 

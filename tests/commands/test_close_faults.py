@@ -1,6 +1,7 @@
 """What stops a close, or one invoice of it, and what is there afterwards."""
 
 import signal
+from io import StringIO
 
 import pytest
 import time_machine
@@ -76,9 +77,13 @@ def it_parks_an_invoice_that_cannot_be_rendered_and_renders_the_others(cast, mon
     assert Mail.objects.filter(kind="invoice_fixed").count() == 1
     with pytest.raises(SystemExit):
         call_command("check_month", "2026-04")
+    said = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("close_month", "2026-04", stdout=said)
+    assert f"PDF保留 {failed.invoice.number}: ValueError: a glyph" in said.getvalue()
 
     monkeypatch.undo()
-    call_command("render_invoices")
+    call_command("close_month", "2026-04", "--retry-failed", "--wait")
     assert InvoicePdf.objects.count() == 2
     assert not Rendering.objects.exists()
     call_command("check_month", "2026-04")

@@ -11,8 +11,8 @@ from django.urls import URLPattern, get_resolver
 from accounts.models import Customer, User
 from billing.models import Download, Invoice, InvoiceLine, InvoicePdf, TaxTotal
 from billing.tasks import render_waiting
-from contracts.models import Contract, ContractLine, Term
-from orders.models import Order, OrderLine
+from contracts.models import Contract, ContractLine, Meter, MeterTier, Term
+from orders.models import Order, OrderLine, Usage, UsageCharge
 from portal import scope
 from portal.models import Inquiry, Mail
 from portal.schema import ROLE
@@ -187,8 +187,12 @@ TABLES = [
     Contract,
     ContractLine,
     Term,
+    Meter,
+    MeterTier,
     Order,
     OrderLine,
+    Usage,
+    UsageCharge,
     Invoice,
     InvoiceLine,
     TaxTotal,

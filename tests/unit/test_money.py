@@ -15,6 +15,7 @@ from portal.money import (
     UP,
     TaxTotal,
     line_amount,
+    metered,
     prorated,
     shares,
     split,
@@ -315,3 +316,37 @@ def test_shares_add_up_to_exactly_a_hundred_and_lie_within_one_step_of_the_truth
     assert sum(map(Fraction, found)) == 100
     for share, amount in zip(found, amounts, strict=True):
         assert abs(Fraction(share) - Fraction(100 * amount, sum(amounts))) < Fraction(1, 10**digits)
+
+
+LADDER = [(0, Decimal("10")), (500, Decimal("7.5")), (1000, Decimal("5.25"))]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "free", "expected"),
+    [
+        ("0", "0", []),
+        ("80", "100", [("80", "0", 0)]),
+        ("100.001", "100", [("100", "0", 0), ("0.001", "10", 0)]),
+        ("620.5", "0", [("500", "10", 5000), ("120.5", "7.5", 903)]),
+        ("1200", "600", [("600", "0", 0), ("400", "7.5", 3000), ("200", "5.25", 1050)]),
+        ("500", "0", [("500", "10", 5000)]),
+    ],
+)
+def test_a_metered_quantity_climbs_the_ladder_of_prices(quantity, free, expected):
+    stretches = metered(Decimal(quantity), Decimal(free), LADDER)
+    assert [(part.quantity, part.unit_price, part.amount) for part in stretches] == [
+        (Decimal(part), Decimal(price), amount) for part, price, amount in expected
+    ]
+
+
+@given(
+    quantity=st.decimals(0, 10**6, places=3),
+    free=st.decimals(0, 2000, places=3),
+)
+def test_the_stretches_of_a_metered_quantity_are_all_of_it_without_gaps(quantity, free):
+    stretches = metered(quantity, free, LADDER)
+    assert sum((part.quantity for part in stretches), Decimal(0)) == quantity
+    reached = Decimal(0)
+    for part in stretches:
+        assert part.above == reached
+        reached += part.quantity

@@ -4,8 +4,8 @@ import json
 
 from billing import close
 from billing.management.operator import INCOMPLETE, OperatorCommand, month, need_vendor
-from billing.models import Invoice, MonthRun, Parked
-from billing.tasks import render_waiting
+from billing.models import Invoice, MonthRun, Parked, Rendering
+from billing.tasks import render_again, render_waiting
 from portal import months
 
 
@@ -16,7 +16,7 @@ class Command(OperatorCommand):
         parser.add_argument("month", help="YYYY-MM")
         parser.add_argument("--dry-run", action="store_true", help="同じ処理をして全部取り消します")
         parser.add_argument("--customer", action="append", metavar="C0000001", help="このお客様だけ（繰り返し可）")
-        parser.add_argument("--retry-failed", action="store_true", help="保留のお客様だけ")
+        parser.add_argument("--retry-failed", action="store_true", help="保留のお客様と請求書PDFだけ")
         parser.add_argument("--jobs", type=int, default=1, metavar="N", help="N組を同時に処理します（既定は1）")
         parser.add_argument("--wait", action="store_true", help="PDFがすべて保存されるまでここで作成します")
         parser.add_argument("--json", action="store_true", help="結果をJSONで出力します")
@@ -38,13 +38,17 @@ class Command(OperatorCommand):
                 jobs=options["jobs"],
                 progress=(lambda done, total: None) if silent else self.progress(given),
             )
-        unrendered = 0
+        failed = Rendering.objects.filter(invoice__month=given, parked_at__isnull=False)
+        if options["retry_failed"] and not options["dry_run"]:
+            render_again(failed)
         if options["wait"] and not options["dry_run"]:
             unrendered = sum(not done for _invoice, done in render_waiting(Invoice.objects.filter(month=given)))
-        self.report(made, options["dry_run"], silent)
+        else:
+            unrendered = failed.count()
+        self.report(made, failed, options["dry_run"], silent)
         return INCOMPLETE if made.parked or unrendered or not close.adds_up(made) else None
 
-    def report(self, made, dry_run, as_json):
+    def report(self, made, failed, dry_run, as_json):
         result = {
             "month": months.format_month(made.month),
             "dry_run": dry_run,
@@ -59,8 +63,10 @@ class Command(OperatorCommand):
             .order_by("customer__number")
             .values_list("customer__number", "reason")
         )
+        pdfs = failed.order_by("invoice__number").values_list("invoice__number", "error")
         if as_json:
-            self.say(json.dumps(result | {"parked_customers": dict(parked)}, ensure_ascii=False))
+            found = {"parked_customers": dict(parked), "parked_invoices": dict(pdfs)}
+            self.say(json.dumps(result | found, ensure_ascii=False))
             return
         self.say(
             f"{result['month']}{'（試行）' if dry_run else ''}: お客様 {made.expected} = 確定 {made.fixed}"
@@ -68,5 +74,7 @@ class Command(OperatorCommand):
         )
         for number, reason in parked:
             self.say(f"  保留 {number}: {reason}")
+        for number, error in pdfs:
+            self.say(f"  PDF保留 {number}: {error}")
         if not close.adds_up(made):
             self.say("  合計が一致しません。もう一度実行してください。")

@@ -4,7 +4,6 @@ from billing import close
 from billing.management.operator import INCOMPLETE, OperatorCommand, month, need_vendor
 from billing.models import MonthRun
 from portal import months
-from portal.models import Vendor
 
 
 class Command(OperatorCommand):
@@ -15,18 +14,16 @@ class Command(OperatorCommand):
 
     def work(self, **options):
         need_vendor()
-        running = months.month_of(months.today())
-        if options["month"]:
-            todo = [month(options["month"])]
-            if todo[0] > running:
-                raise close.Refused(f"{months.format_month(todo[0])} はまだ始まっていません。")
-        else:
-            first = Vendor.objects.get().first_month
-            todo = months.months_between(max(first, months.add_months(close.last_closed(), 1)), running)
-        parked = 0
+        today = months.today()
         with close.alone():
-            for each in todo:
-                made = close.run(each, kind=MonthRun.Kind.OPEN, today=months.today())
-                parked += made.parked
-                self.say(f"{months.format_month(each)}: 見込を更新しました（保留 {made.parked} 件）")
-        return INCOMPLETE if parked else None
+            if options["month"]:
+                given = month(options["month"])
+                if given > months.month_of(today):
+                    raise close.Refused(f"{months.format_month(given)} はまだ始まっていません。")
+                made = close.run(given, kind=MonthRun.Kind.OPEN, today=today)
+                self.tell(made)
+                return INCOMPLETE if made.parked else None
+            return INCOMPLETE if close.draft_open_months(today, tell=self.tell) else None
+
+    def tell(self, made):
+        self.say(f"{months.format_month(made.month)}: 見込を更新しました（保留 {made.parked} 件）")

@@ -1,0 +1,60 @@
+"""Takes in a month's used quantities (従量) from a CSV file, and shows them on the provisional invoices at once."""
+
+import json
+from pathlib import Path
+
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from billing import close
+from billing.management.operator import INCOMPLETE, USAGE, OperatorCommand, need_vendor
+from orders import usage
+from portal import months
+
+SHOWN = 50
+
+
+class Command(OperatorCommand):
+    help = "従量の使用量をCSVから取り込みます（見出しは contract,service,period,quantity）。1行でも誤りがあれば何も取り込みません。"
+
+    def add_arguments(self, parser):
+        parser.add_argument("file", metavar="FILE.csv")
+        parser.add_argument("--json", action="store_true", help="結果をJSONで出力します")
+
+    def work(self, **options):
+        need_vendor()
+        path = Path(options["file"])
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise close.Refused(f"{path} を読めません: {error.strerror}") from None
+        with close.alone():
+            try:
+                taken = usage.take_in(path.name, content, today=months.today())
+            except ValidationError as invalid:
+                self.reject(path.name, invalid.messages, options["json"])
+                return USAGE
+            parked = close.draft_open_months(months.today(), numbers=taken.customers)
+        self.report(path.name, taken, options["json"])
+        return INCOMPLETE if parked else None
+
+    def reject(self, name, faults, as_json):
+        if as_json:
+            self.say(json.dumps({"file": name, "errors": faults}, ensure_ascii=False))
+            return
+        self.stderr.write(f"{name}: {len(faults)}件の誤りがあります。何も取り込みませんでした。")
+        for fault in faults[:SHOWN]:
+            self.stderr.write(f"  {fault}")
+        if len(faults) > SHOWN:
+            self.stderr.write(f"  ほか {len(faults) - SHOWN}件（--json で全件）")
+
+    def report(self, name, taken, as_json):
+        if as_json:
+            counts = {"added": taken.added, "changed": taken.changed, "known": taken.known}
+            self.say(json.dumps({"file": name, **counts}))
+        elif taken.before:
+            self.say(
+                f"{name}: {timezone.localtime(taken.before.at):%Y/%m/%d} に取り込み済みのファイルです（{taken.before.name}）。"
+            )
+        else:
+            self.say(f"{name}: 追加 {taken.added} 件、変更 {taken.changed} 件、変更なし {taken.known} 件")

@@ -1,0 +1,269 @@
+"""Used quantities of metered services (従量): taken in from files, priced by each meter's ladder, corrected until billed."""
+
+import csv
+import hashlib
+import io
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from typing import NamedTuple
+
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from contracts.models import Meter
+from contracts.services import rate_of
+from orders.models import Usage, UsageCharge, UsageFile
+from portal import money, months
+from portal.models import Vendor
+from portal.templatetags.figures import plain
+
+# Each column by its English and its Japanese name.
+COLUMNS = {"contract": "契約番号", "service": "サービスコード", "period": "対象年月", "quantity": "数量"}
+QUANTITY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
+AT_ONCE = 5000
+
+
+class Row(NamedTuple):
+    """A line of a file as it stands there; `number` is where an editor shows it."""
+
+    number: int
+    contract: str
+    service: str
+    period: str
+    quantity: str
+
+
+@dataclass
+class Taken:
+    """What became of a file: how many quantities are new, changed or known, and whose (numbers of customers)."""
+
+    added: int = 0
+    changed: int = 0
+    known: int = 0
+    before: UsageFile | None = None
+    customers: list | None = None
+
+
+@transaction.atomic
+def take_in(name, content, *, today):
+    """Store the used quantities of a CSV file (bytes) with their charges, all of them or none; returns `Taken`.
+
+    A file that was taken in before changes nothing. The same contract, service and month in another file corrects the
+    quantity, as long as it isn't billed. Raises ValidationError with one message for each bad line.
+    """
+    digest = hashlib.sha256(content).hexdigest()
+    before = UsageFile.objects.filter(sha256=digest).first()
+    if before:
+        owners = before.usages.order_by("customer__number").values_list("customer__number", flat=True)
+        return Taken(known=before.rows, before=before, customers=list(owners.distinct()))
+    rows = read(content)
+    meters = find_meters(rows)
+    lock_customers({meter.customer_id for meter in meters.values()})
+    usages, faults = match(rows, meters, today)
+    new, changed = sort_out(usages, faults)
+    if faults:
+        raise ValidationError([text for _number, text in sorted(faults)])
+    file = UsageFile.objects.create(sha256=digest, name=name[:200], rows=len(rows))
+    for usage in usages:
+        usage.file = file
+    Usage.objects.bulk_create(new, batch_size=AT_ONCE)
+    Usage.objects.bulk_update(changed, ["quantity", "file", "line_number"], batch_size=AT_ONCE)
+    drop_charges(changed, today)
+    charge([*new, *changed])
+    owners = sorted({meter.contract.customer.number for meter in meters.values()})
+    return Taken(len(new), len(changed), len(usages) - len(new) - len(changed), customers=owners)
+
+
+def reprice(meter, *, today):
+    """Charge this meter's unbilled quantities again, after its prices were changed."""
+    unbilled = list(meter.usages.exclude(pk__in=meter.usages.billed()))
+    drop_charges(unbilled, today)
+    charge(unbilled)
+
+
+def read(content):
+    """The rows of a CSV file in UTF-8 or CP932. Raises ValidationError for a file that is no such thing."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        try:
+            text = content.decode("cp932")
+        except UnicodeDecodeError:
+            raise ValidationError(_("文字コードは UTF-8 か CP932（Shift_JIS）にしてください。")) from None
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        places = columns(next(lines, []))
+        rows, faults = [], []
+        for cells in lines:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) <= max(places):
+                faults.append(at(lines.line_num, _("列が足りません。")))
+                continue
+            rows.append(Row(lines.line_num, *(cells[place].strip() for place in places)))
+    except csv.Error as error:
+        raise ValidationError(at(lines.line_num, _("CSVとして読めません（%s）。") % error)) from None
+    if faults:
+        raise ValidationError(faults)
+    if not rows:
+        raise ValidationError(_("データの行がありません。"))
+    return rows
+
+
+def columns(header):
+    """Where each column stands, in the order of `COLUMNS`. Raises ValidationError if one is missing."""
+    names = [name.strip().lower() for name in header]
+    places = [names.index(name) if name in names else None for name in COLUMNS]
+    places = [
+        names.index(japanese) if place is None and japanese in names else place
+        for place, japanese in zip(places, COLUMNS.values(), strict=True)
+    ]
+    missing = [name for name, place in zip(COLUMNS, places, strict=True) if place is None]
+    if missing:
+        raise ValidationError(
+            at(1, _("列 %(missing)s がありません。見出しは %(all)s です。"))
+            % {"missing": ", ".join(missing), "all": ",".join(COLUMNS)}
+        )
+    return places
+
+
+def at(line_number, text):
+    return _("%(line)d行目: %(text)s") % {"line": line_number, "text": text}
+
+
+def find_meters(rows):
+    """The meters of the contracts that the rows name, as {(contract number, service code): Meter}."""
+    meters = Meter.objects.filter(contract__number__in={row.contract for row in rows})
+    return {
+        (meter.contract.number, meter.service.code): meter
+        for meter in meters.select_related("contract__customer", "service").prefetch_related("tiers")
+    }
+
+
+def lock_customers(ids):
+    """A close of the same customers waits until the file is in, or the other way round."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM accounts_customer WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(ids)])
+
+
+def match(rows, meters, today):
+    """(Usage of each good row, [(line number, text) of each bad one])."""
+    span = Vendor.objects.values_list("first_month", flat=True).get(), months.month_of(today)
+    contracts = {number for number, _service in meters}
+    usages, faults, seen = [], [], {}
+    for row in rows:
+        meter = meters.get((row.contract, row.service))
+        fault = wrong_with(row, meter, contracts, span)
+        key = (row.contract, row.service, row.period)
+        if fault is None and key in seen:
+            fault = _("%d行目と同じ契約・サービス・年月です。") % seen[key]
+        if fault:
+            faults.append((row.number, at(row.number, fault)))
+            continue
+        seen[key] = row.number
+        usages.append(
+            Usage(
+                customer_id=meter.customer_id,
+                meter=meter,
+                month=months.parse_month(row.period),
+                quantity=Decimal(row.quantity),
+                line_number=row.number,
+            )
+        )
+    return usages, faults
+
+
+def wrong_with(row, meter, contracts, span):
+    """What is wrong with the row by itself, or None; `span` is the first and the last month that may be given."""
+    if row.contract not in contracts:
+        return _("従量の契約「%s」がありません。") % row.contract
+    if meter is None:
+        return _("契約 %(contract)s に従量サービス「%(service)s」がありません。") % row._asdict()
+    try:
+        month = months.parse_month(row.period)
+    except ValueError:
+        return _("対象年月「%s」は YYYY-MM の形で指定してください。") % row.period
+    if not QUANTITY.fullmatch(row.quantity):
+        return _("数量「%s」は0以上、小数3桁までの数字で指定してください。") % row.quantity
+    first, last = span
+    if not first <= month <= last:
+        return _("対象年月は %(first)s から %(last)s までです: %(period)s") % {
+            "first": months.format_month(first), "last": months.format_month(last), "period": row.period,
+        }  # fmt: skip
+    if not in_force(meter.contract, month):
+        return _("契約 %(contract)s は %(period)s には利用されていません。") % row._asdict()
+    return None
+
+
+def in_force(contract, month):
+    return contract.start_on <= months.last_day(month) and (contract.cancel_on is None or contract.cancel_on >= month)
+
+
+def sort_out(usages, faults):
+    """(new, changed) usages, those that stand already left out; a change of what is billed is added to the faults."""
+    former = {
+        (usage.meter_id, usage.month): usage
+        for usage in Usage.objects.filter(meter__in={usage.meter_id for usage in usages})
+    }
+    new, changed = [], []
+    for usage in usages:
+        stored = former.get((usage.meter_id, usage.month))
+        if stored is None:
+            new.append(usage)
+        elif stored.quantity != usage.quantity:
+            usage.pk = stored.pk
+            changed.append(usage)
+    billed = set(Usage.objects.billed().filter(pk__in=[usage.pk for usage in changed]).values_list("pk", flat=True))
+    faults += [
+        (usage.line_number, at(usage.line_number, _("この使用量は請求済みです。変更するには請求を訂正してください。")))
+        for usage in changed
+        if usage.pk in billed
+    ]
+    return new, changed
+
+
+def charge(usages):
+    """Make the charges of these usages, which have none that count, by the prices that their meters have now.
+
+    The tax class is that of the last day of use (D2). Raises ValidationError if none is registered for it.
+    """
+    rate = cache(rate_of)
+    charges = []
+    for usage in usages:
+        meter, contract = usage.meter, usage.meter.contract
+        starts_on = max(usage.month, contract.start_on)
+        ends_on = min(months.last_day(usage.month), contract.cancel_on or months.last_day(usage.month))
+        for position, stretch in enumerate(money.metered(usage.quantity, meter.free_quantity, meter.ladder), start=1):
+            charges.append(
+                UsageCharge(
+                    customer_id=usage.customer_id,
+                    usage=usage,
+                    position=position,
+                    item=meter.item,
+                    specification=describe(stretch, meter),
+                    starts_on=starts_on,
+                    ends_on=ends_on,
+                    quantity=stretch.quantity,
+                    unit=meter.unit,
+                    unit_price=stretch.unit_price,
+                    amount=stretch.amount,
+                    price_basis=meter.price_basis,
+                    tax_kind=meter.tax_kind,
+                    tax_rate=rate(meter.tax_kind, ends_on),
+                )
+            )
+    UsageCharge.objects.bulk_create(charges, batch_size=AT_ONCE)
+
+
+def drop_charges(usages, today):
+    UsageCharge.objects.filter(usage__in=usages, dropped_on=None).update(dropped_on=today)
+
+
+def describe(stretch, meter):
+    """What the invoice says beside the item: the free part, or where on the ladder the quantity lies."""
+    if stretch.above < meter.free_quantity:
+        return "無料枠"
+    return f"{plain(stretch.above)}{meter.unit}を超える分" if stretch.above else ""

@@ -1,0 +1,202 @@
+"""`import_usage`: used quantities come in whole or not at all, once, and stand on the provisional invoice at once."""
+
+import json
+from datetime import date
+from decimal import Decimal
+from io import StringIO
+
+import pytest
+import time_machine
+from django.core.management import CommandError, call_command
+
+from billing.models import Invoice, InvoiceLine
+from contracts.models import Meter, MeterTier, Service
+from orders.models import Usage, UsageCharge, UsageFile
+from portal.models import TaxClass
+from tests import make
+
+
+@pytest.fixture(autouse=True)
+def in_may():
+    with time_machine.travel("2026-05-08T03:00Z"):
+        yield
+
+
+@pytest.fixture
+def meter(cast):
+    """Company A's traffic: 100 GB free, then 10 yen a GB, above 500 GB 7.5 yen."""
+    contract = cast.a.contracts.get()
+    made = Meter.objects.create(
+        customer=cast.a, contract=contract, service=Service.objects.get(code="line"), item="データ転送量", unit="GB",
+        free_quantity=100, unit_price=10,
+    )  # fmt: skip
+    MeterTier.objects.create(customer=cast.a, meter=made, above=500, unit_price=Decimal("7.5"))
+    return made
+
+
+@pytest.fixture
+def send(tmp_path):
+    """Write a file and take it in; returns what was said. A refused one raises SystemExit."""
+
+    def sent(*lines, header="contract,service,period,quantity", encoding="utf-8", name="usage.csv"):
+        path, said = tmp_path / name, StringIO()
+        path.write_bytes("\r\n".join([header, *lines, ""]).encode(encoding))
+        call_command("import_usage", str(path), stdout=said)
+        return said.getvalue()
+
+    return sent
+
+
+def lines_of(invoice):
+    rows = invoice.lines.filter(origin="usage").order_by("position")
+    return [(row.specification, row.quantity, row.unit_price, row.amount) for row in rows]
+
+
+def april_of(customer):
+    return Invoice.objects.get(customer=customer, month=make.APRIL)
+
+
+def it_shows_the_quantity_on_the_provisional_invoice_at_once(cast, meter, send):
+    assert "追加 1 件" in send("K0000001,line,2026-04,620.5")
+    invoice = april_of(cast.a)
+    assert lines_of(invoice) == [
+        ("無料枠", Decimal("100"), 0, 0),
+        ("100GBを超える分", Decimal("400"), Decimal("10"), 4000),
+        ("500GBを超える分", Decimal("120.5"), Decimal("7.5"), 903),  # 903.75 rounded down
+    ]
+    assert invoice.state == "draft"
+    assert invoice.net == 21500 + 4903
+    facts = invoice.lines.filter(origin="usage").values_list("starts_on", "ends_on", "service__code")
+    assert set(facts) == {(make.APRIL, date(2026, 4, 30), "line")}
+
+
+def it_bills_it_with_the_close_once(cast, meter, send):
+    send("K0000001,line,2026-04,150")
+    for _again in range(2):
+        call_command("close_month", "2026-04")
+    invoice = april_of(cast.a)
+    assert (invoice.state, invoice.total) == ("fixed", 20000 + 1500 + 500 + 2050 + 120)
+    assert InvoiceLine.objects.filter(origin="usage").count() == 2
+
+
+def it_changes_nothing_when_the_same_file_comes_again(cast, meter, send):
+    send("K0000001,line,2026-04,150")
+    said = send("K0000001,line,2026-04,150", name="again.csv")
+    assert "取り込み済み" in said and "usage.csv" in said
+    assert UsageFile.objects.count() == 1
+    assert len(lines_of(april_of(cast.a))) == 2
+
+
+def it_knows_a_row_again_in_another_file(cast, meter, send):
+    send("K0000001,line,2026-04,150")
+    assert "追加 1 件、変更 0 件、変更なし 1 件" in send("K0000001,line,2026-04,150.0", "K0000001,line,2026-05,3")
+    assert Usage.objects.count() == 2
+
+
+def it_corrects_a_quantity_until_it_is_billed(cast, meter, send):
+    send("K0000001,line,2026-04,620")
+    number = april_of(cast.a).number
+    assert "変更 1 件" in send("K0000001,line,2026-04,110")
+    invoice = april_of(cast.a)
+    assert lines_of(invoice) == [("無料枠", 100, 0, 0), ("100GBを超える分", 10, 10, 100)]
+    assert (invoice.number, invoice.net) == (number, 21600)
+    assert UsageCharge.objects.filter(dropped_on=make.IN_MAY).count() == 3  # what stood there before is still known
+    call_command("close_month", "2026-04")
+    with pytest.raises(SystemExit) as ended:
+        send("K0000001,line,2026-04,90")
+    assert ended.value.code == 2
+    assert Usage.objects.get().quantity == 110
+    assert april_of(cast.a).net == 21600
+
+
+def it_bills_a_quantity_that_came_after_the_close_next_month_with_its_true_period(cast, meter, send):
+    call_command("close_month", "2026-04")
+    send("K0000001,line,2026-04,150")
+    assert april_of(cast.a).net == 21500
+    late = Invoice.objects.get(customer=cast.a, month=make.MAY)
+    assert [(line.starts_on, line.amount) for line in late.lines.filter(origin="usage")] == [
+        (make.APRIL, 0),
+        (make.APRIL, 500),
+    ]
+
+
+def it_makes_no_line_of_nothing(cast, meter, send):
+    send("K0000001,line,2026-04,0")
+    assert Usage.objects.get().quantity == 0
+    assert lines_of(april_of(cast.a)) == []
+
+
+def it_reads_japanese_headings_and_cp932(cast, meter, send):
+    said = send("K0000001,本社,150,line,2026-04", header="契約番号,備考,数量,サービスコード,対象年月", encoding="cp932")
+    assert "追加 1 件" in said
+
+
+def it_reports_every_bad_line_with_its_number_and_takes_nothing(cast, meter, tmp_path):
+    rows = [
+        ("K0000001,line,2026-04,10", ""),
+        ("K9999999,line,2026-04,1", "従量の契約「K9999999」がありません"),
+        ("K0000001,cloud,2026-04,1", "従量サービス「cloud」がありません"),
+        ("K0000001,line,2026-4,1", "YYYY-MM"),
+        ("K0000001,line,2026-05,-1", "数量「-1」"),
+        ("K0000001,line,2026-05,1.2345", "小数3桁まで"),
+        ("K0000001,line,2026-05,１０", "数量「１０」"),
+        ("K0000001,line,2026-03,1", "2026-04 から 2026-05 まで"),
+        ("K0000001,line,2026-06,1", "2026-04 から 2026-05 まで"),
+        ("K0000001,line,2026-04,11", "2行目と同じ"),
+    ]
+    path, said = tmp_path / "bad.csv", StringIO()
+    path.write_text("\n".join(["contract,service,period,quantity", *(row for row, _words in rows)]))
+    with pytest.raises(SystemExit) as ended:
+        call_command("import_usage", str(path), json=True, stdout=said)
+    assert ended.value.code == 2
+    errors = json.loads(said.getvalue())["errors"]
+    expected = [(number, words) for number, (_row, words) in enumerate(rows, start=2) if words]
+    assert [error.partition("行目")[0] for error in errors] == [str(number) for number, _words in expected]
+    assert all(words in error for error, (_number, words) in zip(errors, expected, strict=True))
+    assert not Usage.objects.exists()
+    assert not UsageFile.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "contract,service,period,quantity"),
+        (b"contract,service,quantity\r\n", "period"),
+        (b"contract,service,period,quantity\r\n\r\n", "データの行がありません"),
+        (b"contract,service,period,quantity\r\nK0000001,line\r\n", "2行目: 列が足りません"),
+        (b'contract,service,period,quantity\r\n"K0000001,line\r\n', "CSVとして読めません"),
+        (b"contract,service,period,quantity\r\n\x81\xff\xfe\r\n", "文字コード"),
+    ],
+)  # fmt: skip
+def it_says_what_is_wrong_with_a_file_that_is_none(cast, meter, tmp_path, content, words):
+    path, said = tmp_path / "bad.csv", StringIO()
+    path.write_bytes(content)
+    with pytest.raises(SystemExit) as ended:
+        call_command("import_usage", str(path), stderr=said)
+    assert ended.value.code == 2
+    assert words in said.getvalue()
+
+
+def it_says_in_one_line_that_a_file_is_missing(cast, tmp_path):
+    with pytest.raises(CommandError, match="読めません") as refused:
+        call_command("import_usage", str(tmp_path / "none.csv"))
+    assert refused.value.returncode == 2
+
+
+def it_refuses_a_month_in_which_the_contract_was_not_used(cast, meter, send):
+    meter.contract.cancel_on = date(2026, 4, 20)
+    meter.contract.save()
+    send("K0000001,line,2026-04,150")
+    assert InvoiceLine.objects.filter(origin="usage").first().ends_on == date(2026, 4, 20)
+    with pytest.raises(SystemExit):
+        send("K0000001,line,2026-05,1")
+    assert Usage.objects.count() == 1
+
+
+def it_is_all_or_nothing_when_a_tax_class_is_missing(cast, meter, send):
+    meter.tax_kind = "exempt"
+    meter.save()
+    TaxClass.objects.filter(kind="exempt").delete()
+    with pytest.raises(SystemExit):
+        send("K0000001,line,2026-04,150")
+    assert not Usage.objects.exists()

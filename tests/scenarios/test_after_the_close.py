@@ -1,0 +1,179 @@
+"""What comes in the wake of a closed month: late cancellations, mended data, prices changed too late."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from billing.models import Invoice, InvoiceLine, Parked, Rendering
+from contracts.models import Contract, ContractLine, Meter, Service
+from orders import services, usage
+from portal.models import TaxClass
+from tests import make
+
+
+def cancel(contract, on, *, today=make.IN_MAY):
+    contract.cancel_on = on
+    services.start_contract(contract, today=today)
+
+
+def renew(contract, until=make.IN_MAY):
+    """As the daily run of that day."""
+    services.add_terms([contract.customer_id], until=until)
+    services.add_orders([contract.customer_id])
+
+
+def states(contract):
+    rows = contract.orders.with_invoice().order_by("number")
+    return [(order.month, order.state, order.term.starts_on, order.term.ends_on) for order in rows]
+
+
+@pytest.fixture
+def contract(cast):
+    """Company B's monthly contract: April is closed, May's renewal order stands on a provisional invoice."""
+    made = cast.b.contracts.get()
+    make.close_month()
+    renew(made)
+    make.open_month()
+    return made
+
+
+def it_reverses_the_unbilled_renewal_when_the_cancellation_comes_late(contract):
+    cancel(contract, date(2026, 4, 30))
+    assert states(contract) == [
+        (make.APRIL, "billed", make.APRIL, date(2026, 4, 30)),
+        (make.MAY, "reversed", make.MAY, date(2026, 5, 31)),
+    ]
+    shown = Contract.objects.with_state(make.IN_MAY).get(pk=contract.pk)
+    assert (shown.state, shown.term_ends_on) == ("ended", date(2026, 4, 30))
+    make.open_month()
+    assert not Invoice.objects.filter(customer=contract.customer, month=make.MAY).exists()
+    assert make.close_month(make.MAY, date(2026, 6, 3)).skipped == 1
+    assert contract.orders.count() == 2  # and nothing is made anew
+
+
+def it_replaces_the_order_of_a_term_that_ends_earlier(contract):
+    cancel(contract, date(2026, 5, 20))
+    assert states(contract) == [
+        (make.APRIL, "billed", make.APRIL, date(2026, 4, 30)),
+        (make.MAY, "reversed", make.MAY, date(2026, 5, 31)),
+        (make.MAY, "received", make.MAY, date(2026, 5, 20)),
+    ]
+    make.close_month(make.MAY, date(2026, 6, 3))
+    line = InvoiceLine.objects.get(invoice__month=make.MAY, contract=contract)
+    assert (line.ends_on, line.amount) == (date(2026, 5, 20), 7777)
+
+
+def it_takes_a_cancellation_back(contract):
+    cancel(contract, date(2026, 5, 20))
+    cancel(contract, None)
+    assert states(contract)[-1] == (make.MAY, "received", make.MAY, date(2026, 5, 31))
+    assert contract.terms.standing().count() == 2
+    make.close_month(make.MAY, date(2026, 6, 3))
+    assert InvoiceLine.objects.filter(invoice__month=make.MAY, contract=contract).count() == 1
+
+
+def it_leaves_what_was_billed_and_says_so(contract):
+    make.close_month(make.MAY, date(2026, 6, 3))
+    cancel(contract, date(2026, 4, 30), today=date(2026, 6, 4))
+    assert [state for _month, state, *_term in states(contract)] == ["billed", "billed"]
+    with pytest.raises(ValidationError, match="請求済み"):
+        services.reverse(contract.orders.get(month=make.MAY), on=date(2026, 6, 4))
+
+
+def it_shows_the_customer_the_reversed_order(contract, cast, sign_in):
+    cancel(contract, date(2026, 4, 30))
+    page = sign_in(cast.jiro).get("/orders/").content.decode()
+    assert "取消" in page
+    page = sign_in(cast.jiro).get(f"/contracts/{contract.number}/").content.decode()
+    assert "2026/05/31" not in page
+
+
+def spoil(customer):
+    """A tax class that isn't registered parks the customer in May; returns the one to put it right."""
+    ContractLine.objects.filter(contract__customer=customer).update(tax_kind="exempt")
+    exempt = TaxClass.objects.get(kind="exempt")
+    TaxClass.objects.filter(pk=exempt.pk).update(valid_to=date(2026, 4, 30))
+    return exempt
+
+
+def it_closes_a_parked_customer_as_soon_as_staff_mended_the_data(cast, web, time_machine):
+    time_machine.move_to("2026-06-03T03:00Z")
+    make.close_month()
+    exempt = spoil(cast.b)
+    assert make.close_month(make.MAY, date(2026, 6, 3)).parked == 1
+    web.force_login(cast.staff)
+    web.post(
+        f"/admin/portal/taxclass/{exempt.pk}/change/",
+        {"kind": "exempt", "rate": "0", "valid_from": "1989-04-01", "valid_to": ""},
+    )
+    assert run_jobs()[0] == "billing.catch_up"  # ahead of the renderings
+    assert not Parked.objects.exists()
+    assert Invoice.objects.get(customer=cast.b, month=make.MAY).state == "fixed"
+
+
+def it_tries_parked_customers_again_from_the_list(cast, web, time_machine):
+    time_machine.move_to("2026-06-03T03:00Z")
+    make.close_month()
+    spoil(cast.b)
+    make.close_month(make.MAY, date(2026, 6, 3))
+    web.force_login(cast.staff)
+    given = {"action": "try_again", "_selected_action": [Parked.objects.get().pk]}
+    assert "1件をもう一度処理します" in web.post("/admin/billing/parked/", given, follow=True).content.decode()
+    run_jobs()
+    assert Parked.objects.get(month=make.MAY).tries == 2
+
+
+def it_renders_parked_invoices_again_from_the_list(cast, web):
+    make.close_month()
+    invoice = Invoice.objects.get(customer=cast.a)
+    Rendering.objects.create(invoice=invoice, customer=cast.a, tries=3, error="a glyph", parked_at=timezone.now())
+    web.force_login(cast.staff)
+    given = {"action": "try_again", "_selected_action": [invoice.pk]}
+    assert "1件のPDFをもう一度作成します" in web.post("/admin/billing/rendering/", given, follow=True).content.decode()
+    assert run_jobs().count("billing.render") == 2  # the close's own task, and this one
+    assert not Rendering.objects.exists()
+    assert invoice.pdf.size > 1000
+
+
+def it_follows_a_new_price_of_a_metered_item_until_it_is_billed(cast, web, time_machine):
+    time_machine.move_to("2026-05-08T03:00Z")
+    meter = Meter.objects.create(
+        customer=cast.a, contract=cast.a.contracts.get(), service=Service.objects.get(code="line"), item="転送量",
+        unit="GB", unit_price=10,
+    )  # fmt: skip
+    usage.take_in("a.csv", b"contract,service,period,quantity\nK0000001,line,2026-04,30\n", today=make.IN_MAY)
+    make.open_month(make.APRIL)
+    web.force_login(cast.staff)
+    new_price(web, meter, "12.5")
+    run_jobs()
+    line = InvoiceLine.objects.get(origin="usage")
+    assert (line.unit_price, line.amount) == (Decimal("12.5"), 375)
+    make.close_month()
+    new_price(web, meter, "99")
+    run_jobs()
+    assert InvoiceLine.objects.get(origin="usage").amount == 375
+
+
+def new_price(web, meter, price):
+    answer = web.post(
+        f"/admin/contracts/meter/{meter.pk}/change/",
+        {
+            "item": "転送量", "unit": "GB", "free_quantity": "0", "unit_price": price, "price_basis": "exclusive",
+            "tax_kind": "standard", "tiers-TOTAL_FORMS": 0, "tiers-INITIAL_FORMS": 0,
+        },
+    )  # fmt: skip
+    assert answer.status_code == 302
+
+
+def run_jobs():
+    """Do what a worker would do now; returns the names of the tasks."""
+    done = []
+    for job in ProcrastinateJob.objects.filter(status="todo").order_by("-priority", "id"):
+        app.tasks[job.task_name].func(**job.args)
+        done.append(job.task_name)
+    return done
