@@ -9,7 +9,8 @@ from django.db import connection, transaction
 from accounts.models import Customer, User
 from billing import close
 from billing.models import MonthRun
-from contracts.models import Contract, ContractLine, Form, Service
+from contracts.models import Contract, ContractLine, Form, Meter, MeterTier, Service
+from orders import usage
 from orders.services import start_contract
 from portal import faq, months
 from portal.models import Counter, FaqEntry, TaxClass, TaxKind, Vendor, VendorRegistration
@@ -27,6 +28,7 @@ SERVICES = [
     ("domain", "ドメイン・証明書"),
     ("water", "防災備蓄品"),
     ("setup", "導入支援"),
+    ("traffic", "データ転送"),
 ]
 TAX = [
     (TaxKind.STANDARD, "0.05", date(1997, 4, 1), date(2014, 3, 31)),
@@ -55,11 +57,21 @@ def load(today, say):
     for month in months.months_between(
         max(first, months.add_months(close.last_closed(), 1)), months.add_months(running, -1)
     ):
+        use(month, today)
         as_of = min(months.nth_business_day_after(month, 4, **close.drafts.calendar()), today)
         close.run(month, kind=MonthRun.Kind.CLOSE, today=as_of)
         say(f"{months.format_month(month)} を締めました")
+    use(running, today)
     close.run(running, kind=MonthRun.Kind.OPEN, today=today)
     say(f"{months.format_month(running)} の見込を更新しました")
+
+
+def use(month, today):
+    """The month's traffic of the metered contract, from a file as `import_usage` takes it."""
+    for meter in Meter.objects.filter(service__code="traffic").select_related("contract"):
+        name, quantity = months.format_month(month), 380 + month.month * 37 % 290
+        content = f"contract,service,period,quantity\n{meter.contract.number},traffic,{name},{quantity}.5\n"
+        usage.take_in(f"traffic-{name}.csv", content.encode(), today=today)
 
 
 def set_up_vendor(first_month):
@@ -120,7 +132,7 @@ def make_customers(running, today):
         is_recipient=True, is_manager=True, must_change_password=True,
     )  # fmt: skip
     add = make_contract
-    add(
+    servers = add(
         midori,
         "本社サーバ",
         "cloud",
@@ -129,6 +141,11 @@ def make_customers(running, today):
         [("クラウドサーバ", "標準M（4 vCPU / 16 GB）", 4, "台", 38000)],
         today,
     )
+    traffic = Meter.objects.create(
+        customer=midori, contract=servers, service=Service.objects.get(code="traffic"), item="データ転送量", unit="GB",
+        free_quantity=200, unit_price=12,
+    )  # fmt: skip
+    MeterTier.objects.create(customer=midori, meter=traffic, above=500, unit_price=9)
     add(
         midori, "追加ディスク", "cloud", "SSD", ago(5), [("追加ディスク", "500 GB", 2, "本", 6500), ("スナップショット", "日次", 2, "式", 1200)], today
     )  # fmt: skip

@@ -24,14 +24,17 @@ def style(version):
     from weasyprint.text.fonts import FontConfiguration
 
     fonts = FontConfiguration()
+    return fonts, CSS(string=style_text(version), font_config=fonts)
+
+
+def style_text(version):
     faces = "".join(
         f"@font-face {{ font-family: {family}; font-weight: {weight};"
         f" src: url('{(settings.FONTS / f'{file}_{name}.ttf').as_uri()}') }}\n"
         for family, file in FACES
         for weight, name in [(400, "400Regular"), (700, "700Bold")]
     )
-    sheet = get_template(f"billing/invoice_pdf/{version}/invoice.css").template.source
-    return fonts, CSS(string=faces + sheet, font_config=fonts)
+    return faces + get_template(f"billing/invoice_pdf/{version}/invoice.css").template.source
 
 
 atexit.register(style.cache_clear)  # fonts that outlive the library they belong to complain at the process's end

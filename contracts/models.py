@@ -139,12 +139,14 @@ class Contract(models.Model):
         return self.auto_renew and self.form != Form.ONCE
 
 
-class ContractLines(Scoped):
+class Taxed(Scoped):
     def with_rate(self, day):
-        """Adds the tax rate of each line's kind on that day (`rate`)."""
+        """Adds the tax rate of each row's kind on that day (`rate`)."""
         rate = TaxClass.objects.filter(kind=OuterRef("tax_kind"), valid_from__lte=day).exclude(valid_to__lt=day)
         return self.annotate(rate=Subquery(rate.values("rate")[:1]))
 
+
+class ContractLines(Taxed):
     def in_force(self, day):
         return self.exclude(charge_from__gt=day).exclude(charge_to__lt=day)
 
@@ -260,7 +262,7 @@ class Meter(models.Model):
     price_basis = models.CharField(_("税抜・税込"), max_length=9, choices=PriceBasis, default=PriceBasis.EXCLUSIVE)
     tax_kind = models.CharField(_("税区分"), max_length=10, choices=TaxKind, default=TaxKind.STANDARD)
 
-    objects = Scoped.as_manager()
+    objects = Taxed.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("従量料金")

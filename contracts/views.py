@@ -43,6 +43,7 @@ def contract_detail(request, number):
         }
         for term in contract.terms.standing().order_by("-sequence").select_related("order")
     ]
+    meters = contract.meters.with_rate(today()).select_related("service").prefetch_related("tiers")
     context = {
         "contract": contract,
         "look": LOOKS[contract.state],
@@ -50,5 +51,6 @@ def contract_detail(request, number):
         "facts": facts(ContractTable, contract, ["name", "state"]),
         "lines": contract.lines.with_rate(today()),
         "terms": terms,
+        "meters": [{"meter": meter, "usages": meter.usages.with_charges()} for meter in meters],
     }
     return render(request, "contracts/contract_detail.html", context)

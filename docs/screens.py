@@ -12,7 +12,7 @@ WIDTHS = {"1280": 1280, "360": 360}
 SCREENS = {
     "home": "/",
     "contracts": "/contracts/?state=active&state=ending",
-    "contract": "/contracts/K0000004/",
+    "contract": "/contracts/K0000001/",
     "orders": "/orders/",
     "orders-filter": "/orders/?panel=filter&month_min=2026/99",
     "invoices": "/invoices/",

@@ -1,7 +1,7 @@
 """What a customer owes: orders (注文) for the terms of contracts, and charges for used quantities (従量)."""
 
 from django.db import models
-from django.db.models import Case, F, FilteredRelation, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, F, FilteredRelation, OuterRef, Q, Subquery, Sum, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from portal.models import PriceBasis, TaxKind
@@ -150,6 +150,15 @@ class UsageFile(models.Model):
 
 
 class Usages(Scoped):
+    def with_charges(self):
+        """Adds what the quantity costs (`amount`, yen) and the number of the invoice that shows it."""
+        charges = UsageCharge.objects.filter(usage=OuterRef("pk"), customer=OuterRef("customer"), dropped_on=None)
+        billed = charges.filter(invoice_lines__origin="usage")
+        return self.annotate(
+            amount=Subquery(charges.order_by().values("usage").annotate(sum=Sum("amount")).values("sum")),
+            invoice_number=Subquery(billed.values("invoice_lines__invoice__number")[:1]),
+        )
+
     def billed(self):
         """Those that a fixed document shows."""
         return self.filter(
