@@ -9,7 +9,8 @@ from django.contrib.auth.hashers import make_password
 from accounts.models import Customer, User
 from billing import close, demo
 from billing.models import MonthRun
-from contracts.models import Contract, ContractLine, Service
+from contracts.models import Contract, ContractLine, Meter, MeterTier, Service
+from orders import usage
 from orders.services import start_contract
 from portal.models import Vendor
 
@@ -60,6 +61,23 @@ def make_contract(customer, *lines, service="cloud", today=APRIL, start_on=APRIL
             )
         )
     return start_contract(contract, made, today=today)
+
+
+def make_meter(contract, price, *tiers, service="line", **fields):
+    """A metered item in GB; `tiers` are (above, unit price)."""
+    meter = Meter.objects.create(
+        customer=contract.customer, contract=contract, service=Service.objects.get(code=service), item="データ転送量",
+        unit="GB", unit_price=Decimal(price), **fields,
+    )  # fmt: skip
+    for above, unit_price in tiers:
+        MeterTier.objects.create(customer=contract.customer, meter=meter, above=above, unit_price=Decimal(unit_price))
+    return meter
+
+
+def use(contract, quantity, month="2026-04", service="line", today=IN_MAY):
+    """Take in a file with one used quantity."""
+    row = f"{contract.number},{service},{month},{quantity}"
+    return usage.take_in("usage.csv", f"contract,service,period,quantity\n{row}\n".encode(), today=today)
 
 
 def cast():

@@ -15,6 +15,7 @@ from portal import months
 from portal.models import Vendor
 from portal.schema import ROLE
 
+BAR = 24
 DONE, INCOMPLETE, USAGE, CONFIGURATION, BUSY = 0, 1, 2, 3, 75
 
 
@@ -78,7 +79,7 @@ class OperatorCommand(BaseCommand):
         self.stdout.write(text)
 
     def progress(self, month):
-        """What to tell of a run: one line that moves on a terminal, plain lines elsewhere."""
+        """What to tell of a run: a bar that moves on a terminal, plain lines elsewhere."""
         begun, live = time.monotonic(), self.stdout.isatty()
 
         def tell(done, total):
@@ -86,7 +87,10 @@ class OperatorCommand(BaseCommand):
             left = timedelta(seconds=int((total - done) / rate))
             parked = Parked.objects.filter(month=month).count()
             text = f"{done:,}/{total:,}件  保留 {parked}  {rate:,.0f}件/秒  残り {left}"
-            self.stdout.write(f"\r{text}\033[K" if live else text, ending="\n" if not live or done == total else "")
+            bar = "█" * (BAR * done // total)
+            self.stdout.write(
+                f"\r{bar:░<{BAR}} {text}\033[K" if live else text, ending="\n" if not live or done == total else ""
+            )
             self.stdout.flush()
 
         return tell

@@ -13,7 +13,7 @@ from billing import checks
 from billing.models import Invoice, InvoiceLine
 from billing.tasks import render_waiting
 from contracts.models import Contract
-from portal.models import Mail
+from portal.models import CalendarDay, Mail
 from tests import make
 
 
@@ -95,6 +95,18 @@ def it_shows_who_is_parked(cast):
     assert found()["not_positive"][0][0] == "B202604-000002"
 
 
+def it_finds_used_quantities_that_nobody_bills_and_those_that_are_missing(cast):
+    meter = make.make_meter(cast.a.contracts.get(), 10)
+    make.open_month(make.APRIL, today=make.IN_MAY)
+    assert found()["usage_missing"] == [("K0000001", "データ転送量")]
+    make.use(meter.contract, 30)
+    assert found()["usage_without_invoice"] == [("K0000001 データ転送量", "C0000001")]
+    make.close_month()
+    list(render_waiting())
+    assert not {"usage_missing", "usage_without_invoice"} & set(found())
+    assert meter.usages.with_charges().get().invoice_number == "B202604-000001"
+
+
 def it_warns_of_jumps(cast):
     make.close_month()
     make.make_contract(cast.b, (50000,), start_on=make.MAY, today=make.MAY)
@@ -119,6 +131,8 @@ def it_warns_when_the_day_of_the_close_nears(cast):
     assert "deadline" not in found(today=date(2026, 5, 1))
     assert "あと1営業日" in found(today=date(2026, 5, 11))["deadline"][0][1]
     assert "過ぎています" in found(today=date(2026, 5, 13))["deadline"][0][1]
+    CalendarDay.objects.create(day=date(2026, 5, 12), working=False)  # the vendor's own day off moves it on
+    assert "あと0営業日" in found(today=date(2026, 5, 13))["deadline"][0][1]
     make.close_month(today=date(2026, 5, 13))
     assert "deadline" not in found(today=date(2026, 5, 13))
 

@@ -10,7 +10,6 @@ import time_machine
 from django.core.management import CommandError, call_command
 
 from billing.models import Invoice, InvoiceLine
-from contracts.models import Meter, MeterTier, Service
 from orders.models import Usage, UsageCharge, UsageFile
 from portal.models import TaxClass
 from tests import make
@@ -25,13 +24,7 @@ def in_may():
 @pytest.fixture
 def meter(cast):
     """Company A's traffic: 100 GB free, then 10 yen a GB, above 500 GB 7.5 yen."""
-    contract = cast.a.contracts.get()
-    made = Meter.objects.create(
-        customer=cast.a, contract=contract, service=Service.objects.get(code="line"), item="データ転送量", unit="GB",
-        free_quantity=100, unit_price=10,
-    )  # fmt: skip
-    MeterTier.objects.create(customer=cast.a, meter=made, above=500, unit_price=Decimal("7.5"))
-    return made
+    return make.make_meter(cast.a.contracts.get(), 10, (500, "7.5"), free_quantity=100)
 
 
 @pytest.fixture

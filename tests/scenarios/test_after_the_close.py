@@ -10,8 +10,8 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.models import Invoice, InvoiceLine, Parked, Rendering
-from contracts.models import Contract, ContractLine, Meter, Service
-from orders import services, usage
+from contracts.models import Contract, ContractLine
+from orders import services
 from portal.models import TaxClass
 from tests import make
 
@@ -142,11 +142,8 @@ def it_renders_parked_invoices_again_from_the_list(cast, web):
 
 def it_follows_a_new_price_of_a_metered_item_until_it_is_billed(cast, web, time_machine):
     time_machine.move_to("2026-05-08T03:00Z")
-    meter = Meter.objects.create(
-        customer=cast.a, contract=cast.a.contracts.get(), service=Service.objects.get(code="line"), item="転送量",
-        unit="GB", unit_price=10,
-    )  # fmt: skip
-    usage.take_in("a.csv", b"contract,service,period,quantity\nK0000001,line,2026-04,30\n", today=make.IN_MAY)
+    meter = make.make_meter(cast.a.contracts.get(), 10)
+    make.use(meter.contract, 30)
     make.open_month(make.APRIL)
     web.force_login(cast.staff)
     new_price(web, meter, "12.5")
@@ -163,7 +160,7 @@ def new_price(web, meter, price):
     answer = web.post(
         f"/admin/contracts/meter/{meter.pk}/change/",
         {
-            "item": "転送量", "unit": "GB", "free_quantity": "0", "unit_price": price, "price_basis": "exclusive",
+            "item": "データ転送量", "unit": "GB", "free_quantity": "0", "unit_price": price, "price_basis": "exclusive",
             "tax_kind": "standard", "tiers-TOTAL_FORMS": 0, "tiers-INITIAL_FORMS": 0,
         },
     )  # fmt: skip

@@ -154,6 +154,27 @@ def it_shows_contracts_with_lines_terms_and_links(browser):
         assert needed in page, needed
 
 
+def it_shows_what_a_metered_item_costs_and_what_was_used(browser, cast):
+    meter = make.make_meter(cast.a.contracts.get(), 12, (500, 9), free_quantity=200)
+    assert "使用量はまだ届いていません" in text(browser.get("/contracts/K0000001/"))
+    make.use(meter.contract, "260.5", month="2026-05")
+    make.open_month()
+    page = text(browser.get("/contracts/K0000001/"))
+    for needed in (
+        "データ転送量",
+        "200 GB",
+        "12円 / GB",
+        "500 GB を超える分",
+        "260.5 GB",
+        "726",
+        "/invoices/B202605-000001/",
+    ):
+        assert needed in page, needed
+    page = text(browser.get("/invoices/B202605-000001/"))
+    for needed in ("従量", "無料枠", "200GBを超える分", "60.5"):
+        assert needed in page, needed
+
+
 def it_shows_orders_with_their_state(browser):
     assert "請求済" in text(browser.get("/orders/O202604-000001/"))
     assert "受付" in text(browser.get("/orders/O202605-000001/"))
