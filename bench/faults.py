@@ -1,4 +1,4 @@
-"""Kill sweep: the close, its PDFs and its mails, killed before and after every statement, commit and delivery, then run again.
+"""Kill sweep: a file of used quantities, the close, its PDFs and its mails, killed before and after every statement, commit and delivery, then run again.
 
 Each run has to end in the state of an undisturbed one, with every mail delivered, and at most once more than kills.
 `.venv/bin/python bench/faults.py` takes 40 spread points; `--points N` as many; `--full` all of them and 200 random double
@@ -39,12 +39,24 @@ NAME = f"faults_{os.getpid()}"
 MONTH = "2026-04"
 NOW = datetime(2026, 5, 8, 3, tzinfo=UTC)
 PAUSE = timedelta(minutes=11)  # longer than the claim that a killed sender leaves on its mail
+COMMANDS = [
+    f"renew_contracts --month {MONTH}",
+    "import_usage {usage}",
+    f"close_month {MONTH} --wait",
+    "send_mail",
+]
+USAGE = """contract,service,period,quantity
+K0000001,traffic,2026-04,620.5
+K0000003,traffic,2026-04,90
+"""
 STATE = {
     "terms": "SELECT k.number, t.sequence, t.starts_on, t.ends_on FROM contracts_term t JOIN contracts_contract k ON k.id = t.contract_id",
     "orders": "SELECT number, kind, month, amount, reversed_on FROM orders_order",
     "order_lines": "SELECT o.number, l.position, l.item, l.amount FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id",
+    "usage": "SELECT m.item, u.month, u.quantity, c.position, c.quantity, c.amount, c.dropped_on FROM orders_usage u JOIN contracts_meter m ON m.id = u.meter_id JOIN orders_usagecharge c ON c.usage_id = u.id",
+    "files": "SELECT name, rows FROM orders_usagefile",
     "invoices": "SELECT number, kind, state, month, net, tax, total, due_on, fixed_on, addressee, issuer FROM billing_invoice",
-    "lines": "SELECT i.number, l.position, l.item, l.amount, l.is_order_head FROM billing_invoiceline l JOIN billing_invoice i ON i.id = l.invoice_id",
+    "lines": "SELECT i.number, l.position, l.origin, l.item, l.amount, l.is_order_head FROM billing_invoiceline l JOIN billing_invoice i ON i.id = l.invoice_id",
     "totals": "SELECT i.number, t.kind, t.rate, t.base, t.tax FROM billing_taxtotal t JOIN billing_invoice i ON i.id = t.invoice_id",
     "pdfs": "SELECT i.number, p.size > 1000 FROM billing_invoicepdf p JOIN billing_invoice i ON i.id = p.invoice_id",
     "mails": "SELECT key, kind, state, sent_to FROM portal_mail",
@@ -126,7 +138,9 @@ def prepare():
     for number in (1, 2, 3):
         customer = make.make_customer(f"C{number:07}", address="東京都")
         make.make_user(customer, f"user{number}@example.com", is_recipient=True, is_manager=True)
-        make.make_contract(customer, (1000 * number, 2), (999,), start_on=make.APRIL, today=make.APRIL)
+        contract = make.make_contract(customer, (1000 * number, 2), (999,), start_on=make.APRIL, today=make.APRIL)
+        if number != 3:
+            make.make_meter(contract, 10, (500, "7.5"), service="traffic", free_quantity=100)
         make.make_contract(customer, (333,), service="line", start_on=make.APRIL, today=make.APRIL)
     User.objects.filter(customer=None).delete()
     with connection.cursor() as cursor:  # the close has to make terms and orders again
@@ -144,8 +158,8 @@ def play(at, now):
         try:
             with time_machine.travel(now), open(os.devnull, "w") as nowhere:
                 sys.stdout = nowhere
-                for command in (["renew_contracts", "--month", MONTH], ["close_month", MONTH, "--wait"], ["send_mail"]):
-                    call_command(*command)
+                for command in COMMANDS:
+                    call_command(*command.format(usage=f"{Deliveries.file}.csv").split())
         except SystemExit as ended:
             code = ended.code or 0
         except BaseException as fault:
@@ -224,6 +238,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         Deliveries.file = f"{folder}/deliveries"
         settings.EMAIL_BACKEND = f"{__name__}.Deliveries"
+        Path(f"{Deliveries.file}.csv").write_text(USAGE)
         prepare()
         watch()
         try:

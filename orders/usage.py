@@ -69,9 +69,14 @@ def take_in(name, content, *, today):
     file = UsageFile.objects.create(sha256=digest, name=name[:200], rows=len(rows))
     for usage in usages:
         usage.file = file
-    Usage.objects.bulk_create(new, batch_size=AT_ONCE)
-    Usage.objects.bulk_update(changed, ["quantity", "file", "line_number"], batch_size=AT_ONCE)
     drop_charges(changed, today)
+    Usage.objects.bulk_create(
+        [*new, *changed],
+        batch_size=AT_ONCE,
+        update_conflicts=True,
+        unique_fields=["meter", "month"],
+        update_fields=["quantity", "file", "line_number"],
+    )
     charge([*new, *changed])
     owners = sorted({meter.contract.customer.number for meter in meters.values()})
     return Taken(len(new), len(changed), len(usages) - len(new) - len(changed), customers=owners)
@@ -157,13 +162,13 @@ def match(rows, meters, today):
     for row in rows:
         meter = meters.get((row.contract, row.service))
         fault = wrong_with(row, meter, contracts, span)
-        key = (row.contract, row.service, row.period)
-        if fault is None and key in seen:
-            fault = _("%d行目と同じ契約・サービス・年月です。") % seen[key]
+        same = (row.contract, row.service, row.period)
+        if fault is None and same in seen:
+            fault = _("%d行目と同じ契約・サービス・年月です。") % seen[same]
         if fault:
             faults.append((row.number, at(row.number, fault)))
             continue
-        seen[key] = row.number
+        seen[same] = row.number
         usages.append(
             Usage(
                 customer_id=meter.customer_id,
@@ -204,25 +209,21 @@ def in_force(contract, month):
 
 def sort_out(usages, faults):
     """(new, changed) usages, those that stand already left out; a change of what is billed is added to the faults."""
-    former = {
-        (usage.meter_id, usage.month): usage
-        for usage in Usage.objects.filter(meter__in={usage.meter_id for usage in usages})
-    }
-    new, changed = [], []
-    for usage in usages:
-        stored = former.get((usage.meter_id, usage.month))
-        if stored is None:
-            new.append(usage)
-        elif stored.quantity != usage.quantity:
-            usage.pk = stored.pk
-            changed.append(usage)
-    billed = set(Usage.objects.billed().filter(pk__in=[usage.pk for usage in changed]).values_list("pk", flat=True))
+    former = {key(usage): usage for usage in Usage.objects.filter(meter__in={usage.meter_id for usage in usages})}
+    new = [usage for usage in usages if key(usage) not in former]
+    changed = [usage for usage in usages if key(usage) in former and former[key(usage)].quantity != usage.quantity]
+    stored = [former[key(usage)].pk for usage in changed]
+    billed = {key(usage) for usage in Usage.objects.billed().filter(pk__in=stored)}
     faults += [
         (usage.line_number, at(usage.line_number, _("この使用量は請求済みです。変更するには請求を訂正してください。")))
         for usage in changed
-        if usage.pk in billed
+        if key(usage) in billed
     ]
     return new, changed
+
+
+def key(usage):
+    return usage.meter_id, usage.month
 
 
 def charge(usages):
@@ -259,7 +260,11 @@ def charge(usages):
 
 
 def drop_charges(usages, today):
-    UsageCharge.objects.filter(usage__in=usages, dropped_on=None).update(dropped_on=today)
+    """The charges of the stored usages with the same meter and month count no more."""
+    for month in {usage.month for usage in usages}:
+        meters = [usage.meter_id for usage in usages if usage.month == month]
+        charges = UsageCharge.objects.filter(usage__month=month, usage__meter__in=meters, dropped_on=None)
+        charges.update(dropped_on=today)
 
 
 def describe(stretch, meter):
