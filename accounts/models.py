@@ -40,6 +40,13 @@ class OwnCompany(Scoped):
         customer_id = getattr(user, "customer_id", None)
         return self.filter(pk=customer_id) if customer_id else self.none()
 
+    def lock(self, ids):
+        """Until the transaction ends, whoever else changes contracts or bills of these companies waits, always in this order.
+
+        No key lock: other transactions may store rows that point at them meanwhile.
+        """
+        list(self.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk").values_list("pk"))
+
 
 class Customer(models.Model):
     """A company that buys; the tenant of everything else."""

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from procrastinate.contrib.django import app
 
+from accounts.models import Customer
 from billing import drafts
 from billing.models import MonthRun, Parked
 from contracts.services import add_terms
@@ -253,8 +254,7 @@ def limit_waiting():
 def work(batch, month, closed, today, fix):
     """Lock, renew, order, draft, and fix when asked."""
     limit_waiting()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM accounts_customer WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [batch])
+    Customer.objects.lock(batch)
     add_terms(batch, until=months.last_day(month))
     add_orders(batch)
     drafts.rebuild(batch, month, closed)

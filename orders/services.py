@@ -4,6 +4,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from accounts.models import Customer
 from contracts.services import add_terms, save_contract
 from portal import money, months, numbers
 from portal.models import PriceBasis, Vendor
@@ -36,6 +37,7 @@ def start_contract(contract, lines=(), *, today):
 
     Raises ValidationError.
     """
+    Customer.objects.lock([contract.customer_id])  # a close in the middle of this customer ends first
     save_contract(contract, lines, today=today)
     follow_cancellation(contract, today=today)
     add_terms([contract.customer_id], until=today)

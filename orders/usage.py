@@ -10,9 +10,10 @@ from functools import cache
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts.models import Customer
 from contracts.models import Meter
 from contracts.services import rate_of
 from orders.models import Usage, UsageCharge, UsageFile
@@ -61,7 +62,7 @@ def take_in(name, content, *, today):
         return Taken(known=before.rows, before=before, customers=list(owners.distinct()))
     rows = read(content)
     meters = find_meters(rows)
-    lock_customers({meter.customer_id for meter in meters.values()})
+    Customer.objects.lock({meter.customer_id for meter in meters.values()})
     usages, faults = match(rows, meters, today)
     new, changed = sort_out(usages, faults)
     if faults:
@@ -82,8 +83,10 @@ def take_in(name, content, *, today):
     return Taken(len(new), len(changed), len(usages) - len(new) - len(changed), customers=owners)
 
 
+@transaction.atomic
 def reprice(meter, *, today):
-    """Charge this meter's unbilled quantities again, after its prices were changed."""
+    """Charge this meter's unbilled quantities again, after its prices were changed. Raises ValidationError."""
+    Customer.objects.lock([meter.customer_id])
     unbilled = list(meter.usages.exclude(pk__in=meter.usages.billed()))
     drop_charges(unbilled, today)
     charge(unbilled)
@@ -128,10 +131,8 @@ def columns(header):
     ]
     missing = [name for name, place in zip(COLUMNS, places, strict=True) if place is None]
     if missing:
-        raise ValidationError(
-            at(1, _("列 %(missing)s がありません。見出しは %(all)s です。"))
-            % {"missing": ", ".join(missing), "all": ",".join(COLUMNS)}
-        )
+        text = _("列 %(missing)s がありません。見出しは %(all)s です。")
+        raise ValidationError(at(1, text % {"missing": ", ".join(missing), "all": ",".join(COLUMNS)}))
     return places
 
 
@@ -146,12 +147,6 @@ def find_meters(rows):
         (meter.contract.number, meter.service.code): meter
         for meter in meters.select_related("contract__customer", "service").prefetch_related("tiers")
     }
-
-
-def lock_customers(ids):
-    """A close of the same customers waits until the file is in, or the other way round."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM accounts_customer WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(ids)])
 
 
 def match(rows, meters, today):

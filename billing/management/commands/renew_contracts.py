@@ -29,6 +29,7 @@ class Command(OperatorCommand):
         for start in range(0, len(customers), BATCH):
             batch = customers[start : start + BATCH]
             with transaction.atomic():
+                Customer.objects.lock(batch)
                 terms += add_terms(batch, until=last)
                 orders += add_orders(batch)
         refresh("ANALYZE")
