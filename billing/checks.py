@@ -245,15 +245,22 @@ def check_tax(month):
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT i.number, i.rounding, l.tax_rate,
-                coalesce(sum(l.amount) FILTER (WHERE l.price_basis = 'exclusive'), 0)::bigint,
-                coalesce(sum(l.amount) FILTER (WHERE l.price_basis = 'inclusive'), 0)::bigint,
-                (SELECT t.base FROM billing_taxtotal t WHERE (t.invoice_id, t.kind, t.rate) = (i.id, l.tax_kind, l.tax_rate)),
-                (SELECT t.tax FROM billing_taxtotal t WHERE (t.invoice_id, t.kind, t.rate) = (i.id, l.tax_kind, l.tax_rate))
-            FROM billing_invoiceline l JOIN billing_invoice i ON i.id = l.invoice_id
-            WHERE i.month = %s AND i.kind <> 'imported' GROUP BY i.id, l.tax_kind, l.tax_rate ORDER BY 1
+            SELECT i.number, i.rounding, coalesce(l.tax_rate, t.rate), coalesce(l.exclusive, 0), coalesce(l.inclusive, 0),
+                t.base, t.tax
+            FROM (
+                SELECT invoice_id, tax_kind, tax_rate,
+                    sum(amount) FILTER (WHERE price_basis = 'exclusive')::bigint AS exclusive,
+                    sum(amount) FILTER (WHERE price_basis = 'inclusive')::bigint AS inclusive
+                FROM billing_invoiceline WHERE invoice_id IN (SELECT id FROM billing_invoice WHERE month = %(month)s)
+                GROUP BY 1, 2, 3
+            ) l
+            FULL JOIN (
+                SELECT * FROM billing_taxtotal WHERE invoice_id IN (SELECT id FROM billing_invoice WHERE month = %(month)s)
+            ) t ON t.invoice_id = l.invoice_id AND t.kind = l.tax_kind AND t.rate = l.tax_rate
+            JOIN billing_invoice i ON i.id = coalesce(l.invoice_id, t.invoice_id)
+            WHERE i.kind <> 'imported' ORDER BY 1
             """,
-            [month],
+            {"month": month},
         )
         rows = [
             (number, f"{rate * 100:.0f}%: {stored_base} + {stored_tax}")

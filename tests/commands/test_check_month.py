@@ -34,7 +34,7 @@ def found(today=make.IN_MAY, **options):
 
 def sql(text, *values):
     """Change what no program may change: the table's triggers look away."""
-    table = text.split()[2 if text.startswith("DELETE") else 1]
+    table = text.split()[1 if text.startswith("UPDATE") else 2]
     connection.check_constraints()
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
@@ -105,6 +105,17 @@ def it_finds_used_quantities_that_nobody_bills_and_those_that_are_missing(cast):
     list(render_waiting())
     assert not {"usage_missing", "usage_without_invoice"} & set(found())
     assert meter.usages.with_charges().get().invoice_number == "B202604-000001"
+
+
+def it_finds_a_tax_class_that_no_line_has(month, cast):
+    sql(
+        "INSERT INTO billing_taxtotal (customer_id, invoice_id, kind, rate, base, tax)"
+        " SELECT customer_id, id, 'exempt', 0, 0, 0 FROM billing_invoice WHERE customer_id = %s",
+        cast.b.pk,
+    )
+    assert "tax" not in found()  # nothing, of nothing
+    sql("UPDATE billing_taxtotal SET base = 100 WHERE kind = 'exempt' AND customer_id = %s", cast.b.pk)
+    assert "100" in found()["tax"][0][1]
 
 
 def it_warns_of_jumps(cast):
