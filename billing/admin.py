@@ -146,7 +146,7 @@ class ParkedAdmin(ReadOnly):
 
 @admin.register(Rendering)
 class RenderingAdmin(ReadOnly):
-    list_display = ["invoice", "customer", "tries", "error", "parked_at"]
+    list_display = ["invoice", "customer", "tries", "__str__", "parked_at"]
     list_filter = [("parked_at", admin.EmptyFieldListFilter)]
     list_select_related = ["invoice", "customer"]
     search_fields = ["invoice__number", "customer__number", "error"]

@@ -303,7 +303,7 @@ class InvoicePdf(models.Model):
 
 
 class Rendering(models.Model):
-    """Failed attempts at an invoice's PDF; after three it is parked until an operator looks."""
+    """Attempts at an invoice's PDF, counted as they begin; gone once it is stored, parked after three until somebody looks."""
 
     invoice = models.OneToOneField(
         Invoice, models.CASCADE, primary_key=True, related_name="rendering", db_constraint=False, verbose_name=_("請求")
@@ -319,7 +319,7 @@ class Rendering(models.Model):
         verbose_name = verbose_name_plural = _("PDF作成の失敗")
 
     def __str__(self):
-        return self.error[:80]
+        return self.error[:80] or str(_("作成中"))
 
 
 class Download(models.Model):

@@ -1,8 +1,12 @@
 """Rendering in the background: each PDF is stored with its hash and its mail in one transaction."""
 
+import faulthandler
 import hashlib
+import sys
+from contextlib import contextmanager, suppress
 
-from django.db import OperationalError, transaction
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
+from django.db.models import Case, F, When
 from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
@@ -14,15 +18,32 @@ from portal import mail, months
 from portal.tasks import retry_stalled_jobs
 
 MOST_TRIES = 3
-PEOPLE_WAIT = 5  # ahead of 100,000 renderings
+PEOPLE_WAIT = 7  # ahead of 100,000 renderings
+PATIENCE = 60  # seconds that a worker gives one invoice; a layout that never ends would hold up all others
+DIED = "作成中にプロセスが終了しました（時間切れ、メモリ不足など）"
 
 
-@app.task(name="billing.render", queue="render")
+@app.task(name="billing.render", queue="render", priority=5)  # before the notices of invoices, after credentials
 def render(invoices):
-    """Render what of these invoices (ids) has no PDF yet; those that can't be rendered don't stop the others."""
-    for invoice in Invoice.objects.without_pdf().filter(pk__in=invoices).order_by("pk"):
+    """Render what of these invoices (ids) has no PDF yet; those that can't be rendered don't stop the others.
+
+    Whoever failed before comes last, so an invoice that kills this process holds up nobody but itself.
+    """
+    waiting = Invoice.objects.without_pdf().filter(pk__in=invoices)
+    for invoice in waiting.order_by(F("rendering__tries").asc(nulls_first=True), "pk"):
         if not Rendering.objects.filter(invoice=invoice, parked_at__isnull=False).exists():
-            render_one(invoice)
+            with time_limit():
+                render_one(invoice)
+
+
+@contextmanager
+def time_limit():
+    """Ends this process if the block outlasts PATIENCE: nothing else stops C code. Whoever started it starts it again."""
+    faulthandler.dump_traceback_later(PATIENCE, exit=True, file=sys.__stderr__)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def render_one(invoice):
@@ -30,20 +51,51 @@ def render_one(invoice):
 
     A fault is written down; after three tries the invoice is parked, until `render_invoices` is run by hand.
     """
+    begin(invoice)
     try:
         store(invoice, pdf.render(invoice))
-    except OperationalError:
-        raise  # the database's trouble, not the invoice's
+    except (OperationalError, InterfaceError):  # the database's trouble, not the invoice's
+        take_back(invoice)
+        raise
     except Exception as fault:
-        note_failure(invoice, fault)
+        Rendering.objects.filter(invoice=invoice).update(error=f"{type(fault).__name__}: {fault}"[:2000])
         return False
+    except BaseException:  # somebody stops us
+        take_back(invoice)
+        raise
     return True
+
+
+@transaction.atomic
+def begin(invoice):
+    """Count the try before it starts, so that one which takes the process down with it has counted too."""
+    tried, first = Rendering.objects.select_for_update().get_or_create(
+        invoice=invoice, defaults={"customer_id": invoice.customer_id, "tries": 1}
+    )
+    if not first:
+        tried.tries += 1
+        tried.error = tried.error or DIED
+        if tried.tries >= MOST_TRIES and tried.parked_at is None:
+            tried.parked_at = timezone.now()
+        tried.save()
+
+
+def take_back(invoice):
+    """A try that was no fault of the invoice doesn't count; if the database is gone altogether, it stays counted."""
+    with suppress(Error):
+        connection.close_if_unusable_or_obsolete()
+        with transaction.atomic():
+            Rendering.objects.filter(invoice=invoice, tries=1).delete()
+            Rendering.objects.filter(invoice=invoice).update(
+                tries=F("tries") - 1, parked_at=Case(When(tries__gt=MOST_TRIES, then=F("parked_at")))
+            )
 
 
 @transaction.atomic
 def store(invoice, content):
     """The bytes, their SHA-256 and the mail that says so, in one transaction; a second writer finds it done."""
     locked = Invoice.objects.select_for_update(of=["self"], no_key=True).get(pk=invoice.pk)
+    Rendering.objects.filter(invoice=locked).delete()
     if InvoicePdf.objects.filter(invoice=locked).exists():
         return
     InvoicePdf.objects.create(
@@ -53,19 +105,7 @@ def store(invoice, content):
         sha256=hashlib.sha256(content).hexdigest(),
         size=len(content),
     )
-    Rendering.objects.filter(invoice=locked).delete()
     mail.queue("invoice_fixed", key=f"invoice_fixed:{locked.number}", customer=locked.customer, number=locked.number)
-
-
-def note_failure(invoice, fault):
-    with transaction.atomic():
-        failed, _added = Rendering.objects.select_for_update().get_or_create(
-            invoice=invoice, defaults={"customer_id": invoice.customer_id, "error": ""}
-        )
-        failed.tries += 1
-        failed.error = f"{type(fault).__name__}: {fault}"[:2000]
-        failed.parked_at = timezone.now() if failed.tries >= MOST_TRIES else None
-        failed.save()
 
 
 def render_waiting(invoices=None):
@@ -77,7 +117,7 @@ def render_waiting(invoices=None):
 
 
 @app.periodic(cron="* * * * *")
-@app.task(name="billing.sweep", queue="sweep", queueing_lock="billing.sweep")
+@app.task(name="billing.sweep", queue="sweep", queueing_lock="billing.sweep", priority=20)
 def sweep(timestamp=0):
     """Every minute: render what no task will render any more, a failed try or a dead worker having left it."""
     retry_stalled_jobs()

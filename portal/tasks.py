@@ -20,7 +20,7 @@ def deliver(mail_id):
 
 
 @app.periodic(cron="* * * * *")
-@app.task(name="portal.sweep", queue="sweep", queueing_lock="portal.sweep")
+@app.task(name="portal.sweep", queue="sweep", queueing_lock="portal.sweep", priority=20)
 def sweep(timestamp=0):
     """Every minute: put jobs of dead workers back, and send what is due (procrastinate does neither by itself)."""
     retry_stalled_jobs()

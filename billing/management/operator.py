@@ -19,8 +19,8 @@ BAR = 24
 DONE, INCOMPLETE, USAGE, CONFIGURATION, BUSY = 0, 1, 2, 3, 75
 
 
-class Stopped(Exception):
-    """SIGTERM: the batch in hand is rolled back, what was committed stays."""
+class Stopped(BaseException):
+    """SIGTERM: the batch in hand is rolled back, what was committed stays. No `except Exception` takes it for a fault."""
 
 
 class OperatorCommand(BaseCommand):

@@ -27,6 +27,8 @@ from portal.supervisor import Children, Signals
 PREDECESSOR_PATIENCE = 10.0  # a killed demo's children need a moment to end
 WEB_PATIENCE = 60.0
 PAUSE = 0.1
+WORKER = "ワーカー"
+MOST_DEATHS = 3  # within a minute
 SIGN_IN = """
 {url}/
 
@@ -53,6 +55,7 @@ class Command(BaseCommand):
     def handle(self, *args, **options):
         if settings.DATABASE_URL and not settings.SECRET_KEY_GIVEN:
             raise CommandError("DATABASE_URL を使うときは SECRET_KEY も設定してください。", returncode=CONFIGURATION)
+        self.deaths = []
         self.signals = Signals()
         self.signals.listen()
         settings.DATA.mkdir(parents=True, exist_ok=True)
@@ -107,7 +110,7 @@ class Command(BaseCommand):
         self.say("ワーカーを起動しています")
         if settings.EMBEDDED:
             take_back_jobs()
-        self.children.start("ワーカー", [sys.executable, "manage.py", "procrastinate", "worker"])
+        self.start_worker()
         self.await_pdfs()
         self.say("Webサーバを起動しています")
         self.children.start("Webサーバ", [
@@ -150,8 +153,20 @@ class Command(BaseCommand):
         time.sleep(PAUSE)
         self.check_signals()
 
+    def start_worker(self):
+        self.children.start(WORKER, [sys.executable, "manage.py", "procrastinate", "worker"])
+
     def check_children(self):
-        if name := self.children.dead():
+        """A worker that died is started again, unless it dies time and again; without its web the demo ends."""
+        name = self.children.dead()
+        if name == WORKER:
+            now = time.monotonic()
+            self.deaths = [at for at in self.deaths if now - at < 60] + [now]
+            if len(self.deaths) < MOST_DEATHS:
+                self.say("ワーカーが終了したため、もう一度起動します")
+                self.start_worker()
+                return
+        if name:
             raise CommandError(f"{name}が終了したため、停止します。", returncode=INCOMPLETE)
 
     def await_pdfs(self):
