@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
 from datetime import date
 
+import psycopg
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, OperationalError, connection, connections, transaction
 from django.db.models import F
@@ -26,6 +27,8 @@ A_TASK = 15
 PATIENCE = "10s"  # with whoever holds a customer's row
 LOCK = 20160501  # any number of our own; one for all months, so that two months can't be closed at once either
 NEVER = date(1, 1, 1)
+DEADLOCK = "40P01"
+SERVER_TROUBLE = ("53", "58")  # classes of SQLSTATE: disk or memory is full, the system failed
 WRITTEN = [
     "contracts_term",
     "orders_order",
@@ -44,6 +47,10 @@ class Refused(Exception):
     """This month can't be run; the text says why and what to do."""
 
 
+class Lost(Busy):
+    """The lock of month runs is gone in the middle of a run, so another one may have begun."""
+
+
 class Undo(Exception):
     """Ends a dry run."""
 
@@ -52,7 +59,7 @@ class Undo(Exception):
 def alone():
     """Hold the lock of month runs on a connection of its own, so that a rolled-back batch doesn't lose it.
 
-    Raises Busy if somebody else holds it.
+    Yields a function that raises Lost once that connection is gone. Raises Busy if somebody else holds the lock.
     """
     lock = connections.create_connection("default")
     try:
@@ -60,9 +67,17 @@ def alone():
             cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
             if not cursor.fetchone()[0]:
                 raise Busy(_("別の月次処理が実行中です。終わってからもう一度実行してください。"))
-        yield
+        yield lambda: check_held(lock.connection)
     finally:
         lock.close()
+
+
+def check_held(lock):
+    """`lock` is psycopg's connection itself: batches side by side may ask from any thread."""
+    try:
+        lock.execute("SELECT 1")
+    except psycopg.Error:
+        raise Lost(_("月次処理のロックを失ったため停止しました。もう一度実行してください。")) from None
 
 
 def last_closed():
@@ -90,18 +105,32 @@ def check_closable(month, today):
 
 
 def run(
-    month, *, kind, today, numbers=None, retry_failed=False, dry_run=False, jobs=1, progress=lambda done, total: None
+    month,
+    *,
+    kind,
+    today,
+    numbers=None,
+    retry_failed=False,
+    dry_run=False,
+    jobs=1,
+    progress=lambda done, total: None,
+    check_lock=lambda: None,
 ):
     """Draft (`MonthRun.Kind.OPEN`) or fix (`CLOSE`) the month for all customers, or those given; returns the MonthRun.
 
     What is done already stays as it is, so a run can be repeated after anything. A dry run does the same, by one job, and
-    rolls all of it back. `jobs` batches at a time; `progress` is told how many customers are through. Raises Refused.
+    rolls all of it back. `jobs` batches at a time, each after `check_lock`; `progress` is told how many customers are through. Raises Refused.
     """
     fix = kind == MonthRun.Kind.CLOSE
     if fix:
         check_closable(month, today)
     whole = numbers is None and not retry_failed
     made = MonthRun(month=month, kind=kind, as_of=today)
+
+    def act(batch):
+        check_lock()
+        attempt(batch, month, closed, today, fix)
+
     try:
         with transaction.atomic() if dry_run else nullcontext():
             if fix or whole:
@@ -111,10 +140,7 @@ def run(
             todo = customers_to_run(month, numbers, retry_failed)
             batches = [todo[start : start + BATCH] for start in range(0, len(todo), BATCH)]
             through = 0
-            for place, size in enumerate(
-                side_by_side(batches, 1 if dry_run else jobs, lambda batch: attempt(batch, month, closed, today, fix)),
-                1,
-            ):
+            for place, size in enumerate(side_by_side(batches, 1 if dry_run else jobs, act), 1):
                 through += size
                 progress(through, len(todo))
                 if place & (place - 1) == 0:  # after 1, 2, 4, 8 … batches: tables that grow make old plans wrong
@@ -134,7 +160,7 @@ def run(
     return made
 
 
-def retry_parked(today, numbers=None):
+def retry_parked(today, numbers=None, check_lock=lambda: None):
     """Close again what is parked in months that were run, of these customers or of all, earlier months first.
 
     Returns the numbers of the customers that this concerned.
@@ -144,16 +170,23 @@ def retry_parked(today, numbers=None):
         parked = parked.filter(customer__number__in=numbers)
     found = list(parked.order_by("month").values_list("month", "customer__number"))
     for month in dict.fromkeys(month for month, _number in found):
-        run(month, kind=MonthRun.Kind.CLOSE, today=today, numbers=numbers, retry_failed=True)
+        run(
+            month,
+            kind=MonthRun.Kind.CLOSE,
+            today=today,
+            numbers=numbers,
+            retry_failed=True,
+            check_lock=check_lock,
+        )
     return sorted({number for _month, number in found})
 
 
-def draft_open_months(today, numbers=None, tell=lambda made: None):
+def draft_open_months(today, numbers=None, tell=lambda made: None, check_lock=lambda: None):
     """Draft every month from the one after the last close to the running one; returns how many stay parked."""
     first = Vendor.objects.values_list("first_month", flat=True).get()
     parked = 0
     for month in months.months_between(max(first, months.add_months(last_closed(), 1)), months.month_of(today)):
-        made = run(month, kind=MonthRun.Kind.OPEN, today=today, numbers=numbers)
+        made = run(month, kind=MonthRun.Kind.OPEN, today=today, numbers=numbers, check_lock=check_lock)
         parked += made.parked
         tell(made)
     return parked
@@ -216,16 +249,22 @@ def park_followers(month):
         )
 
 
-def attempt(batch, month, closed, today, fix):
-    """One transaction for the batch; if it fails, its halves, down to the one customer that is parked with its error."""
+def attempt(batch, month, closed, today, fix, tries=3):
+    """One transaction for the batch; if it fails, its halves, down to the one customer that is parked with its error.
+
+    A deadlock is nobody's fault and is tried again; a full disk isn't the customers' either, and ends the run.
+    """
     try:
         with transaction.atomic():
             work(batch, month, closed, today, fix)
             connection.check_constraints()
     except (ValidationError, DatabaseError, ValueError, ArithmeticError) as error:
-        if isinstance(error, DatabaseError) and not connection.is_usable():
+        state = getattr(error.__cause__, "sqlstate", None) or ""
+        if isinstance(error, DatabaseError) and (state[:2] in SERVER_TROUBLE or not connection.is_usable()):
             raise
-        if len(batch) > 1:
+        if state == DEADLOCK and tries > 1:
+            attempt(batch, month, closed, today, fix, tries - 1)
+        elif len(batch) > 1:
             middle = len(batch) // 2
             attempt(batch[:middle], month, closed, today, fix)
             attempt(batch[middle:], month, closed, today, fix)

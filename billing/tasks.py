@@ -11,6 +11,7 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.exceptions import ConnectorException
 
 from billing import close, pdf
 from billing.models import Invoice, InvoicePdf, Rendering
@@ -54,7 +55,7 @@ def render_one(invoice):
     begin(invoice)
     try:
         store(invoice, pdf.render(invoice))
-    except (OperationalError, InterfaceError):  # the database's trouble, not the invoice's
+    except (OperationalError, InterfaceError, ConnectorException):  # the database's trouble, not the invoice's
         take_back(invoice)
         raise
     except Exception as fault:
@@ -150,6 +151,6 @@ def follow_up(*customers):
     retry=RetryStrategy(max_attempts=20, wait=30, retry_exceptions=[close.Busy]),
 )
 def catch_up(numbers):
-    with close.alone():
-        tried = close.retry_parked(months.today(), numbers)
-        close.draft_open_months(months.today(), numbers or tried)
+    with close.alone() as check_lock:
+        tried = close.retry_parked(months.today(), numbers, check_lock=check_lock)
+        close.draft_open_months(months.today(), numbers or tried, check_lock=check_lock)

@@ -186,6 +186,19 @@ class Server:
                 raise
             self.held = hold
 
+    def start_again(self):
+        """Start the server that this process holds, if it has died. Returns whether it had, and runs now."""
+        if self.held is None or self.alive():
+            return False
+        with open(self.beside(".lock"), "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                if not self.alive():  # another process may have been first
+                    self._start()
+            except Unavailable:
+                return False
+        return True
+
     def release(self):
         """Let go of the server; if nobody else uses it, stop it now and wait until it and its watcher are gone."""
         if self.held is None:

@@ -14,10 +14,17 @@ from portal.schema import ROLE
 OWNER_PATHS = ("/login/", "/password/reset/", "/healthz", "/admin/")
 
 
+# What somebody at a screen waits for, in seconds: a statement, and a connection. Batch commands have no such limit.
+STATEMENT, CONNECT = 4, 2
+
+
 def connect_as_web():
-    """Make every connection of this process begin as `portal_web`; the web calls it before its first query."""
-    options = connections.settings["default"]["OPTIONS"]
-    options["options"] = f"{options.get('options', '')} -c role={ROLE}".strip()
+    """Make every connection of this process begin as `portal_web`, and impatient; the web calls it before its first query."""
+    database = connections.settings["default"]
+    options = database["OPTIONS"]
+    given = f"{options.get('options', '')} -c role={ROLE} -c statement_timeout={STATEMENT}s"
+    database["OPTIONS"] = {"connect_timeout": CONNECT, **options, "options": given.strip()}
+    database["PATIENCE"] = STATEMENT
 
 
 def take(role, customer_id=None):

@@ -104,7 +104,7 @@ def database(url):
     given = conninfo_to_dict(url)
     known = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     settings = {name: given.pop(key, "") for name, key in known.items()}
-    return {"ENGINE": "django.db.backends.postgresql", **settings, "OPTIONS": given}
+    return {"ENGINE": "portal.db", **settings, "OPTIONS": given}
 
 
 EMBEDDED = None if DATABASE_URL else Server(DATA / "pg")

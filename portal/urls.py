@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 from portal import views
 
+handler500 = views.server_error
 to_login = login_not_required(RedirectView.as_view(pattern_name="login", query_string=True))
 
 urlpatterns = [

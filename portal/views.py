@@ -1,11 +1,14 @@
 """Home, よくある質問, お問い合わせ, health, and what every page's frame shows."""
 
+import sys
+
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -39,6 +42,12 @@ def healthz(request):
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return HttpResponse("ok\n", content_type="text/plain")
+
+
+def server_error(request):
+    """The page of a fault; while the database doesn't answer it is 503, so that proxies and people try again."""
+    away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    return HttpResponse(render_to_string("500.html"), status=503 if away else 500)
 
 
 @require_safe

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connection
+from django.db import Error, connection
+from procrastinate.exceptions import ConnectorException
 
 from billing.close import Busy, Refused
 from billing.models import Parked
@@ -42,7 +43,8 @@ class OperatorCommand(BaseCommand):
             raise CommandError(str(busy), returncode=BUSY) from None
         except ValidationError as invalid:
             raise CommandError(" ".join(invalid.messages), returncode=USAGE) from None
-        except DatabaseError as error:
+        except (Error, ConnectorException) as error:
+            error = error.__cause__ if isinstance(error, ConnectorException) and error.__cause__ else error
             raise CommandError(
                 f"データベースのエラーです: {str(error).strip().splitlines()[0]}", returncode=CONFIGURATION
             ) from None

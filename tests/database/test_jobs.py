@@ -1,9 +1,12 @@
 """`close_month --jobs N`: batches side by side end in the same month as one after the other."""
 
+import threading
+import time
+
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
-from django.db import connections
+from django.db import OperationalError, connections
 
 from accounts.models import Customer
 from billing import close
@@ -92,4 +95,53 @@ def it_parks_a_customer_whose_row_somebody_holds_and_closes_the_others(many, mon
     finally:
         holder.close()
     call_command("close_month", "2026-04", "--retry-failed")
+    assert Invoice.objects.filter(state="fixed").count() == 30
+
+
+@pytest.mark.parametrize("size", [1, 30])
+def it_tries_again_after_a_deadlock(many, monkeypatch, size):
+    """Somebody locks the numbers first and a customer then, the close the other way round (F15); it is the victim."""
+    monkeypatch.setattr(close, "BATCH", size)
+    victims = []
+    original = close.work
+
+    def work(*given):
+        try:
+            original(*given)
+        except OperationalError as error:
+            victims.append(error.__cause__.sqlstate)
+            raise
+
+    monkeypatch.setattr(close, "work", work)
+    other = connections.create_connection("default")
+    other.inc_thread_sharing()
+    other.set_autocommit(False)
+    with other.cursor() as cursor:
+        cursor.execute("SET deadlock_timeout = '1h'")  # so that the close finds the deadlock, and gives way
+        cursor.execute("LOCK TABLE portal_counter IN EXCLUSIVE MODE")
+
+    def cross():
+        with connections.create_connection("default").cursor() as watcher:
+            for _each in range(200):
+                watcher.execute(
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+                )
+                if watcher.fetchone()[0]:
+                    break
+                time.sleep(0.05)
+            watcher.connection.close()
+        with other.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM accounts_customer WHERE number = 'C0000001' FOR UPDATE")
+        other.rollback()
+
+    crossing = threading.Thread(target=cross)
+    crossing.start()
+    try:
+        call_command("close_month", "2026-04")
+    finally:
+        crossing.join()
+        other.close()
+    assert victims == ["40P01"]
+    assert not Parked.objects.exists()
     assert Invoice.objects.filter(state="fixed").count() == 30

@@ -27,7 +27,7 @@ class Command(OperatorCommand):
         silent = options["json"]
         if options["jobs"] < 1:
             raise close.Refused("--jobs には1以上を指定してください。")
-        with close.alone():
+        with close.alone() as check_lock:
             made = close.run(
                 given,
                 kind=MonthRun.Kind.CLOSE,
@@ -36,6 +36,7 @@ class Command(OperatorCommand):
                 retry_failed=options["retry_failed"],
                 dry_run=options["dry_run"],
                 jobs=options["jobs"],
+                check_lock=check_lock,
                 progress=(lambda done, total: None) if silent else self.progress(given),
             )
         failed = Rendering.objects.filter(invoice__month=given, parked_at__isnull=False)

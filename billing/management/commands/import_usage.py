@@ -28,13 +28,13 @@ class Command(OperatorCommand):
             content = path.read_bytes()
         except OSError as error:
             raise close.Refused(f"{path} を読めません: {error.strerror}") from None
-        with close.alone():
+        with close.alone() as check_lock:
             try:
                 taken = usage.take_in(path.name, content, today=months.today())
             except ValidationError as invalid:
                 self.reject(path.name, invalid.messages, options["json"])
                 return USAGE
-            parked = close.draft_open_months(months.today(), numbers=taken.customers)
+            parked = close.draft_open_months(months.today(), numbers=taken.customers, check_lock=check_lock)
         self.report(path.name, taken, options["json"])
         return INCOMPLETE if parked else None
 

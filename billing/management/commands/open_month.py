@@ -15,15 +15,15 @@ class Command(OperatorCommand):
     def work(self, **options):
         need_vendor()
         today = months.today()
-        with close.alone():
+        with close.alone() as check_lock:
             if options["month"]:
                 given = month(options["month"])
                 if given > months.month_of(today):
                     raise close.Refused(f"{months.format_month(given)} はまだ始まっていません。")
-                made = close.run(given, kind=MonthRun.Kind.OPEN, today=today)
+                made = close.run(given, kind=MonthRun.Kind.OPEN, today=today, check_lock=check_lock)
                 self.tell(made)
                 return INCOMPLETE if made.parked else None
-            return INCOMPLETE if close.draft_open_months(today, tell=self.tell) else None
+            return INCOMPLETE if close.draft_open_months(today, tell=self.tell, check_lock=check_lock) else None
 
     def tell(self, made):
         self.say(f"{months.format_month(made.month)}: 見込を更新しました（保留 {made.parked} 件）")

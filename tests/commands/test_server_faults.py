@@ -1,0 +1,291 @@
+"""PostgreSQL stopped, stalled or full in the middle: commands say so in one line and go on later, the web answers again."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from itertools import count
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from bench.faults import STATE
+from portal import embedded
+from tests import processes
+
+MONTH = "2026-04"
+MAKE = """
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+from tests import make
+make.make_vendor()
+for number in range(1, 7):
+    customer = make.make_customer(f"C{number:07}", address="東京都")
+    make.make_user(customer, f"user{number}@example.com", is_recipient=True, is_manager=True)
+    make.make_contract(customer, (1000 * number, 2), (999,))
+"""
+IN_PAIRS = "from billing import close; close.BATCH = 2"
+names = count()
+
+
+class Portal:
+    """A database of its own on a server of its own, that a test may stop."""
+
+    def __init__(self, server, name):
+        self.server, self.name = server, name
+
+    def environment(self):
+        url = make_conninfo(host=str(self.server.socket_dir()), user="portal", dbname=self.name)
+        return {"DATABASE_URL": url, "SECRET_KEY": "only-for-tests", "PORTAL_DATA_DIR": str(self.server.data.parent)}
+
+    def connect(self):
+        return psycopg.connect(self.environment()["DATABASE_URL"], autocommit=True)
+
+    def ask(self, sql):
+        with self.connect() as connection:
+            cursor = connection.execute(sql)
+            return cursor.fetchone()[0] if cursor.description else None
+
+    def state(self):
+        with self.connect() as connection:
+            return {
+                name: sorted(row[0] for row in connection.execute(f"SELECT row_to_json(x)::text FROM ({sql}) x"))
+                for name, sql in STATE.items()
+            }
+
+    def start(self, *arguments, patch=IN_PAIRS):
+        return processes.start(*arguments, patch=patch, **self.environment())
+
+    def run(self, *arguments, patch=IN_PAIRS):
+        return processes.finish(self.start(*arguments, patch=patch))
+
+    def waits_for_lock(self):
+        return self.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+    def stop(self):
+        self.server._run(embedded.binaries() / "pg_ctl", "-w", "-m", "immediate", "-D", self.server.data, "stop")
+
+    def signal_all(self, number):
+        parent = int((self.server.data / "postmaster.pid").read_text().splitlines()[0])
+        children = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True, check=True).stdout
+        for process in [parent, *map(int, children.split())]:
+            os.kill(process, number)
+
+    @contextlib.contextmanager
+    def hold_third_customer(self):
+        """In batches of two the first is through when the run comes to wait here."""
+        with self.connect() as connection, connection.transaction():
+            connection.execute("SELECT 1 FROM accounts_customer WHERE number = 'C0000003' FOR UPDATE")
+            yield connection
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = embedded.Server(tmp_path_factory.mktemp("server") / "pg", fast=True)
+    server.ensure()
+    done = Portal(server, "portal").run("check", patch=MAKE)
+    assert done[0] == 0, done
+    yield server
+    server.start_again()
+    server.release()
+
+
+def copy(server):
+    server.start_again()
+    made = Portal(server, f"copy{next(names)}")
+    Portal(server, "postgres").ask(f"CREATE DATABASE {made.name} TEMPLATE portal")
+    return made
+
+
+@pytest.fixture
+def portal(server):
+    """Six customers whose April waits for its close."""
+    return copy(server)
+
+
+@pytest.fixture(scope="module")
+def golden(server):
+    """What an undisturbed close leaves."""
+    made = copy(server)
+    assert made.run("close_month", MONTH)[0] == 0
+    return made.state()
+
+
+def fixed(portal):
+    return portal.ask("SELECT count(*) FROM billing_invoice WHERE state = 'fixed'")
+
+
+def is_one_line(text):
+    return text.count("\n") == 1 and "Traceback" not in text
+
+
+def it_ends_with_one_line_when_the_server_stops_and_goes_on_when_run_again(golden, portal):
+    with contextlib.suppress(psycopg.OperationalError), portal.hold_third_customer():
+        running = portal.start("close_month", MONTH)
+        processes.wait_until(portal.waits_for_lock)
+        portal.stop()
+    code, _said, complained = processes.finish(running)
+    assert code == 3
+    assert is_one_line(complained), complained
+    code, _said, complained = portal.run("close_month", MONTH)
+    assert code == 3
+    assert is_one_line(complained), complained
+
+    assert portal.server.start_again()
+    assert fixed(portal) == 2
+    code, _said, complained = portal.run("close_month", MONTH)
+    assert (code, complained) == (0, "")
+    assert portal.state() == golden
+
+
+def it_waits_while_the_server_stalls_and_ends_the_same(golden, portal):
+    with portal.hold_third_customer():
+        running = portal.start("close_month", MONTH)
+        processes.wait_until(portal.waits_for_lock)
+        portal.signal_all(signal.SIGSTOP)
+        time.sleep(1)
+        portal.signal_all(signal.SIGCONT)
+    code, _said, complained = processes.finish(running)
+    assert (code, complained) == (0, "")
+    assert portal.state() == golden
+
+
+def it_stops_before_the_next_batch_when_its_lock_is_lost(golden, portal):
+    """Only the connection that holds the lock of month runs is killed; the one that works lives on (F7)."""
+    with portal.hold_third_customer():
+        running = portal.start("close_month", MONTH)
+        processes.wait_until(portal.waits_for_lock)
+        assert portal.ask("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+    code, _said, complained = processes.finish(running)
+    assert code == 75
+    assert is_one_line(complained), complained
+    assert fixed(portal) == 4
+    assert portal.run("close_month", MONTH)[0] == 0
+    assert portal.state() == golden
+
+
+@pytest.fixture
+def small_disk(portal):
+    """Lines and PDFs lie on a disk of 3 MB; yields a file on it that fills it up when it is written."""
+    folder = portal.server.data.parent / "small"
+    folder.mkdir(exist_ok=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mount isn't permitted here")
+    try:
+        portal.server._give(folder)
+        portal.ask(f"CREATE TABLESPACE small LOCATION '{folder}'")
+        for table in ("billing_invoiceline", "billing_invoicepdf"):
+            portal.ask(f"ALTER TABLE {table} SET TABLESPACE small")
+        yield folder / "filler"
+        Portal(portal.server, "postgres").ask(f"DROP DATABASE {portal.name} WITH (FORCE)")
+        Portal(portal.server, "postgres").ask("DROP TABLESPACE small")
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def fill(file):
+    with contextlib.suppress(OSError), open(file, "wb", buffering=0) as filler:
+        while filler.write(bytes(4096)):
+            pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="only root mounts a small disk")
+def it_writes_nothing_half_while_the_disk_is_full_and_goes_on_with_space(golden, portal, small_disk):
+    fill(small_disk)
+    code, _said, complained = portal.run("close_month", MONTH)
+    assert code == 3
+    assert is_one_line(complained), complained
+    assert "No space left" in complained
+    assert portal.ask("SELECT count(*) FROM billing_invoice") == 0
+    assert portal.ask("SELECT count(*) FROM billing_parked") == 0
+
+    small_disk.unlink()
+    assert portal.run("close_month", MONTH)[0] == 0
+    assert portal.state() == golden
+
+    fill(small_disk)
+    code, _said, complained = portal.run("render_invoices")
+    assert code == 3
+    assert is_one_line(complained), complained
+    assert portal.ask("SELECT count(*) FROM billing_invoicepdf") == 0
+    assert portal.ask("SELECT count(*) FROM portal_mail") == 0
+    assert portal.ask("SELECT count(*) FROM billing_rendering") == 0
+
+    small_disk.unlink()
+    assert portal.run("render_invoices")[0] == 0
+    assert portal.ask("SELECT count(*) FROM billing_invoicepdf") == 6
+
+
+@contextlib.contextmanager
+def web(portal):
+    """gunicorn as in production; yields a function that says with which status it answers."""
+    if not (portal.server.data.parent / "static").exists():  # the error page names files by their hash
+        assert portal.run("collectstatic", "--no-input", "--ignore", "fonts", "--verbosity", "0")[0] == 0
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
+    serving = subprocess.Popen(
+        [*command, "--threads", "4", "--no-control-socket", "--log-level", "critical"],
+        cwd=processes.ROOT,
+        env={"PATH": os.environ["PATH"], "PORT": str(port), **portal.environment()},
+        stderr=subprocess.DEVNULL,
+    )
+
+    def ask():
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=30) as answer:
+                return answer.status
+        except urllib.error.HTTPError as answer:
+            return answer.code if "エラーが発生しました" in answer.read().decode() else "not our page"
+        except OSError:
+            return None
+
+    try:
+        processes.wait_until(lambda: ask() == 200)
+        yield ask
+    finally:
+        serving.kill()
+        serving.wait()
+
+
+def it_serves_an_error_page_while_the_server_is_away_and_pages_afterwards(portal):
+    with web(portal) as ask:
+        portal.stop()
+        assert [ask(), ask()] == [503, 503]
+        assert portal.server.start_again()
+        assert [ask(), ask(), ask()] == [200, 200, 200]
+        portal.stop()
+        portal.server.start_again()
+        assert ask() == 200
+
+
+def it_answers_503_within_seconds_while_the_server_stalls(portal):
+    with web(portal) as ask:
+        portal.signal_all(signal.SIGSTOP)
+        try:
+            begun = time.monotonic()
+            assert [ask(), ask()] == [503, 503]
+            assert time.monotonic() - begun < 20
+        finally:
+            portal.signal_all(signal.SIGCONT)
+        assert ask() == 200
+
+
+def it_starts_the_embedded_server_again_that_was_killed(portal):
+    """Without DATABASE_URL nobody else would: whoever needs a connection next starts it."""
+    server = embedded.Server(portal.server.data)
+    server.ensure()
+    os.kill(int((server.data / "postmaster.pid").read_text().splitlines()[0]), signal.SIGKILL)
+    processes.wait_until(lambda: not server.alive())
+    assert server.start_again()
+    assert not server.start_again()
+    assert portal.ask("SELECT 1") == 1
+    server.release()
