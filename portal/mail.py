@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import suppress
 from datetime import timedelta
 from email.header import Header
 from email.utils import parseaddr
@@ -11,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage, SafeMIMEText
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db import transaction
+from django.db import Error, connection, transaction
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from procrastinate.contrib.django import app
@@ -22,8 +23,10 @@ logger = logging.getLogger(__name__)
 
 # A claim on a mail lasts this long; what a killed process left in 「送信中」 is tried again with the same Message-ID.
 CLAIM = timedelta(minutes=10)
+LOCKS = 20160502  # any number of our own; the mail's id is the other half of its lock's key
 PAUSES = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 60)]
 MOST_TRIES = 72
+OPEN = [Mail.State.WAITING, Mail.State.SENDING]
 TO_DESK = {"inquiry"}
 TO_RECIPIENT = {"invoice_fixed"}
 # What must not be stored is made while the mail is written; a second try makes it anew.
@@ -82,13 +85,27 @@ def defer(mail):
 
 
 def deliver(mail_id):
+    """Send one mail that is due, unless somebody is at it right now.
+
+    PostgreSQL knows who is: the lock ends with its holder, whatever clocks say that jump or differ between machines.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCKS, mail_id % 2**31])
+        if not cursor.fetchone()[0]:
+            return
+    try:
+        claim_and_send(mail_id)
+    finally:
+        with suppress(Error), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCKS, mail_id % 2**31])
+
+
+def claim_and_send(mail_id):
     """Claim one mail that is due, send it, and write down how that went. Commits around the talk with SMTP."""
     now = timezone.now()
     with transaction.atomic():
         mail = (
-            Mail.objects.select_for_update(skip_locked=True)
-            .filter(pk=mail_id, state__in=[Mail.State.WAITING, Mail.State.SENDING], due_at__lte=now)
-            .first()
+            Mail.objects.select_for_update(skip_locked=True).filter(pk=mail_id, state__in=OPEN, due_at__lte=now).first()
         )
         if mail is None:
             return
@@ -133,6 +150,12 @@ def send_again(mail):
     """Let a mail go out once more, whatever became of it; its words and secrets are made anew."""
     keep(mail, state=Mail.State.WAITING, due_at=timezone.now(), tries=0, error="")
     defer(mail)
+
+
+def withhold(before):
+    """Don't send the notices made before that moment: after a restore nobody knows which of them went out. Returns how many."""
+    notices = Mail.objects.filter(kind__in=TO_RECIPIENT, state__in=OPEN, created_at__lt=before)
+    return notices.update(state=Mail.State.FAILED, error="復元前に作成されたため送信しませんでした")
 
 
 def keep(mail, **changes):

@@ -2,10 +2,12 @@
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
-from django.db import connection
-from django.db.models import Case, When
+from django.db.models import BigIntegerField
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 from django.utils import timezone
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from portal import mail
 from portal.models import Mail
@@ -22,9 +24,18 @@ def deliver(mail_id):
 @app.periodic(cron="* * * * *")
 @app.task(name="portal.sweep", queue="sweep", queueing_lock="portal.sweep", priority=20)
 def sweep(timestamp=0):
-    """Every minute: put jobs of dead workers back, and send what is due (procrastinate does neither by itself)."""
+    """Every minute: put jobs of dead workers back, and give a new job to what is due without one (a try that failed).
+
+    Each mail stays a job of its own: while a slow server takes them one by one, what is urgent goes in between.
+    """
     retry_stalled_jobs()
-    send_due()
+    for each in without_job(Mail.objects.filter(state__in=mail.OPEN, due_at__lte=timezone.now()))[:500]:
+        mail.defer(each)
+
+
+def without_job(mails):
+    jobs = ProcrastinateJob.objects.filter(task_name="portal.deliver", status__in=["todo", "doing"])
+    return mails.exclude(pk__in=jobs.values(mail_id=Cast(KT("args__mail_id"), BigIntegerField()))).order_by("due_at")
 
 
 def retry_stalled_jobs():
@@ -32,22 +43,10 @@ def retry_stalled_jobs():
         async_to_sync(app.job_manager.retry_job)(job)
 
 
-def send_due(limit=None):
-    """Send mails that are due, those about credentials first, then the oldest. Returns how many were tried.
-
-    At most `limit`, or what MAIL_PER_MINUTE allows: one process at a time does this, once a minute.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-        if not cursor.fetchone()[0]:
-            return 0
-        try:
-            due = Mail.objects.filter(
-                state__in=[Mail.State.WAITING, Mail.State.SENDING], due_at__lte=timezone.now()
-            ).order_by(Case(When(kind__in=mail.TO_RECIPIENT, then=1), default=0), "due_at")
-            ids = list(due.values_list("pk", flat=True)[: limit or settings.MAIL_PER_MINUTE or A_MINUTE])
-            for mail_id in ids:
-                deliver.func(mail_id)
-            return len(ids)
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+def send_due(limit=500):
+    """Send up to `limit` mails that are due, oldest first. Returns how many were tried."""
+    due = Mail.objects.filter(state__in=mail.OPEN, due_at__lte=timezone.now()).order_by("due_at")
+    ids = list(due.values_list("pk", flat=True)[:limit])
+    for mail_id in ids:
+        deliver.func(mail_id)
+    return len(ids)

@@ -1,11 +1,7 @@
 """Mail over real SMTP (aiosmtpd with scripted faults): nothing is lost, nothing goes twice, a bad address stops nobody."""
 
-import contextlib
-import time
-
 import pytest
 import time_machine
-from aiosmtpd.controller import Controller
 from django.core.management import call_command
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -17,40 +13,6 @@ from portal.tasks import send_due
 from tests import make
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
-
-class Sink:
-    """Keeps what arrives; `script` maps an address to what RCPT answers, `data` to what DATA answers."""
-
-    def __init__(self):
-        self.taken, self.script, self.data, self.pause = [], {}, {}, 0
-
-    async def handle_RCPT(self, server, session, envelope, address, options):
-        if address in self.script:
-            return self.script[address]
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server, session, envelope):
-        time.sleep(self.pause)
-        self.taken.append((envelope.rcpt_tos[0], envelope.content.decode()))
-        answer = self.data.get(envelope.rcpt_tos[0], "250 OK")
-        if answer == "reset":
-            server.transport.abort()
-        return answer if answer != "reset" else "250 OK"
-
-
-@pytest.fixture
-def sink(settings):
-    handler = Sink()
-    controller = Controller(handler, hostname="127.0.0.1", port=0)
-    with contextlib.suppress(Exception):
-        controller.start()
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = controller.server.sockets[0].getsockname()
-    settings.EMAIL_TIMEOUT = 2
-    yield handler
-    controller.stop()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from tests import make, processes
 @pytest.fixture
 def closed(transactional_db):
     """A closed month of two customers; the first one's invoice is the poison."""
+    processes.empty_queue()
     cast = make.cast()
     make.close_month()
     return cast

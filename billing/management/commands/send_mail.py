@@ -1,6 +1,12 @@
 """Sends, here and now, the mails that are due."""
 
+from datetime import datetime
+
+from django.utils import timezone
+
+from billing.close import Refused
 from billing.management.operator import INCOMPLETE, OperatorCommand
+from portal import mail
 from portal.models import Mail
 from portal.tasks import send_due
 
@@ -8,8 +14,27 @@ from portal.tasks import send_due
 class Command(OperatorCommand):
     help = "送信待ちのメールを送ります。"
 
+    def add_arguments(self, parser):
+        parser.add_argument(
+            "--no-mail-before",
+            metavar="2026-05-08T10:00",
+            help="これより前に作られた請求のお知らせは送りません（バックアップから復元した後に使います）",
+        )
+
     def work(self, **options):
+        if options["no_mail_before"]:
+            withheld = mail.withhold(moment(options["no_mail_before"]))
+            self.say(f"請求のお知らせ {withheld} 件を送信不可にしました（管理画面から送り直せます）")
         tried = send_due()
         failed = Mail.objects.filter(state=Mail.State.FAILED).count()
         self.say(f"メール {tried} 件を処理しました（送信不可 {failed} 件）")
         return INCOMPLETE if failed else None
+
+
+def moment(text):
+    """A date and time typed by a person, of Japan unless it says otherwise. Raises Refused."""
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused(f"日時は YYYY-MM-DDTHH:MM の形で指定してください（例 2026-05-08T10:00）: {text}") from None
+    return timezone.make_aware(given) if timezone.is_naive(given) else given

@@ -1,0 +1,50 @@
+"""Django's `migrate`, except that it doesn't begin while a month run is active, and waits for no lock longer than 5 seconds.
+
+A table's change that waits behind somebody's transaction makes everybody else wait behind it.
+"""
+
+from contextlib import contextmanager, suppress
+
+from django.core.management.base import CommandError
+from django.core.management.commands import migrate
+from django.db import Error, OperationalError, connections
+from django.db.migrations.executor import MigrationExecutor
+
+from billing import close
+from billing.management.operator import BUSY, CONFIGURATION
+
+PATIENCE = "5s"
+
+
+class Command(migrate.Command):
+    def handle(self, *args, **options):
+        try:
+            if options["plan"] or options["check_unapplied"] or not changes_something(options):
+                return super().handle(*args, **options)
+            with close.alone(), short_waits(connections[options["database"]]):
+                return super().handle(*args, **options)
+        except close.Busy as busy:
+            raise CommandError(str(busy), returncode=BUSY) from None
+        except OperationalError as error:
+            raise CommandError(
+                f"データベースのエラーです: {str(error).strip().splitlines()[0]}", returncode=CONFIGURATION
+            ) from None
+
+
+def changes_something(options):
+    """Whether there is something to apply; a demo or a web that starts beside a run has nothing, and may go on."""
+    if options["app_label"]:
+        return True
+    executor = MigrationExecutor(connections[options["database"]])
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+@contextmanager
+def short_waits(connection):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [PATIENCE])
+    try:
+        yield
+    finally:
+        with suppress(Error), connection.cursor() as cursor:
+            cursor.execute("RESET lock_timeout")
