@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from itertools import count
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -32,6 +33,19 @@ for number in range(1, 7):
 """
 IN_PAIRS = "from billing import close; close.BATCH = 2"
 names = count()
+
+
+def children_of(process):
+    return [
+        int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit() and parent_of(folder) == process
+    ]
+
+
+def parent_of(folder):
+    try:
+        return int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
 
 
 class Portal:
@@ -73,8 +87,7 @@ class Portal:
 
     def signal_all(self, number):
         parent = int((self.server.data / "postmaster.pid").read_text().splitlines()[0])
-        children = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True, check=True).stdout
-        for process in [parent, *map(int, children.split())]:
+        for process in [parent, *children_of(parent)]:
             os.kill(process, number)
 
     @contextlib.contextmanager
@@ -89,6 +102,9 @@ class Portal:
 def server(tmp_path_factory):
     server = embedded.Server(tmp_path_factory.mktemp("server") / "pg", fast=True)
     server.ensure()
+    # Without fsync (fast) for the tests' sake, but what was committed has reached the kernel when the server dies.
+    Portal(server, "postgres").ask("ALTER SYSTEM SET synchronous_commit = on")
+    Portal(server, "postgres").ask("SELECT pg_reload_conf()")
     done = Portal(server, "portal").run("check", patch=MAKE)
     assert done[0] == 0, done
     yield server
@@ -248,12 +264,19 @@ def web(portal):
         except OSError:
             return None
 
+    ask.process = serving.pid
     try:
         processes.wait_until(lambda: ask() == 200)
         yield ask
     finally:
         serving.kill()
         serving.wait()
+
+
+def it_replaces_a_killed_web_worker(portal):
+    with web(portal) as ask:
+        os.kill(children_of(ask.process)[0], signal.SIGKILL)
+        processes.wait_until(lambda: ask() == 200)
 
 
 def it_serves_an_error_page_while_the_server_is_away_and_pages_afterwards(portal):
