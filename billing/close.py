@@ -258,7 +258,7 @@ def attempt(batch, month, closed, today, fix, tries=3):
         with transaction.atomic():
             work(batch, month, closed, today, fix)
             connection.check_constraints()
-    except (ValidationError, DatabaseError, ValueError, ArithmeticError) as error:
+    except (ValidationError, DatabaseError, ValueError, ArithmeticError, LookupError) as error:
         state = getattr(error.__cause__, "sqlstate", None) or ""
         if isinstance(error, DatabaseError) and (state[:2] in SERVER_TROUBLE or not connection.is_usable()):
             raise
