@@ -20,7 +20,8 @@ from portal.tasks import retry_stalled_jobs
 
 MOST_TRIES = 3
 PEOPLE_WAIT = 7  # ahead of 100,000 renderings
-PATIENCE = 60  # seconds that a worker gives one invoice; a layout that never ends would hold up all others
+# Seconds that a worker gives one invoice (5,000 lines take 37); one that never ends would hold up all others.
+PATIENCE = 120
 DIED = "作成中にプロセスが終了しました（時間切れ、メモリ不足など）"
 
 

@@ -98,15 +98,20 @@ class Portal:
             yield connection
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    server = embedded.Server(tmp_path_factory.mktemp("server") / "pg", fast=True)
+def make_server(folder):
+    server = embedded.Server(folder / "pg", fast=True)
     server.ensure()
     # Without fsync (fast) for the tests' sake, but what was committed has reached the kernel when the server dies.
     Portal(server, "postgres").ask("ALTER SYSTEM SET synchronous_commit = on")
     Portal(server, "postgres").ask("SELECT pg_reload_conf()")
     done = Portal(server, "portal").run("check", patch=MAKE)
     assert done[0] == 0, done
+    return server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = make_server(tmp_path_factory.mktemp("server"))
     yield server
     server.start_again()
     server.release()
@@ -186,15 +191,22 @@ def it_stops_before_the_next_batch_when_its_lock_is_lost(golden, portal):
     assert portal.state() == golden
 
 
-@pytest.fixture
-def small_disk(portal):
-    """Lines and PDFs lie on a disk of 3 MB; yields a file on it that fills it up when it is written."""
-    folder = portal.server.data.parent / "small"
+@contextlib.contextmanager
+def disk(folder, size):
     folder.mkdir(exist_ok=True)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
     if mounted.returncode:
         pytest.skip("mount isn't permitted here")
     try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+def small_disk(portal):
+    """Lines and PDFs lie on a disk of 3 MB; yields a file on it that fills it up when it is written."""
+    with disk(portal.server.data.parent / "small", "3m") as folder:
         portal.server._give(folder)
         portal.ask(f"CREATE TABLESPACE small LOCATION '{folder}'")
         for table in ("billing_invoiceline", "billing_invoicepdf"):
@@ -202,8 +214,6 @@ def small_disk(portal):
         yield folder / "filler"
         Portal(portal.server, "postgres").ask(f"DROP DATABASE {portal.name} WITH (FORCE)")
         Portal(portal.server, "postgres").ask("DROP TABLESPACE small")
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 def fill(file):
@@ -237,6 +247,32 @@ def it_writes_nothing_half_while_the_disk_is_full_and_goes_on_with_space(golden,
     small_disk.unlink()
     assert portal.run("render_invoices")[0] == 0
     assert portal.ask("SELECT count(*) FROM billing_invoicepdf") == 6
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="only root mounts a small disk")
+def it_recovers_when_the_whole_servers_disk_was_full(golden, tmp_path):
+    """Where no log can be written PostgreSQL ends itself; it starts again when there is space."""
+    with disk(tmp_path / "disk", "250m") as folder:
+        server = make_server(folder)
+        portal = Portal(server, "portal")
+        with contextlib.suppress(psycopg.OperationalError), portal.hold_third_customer():
+            running = portal.start("close_month", MONTH)
+            processes.wait_until(portal.waits_for_lock)
+            fill(folder / "filler")
+            while server.alive():  # until a new piece of the log finds no place
+                portal.ask("SELECT pg_switch_wal()")
+                portal.ask("SELECT pg_logical_emit_message(false, 'fault', repeat('x', 100000))")
+        code, _said, complained = processes.finish(running)
+        assert code == 3
+        assert is_one_line(complained), complained
+        assert "PANIC" in server.beside(".log").read_text()
+        (folder / "filler").unlink()
+        processes.wait_until(lambda: server.start_again() or server.alive())
+        assert fixed(portal) == 2
+        assert portal.run("close_month", MONTH)[0] == 0
+        assert portal.state() == golden
+        server.release()
 
 
 @contextlib.contextmanager
