@@ -74,12 +74,13 @@ def queue(kind, *, key, customer=None, user=None, **data):
 
 
 def defer(mail):
-    """Somebody waits for a mail about credentials; 100,000 notices of invoices don't hold it up.
+    """Have it sent after the commit; with a pace (MAIL_PER_MINUTE) notices wait for the sweep of a minute to give them jobs."""
+    if not (mail.kind in TO_RECIPIENT and settings.MAIL_PER_MINUTE):
+        give_job(mail)
 
-    With a pace (MAIL_PER_MINUTE) notices have no tasks of their own: the sweep of each minute sends so many.
-    """
-    if mail.kind in TO_RECIPIENT and settings.MAIL_PER_MINUTE:
-        return
+
+def give_job(mail):
+    """Somebody waits for a mail about credentials; 100,000 notices of invoices don't hold it up."""
     priority = 0 if mail.kind in TO_RECIPIENT else 10
     app.configure_task("portal.deliver", queue="mail", priority=priority).defer(mail_id=mail.pk)
 

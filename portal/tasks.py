@@ -1,10 +1,10 @@
 """Background work that belongs to no app: sending mails, and sweeping up what a dead worker left."""
 
+from itertools import islice
+
 from asgiref.sync import async_to_sync
 from django.conf import settings
-from django.db.models import BigIntegerField
-from django.db.models.fields.json import KT
-from django.db.models.functions import Cast
+from django.db.models import Case, When
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -12,8 +12,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from portal import mail
 from portal.models import Mail
 
-A_MINUTE = 500  # mails that a sweep takes without a pace, for most were sent by tasks of their own
-LOCK = 20160502  # any number of our own
+AT_ONCE = 500  # jobs, or mails, of one go
 
 
 @app.task(name="portal.deliver", queue="mail")
@@ -26,16 +25,27 @@ def deliver(mail_id):
 def sweep(timestamp=0):
     """Every minute: put jobs of dead workers back, and give a new job to what is due without one (a try that failed).
 
-    Each mail stays a job of its own: while a slow server takes them one by one, what is urgent goes in between.
+    Each mail stays a job of its own: while a slow server takes them one by one, what is urgent goes in between. With a
+    pace this is where notices get their jobs, so many a minute, whatever the number of workers.
     """
     retry_stalled_jobs()
-    for each in without_job(Mail.objects.filter(state__in=mail.OPEN, due_at__lte=timezone.now()))[:500]:
-        mail.defer(each)
+    for each in without_job(due()):
+        mail.give_job(each)
+
+
+def due():
+    """Mails whose time has come: those about credentials first, then the oldest."""
+    notice = Case(When(kind__in=mail.TO_RECIPIENT, then=1), default=0)
+    return Mail.objects.filter(state__in=mail.OPEN, due_at__lte=timezone.now()).order_by(notice, "due_at")
 
 
 def without_job(mails):
+    """Those of the mails that no job will send, as many as may go. Python compares: the planner errs on tables that grow fast."""
     jobs = ProcrastinateJob.objects.filter(task_name="portal.deliver", status__in=["todo", "doing"])
-    return mails.exclude(pk__in=jobs.values(mail_id=Cast(KT("args__mail_id"), BigIntegerField()))).order_by("due_at")
+    queued = {arguments["mail_id"] for arguments in jobs.values_list("args", flat=True).iterator()}
+    room = max(0, settings.MAIL_PER_MINUTE - len(queued)) if settings.MAIL_PER_MINUTE else AT_ONCE
+    left = (pk for pk in mails.values_list("pk", flat=True).iterator() if pk not in queued)
+    return mails.filter(pk__in=list(islice(left, room)))
 
 
 def retry_stalled_jobs():
@@ -43,10 +53,9 @@ def retry_stalled_jobs():
         async_to_sync(app.job_manager.retry_job)(job)
 
 
-def send_due(limit=500):
-    """Send up to `limit` mails that are due, oldest first. Returns how many were tried."""
-    due = Mail.objects.filter(state__in=mail.OPEN, due_at__lte=timezone.now()).order_by("due_at")
-    ids = list(due.values_list("pk", flat=True)[:limit])
+def send_due(limit=None):
+    """Send up to `limit` mails that are due, or what the pace allows in a minute. Returns how many were tried."""
+    ids = list(due().values_list("pk", flat=True)[: limit or settings.MAIL_PER_MINUTE or AT_ONCE])
     for mail_id in ids:
         deliver.func(mail_id)
     return len(ids)

@@ -134,18 +134,3 @@ def it_lets_a_reset_overtake_the_notices_of_invoices(closed, web):
     jobs = ProcrastinateJob.objects.filter(task_name="portal.deliver").order_by("-priority", "id")
     first = Mail.objects.get(pk=jobs[0].args["mail_id"])
     assert (jobs.count(), first.kind) == (3, "reset_confirm")
-
-
-def it_keeps_the_pace_whatever_the_number_of_workers(cast, web, sink, settings):
-    settings.MAIL_PER_MINUTE = 1
-    make.close_month()
-    list(render_waiting())
-    assert not ProcrastinateJob.objects.filter(task_name="portal.deliver").exists()
-    web.post("/password/reset/", {"email": "taro@example.com"})
-    assert ProcrastinateJob.objects.filter(task_name="portal.deliver").count() == 1  # credentials don't wait
-    assert send_due() == 1
-    assert [address for address, _text in sink.taken] == ["taro@example.com"]
-    assert send_due() == 1
-    assert send_due() == 1
-    assert send_due() == 0
-    assert {address for address, _text in sink.taken[1:]} == {"hanako@example.com", "jiro@example.org"}

@@ -96,3 +96,19 @@ def it_leaves_a_mail_alone_that_somebody_is_sending_whatever_the_clock_says(wait
         sending.join()
     mail = Mail.objects.get(pk=chosen)
     assert (mail.state, mail.tries, len(sink.taken)) == ("sent", 1, 1)
+
+
+def it_keeps_the_pace_whatever_the_number_of_workers(waiting, web, sink, settings):
+    settings.MAIL_PER_MINUTE = 3
+    processes.empty_queue()
+    web.post("/password/reset/", {"email": "taro@example.com"})
+    assert jobs().count() == 1  # credentials don't wait for a minute to begin
+    for _minute in range(2):
+        sweep.func()
+        assert jobs().count() == 3  # what a slow server hasn't taken yet counts too
+    mails.queue("invoice_fixed", key="one more", customer=waiting.a, number="A")
+    assert jobs().count() == 3
+    for job in jobs():
+        mails.deliver(job.args["mail_id"])
+    assert [address for address, _text in sink.taken].count("taro@example.com") == 1
+    assert len(sink.taken) == 3
