@@ -88,7 +88,8 @@ class Portal:
     def signal_all(self, number):
         parent = int((self.server.data / "postmaster.pid").read_text().splitlines()[0])
         for process in [parent, *children_of(parent)]:
-            os.kill(process, number)
+            with contextlib.suppress(ProcessLookupError):  # a short-lived one, as autovacuum's
+                os.kill(process, number)
 
     @contextlib.contextmanager
     def hold_third_customer(self):
