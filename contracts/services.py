@@ -57,10 +57,10 @@ UNFINISHED = """
 
 
 def add_terms(customer_ids, *, until):
-    """Add every missing term that starts on or before the date `until` for these customers; the count is returned.
+    """Add every missing term that starts on or before the date `until` for these customers; returns how many.
 
-    No term is made that ended before the vendor's 運用開始年月 (D22). Contracts with the same dates have the same terms:
-    the calendar is asked once for all of them.
+    The caller has locked the customers. No term is made that ended before the vendor's 運用開始年月 (D22). Contracts with
+    the same dates have the same terms: the calendar is asked once for all of them.
     """
     since = Vendor.objects.values_list("first_month", flat=True).get()
     given = {"customers": customer_ids, "until": until}
@@ -77,6 +77,7 @@ def add_terms(customer_ids, *, until):
                 since=since if last is None else max(since, last + months.ONE_DAY),
                 until=until,
             )
+            if last is None or term.starts_on > last
         ]
         if not missing:
             return 0
@@ -92,7 +93,6 @@ def add_terms(customer_ids, *, until):
                 ON (m.form, m.start_on, m.auto_renew) = (u.form, u.start_on, u.auto_renew)
                 AND (m.cancel_on, m.last) IS NOT DISTINCT FROM (u.cancel_on, u.last)
             ORDER BY u.id, m.sequence
-            ON CONFLICT DO NOTHING
             """,
             given | dict(zip(names, columns, strict=True)),
         )

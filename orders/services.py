@@ -15,7 +15,7 @@ DUE_LINES = """
     SELECT t.id AS term_id, t.customer_id, t.contract_id, t.starts_on AS term_starts_on,
         CASE WHEN t.starts_on = c.start_on THEN 'new' ELSE 'renewal' END AS kind,
         l.id AS contract_line_id, l.position, l.product_code, l.item, l.specification, l.quantity, l.unit, l.unit_price,
-        l.amount, l.price_basis, l.tax_kind, k.rate, p.starts_on, p.ends_on,
+        l.amount, l.amount AS net, l.price_basis, l.tax_kind, k.rate, p.starts_on, p.ends_on,
         CASE WHEN s.prorate AND c.form = 'monthly' THEN p.ends_on - p.starts_on + 1 END AS days
     FROM contracts_term t
     JOIN contracts_contract c ON c.id = t.contract_id
@@ -117,7 +117,6 @@ def add_orders(customer_ids):
 
 def price_due_lines(cursor):
     """Replace the amounts of partial months (日割) and find the net of tax-inclusive lines; Python rounds (D7, D8)."""
-    cursor.execute("ALTER TABLE due_line ADD net bigint")
     cursor.execute(
         "SELECT DISTINCT amount, price_basis, rate, days, date_trunc('month', ends_on)::date FROM due_line"
         " WHERE days IS NOT NULL OR price_basis = %s",
@@ -141,7 +140,6 @@ def price_due_lines(cursor):
             """,
             [list(column) for column in zip(*priced, strict=True)],
         )
-    cursor.execute("UPDATE due_line SET net = amount WHERE net IS NULL")
 
 
 def reverse(order, *, on):
