@@ -100,7 +100,10 @@ def it_parks_a_customer_whose_row_somebody_holds_and_closes_the_others(many, mon
 
 @pytest.mark.parametrize("size", [1, 30])
 def it_tries_again_after_a_deadlock(many, monkeypatch, size):
-    """Somebody locks the numbers first and a customer then, the close the other way round (F15); it is the victim."""
+    """Somebody locks the numbers first and a customer then, the close the other way round (F15).
+
+    It begins to wait first, so it is the one that finds the deadlock and gives way.
+    """
     monkeypatch.setattr(close, "BATCH", size)
     victims = []
     original = close.work
@@ -117,7 +120,6 @@ def it_tries_again_after_a_deadlock(many, monkeypatch, size):
     other.inc_thread_sharing()
     other.set_autocommit(False)
     with other.cursor() as cursor:
-        cursor.execute("SET deadlock_timeout = '1h'")  # so that the close finds the deadlock, and gives way
         cursor.execute("LOCK TABLE portal_counter IN EXCLUSIVE MODE")
 
     def cross():
