@@ -7,13 +7,14 @@ import sys
 
 def main():
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
     from portal.embedded import Unavailable
 
     try:
         execute_from_command_line(sys.argv)
-    except Unavailable as reason:
+    except (Unavailable, ImproperlyConfigured) as reason:
         sys.stderr.write(f"{reason}\n")
         sys.exit(3)
 

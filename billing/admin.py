@@ -138,7 +138,7 @@ class ParkedAdmin(ReadOnly):
 
     @admin.action(description=_("もう一度締める"))
     def try_again(self, request, parked):
-        follow_up(*{each.customer for each in parked.select_related("customer")})
+        follow_up(*{each.customer for each in parked.select_related("customer")}, decided=True)
         self.message_user(
             request, _("%(count)d件をもう一度処理します。結果はこの一覧に表れます。") % {"count": len(parked)}
         )

@@ -169,7 +169,32 @@ QUESTIONS = [
         SELECT k.number, c.number FROM contracts_contract k JOIN accounts_customer c ON c.id = k.customer_id
         WHERE k.form = 'monthly' AND k.auto_renew AND k.start_on <= %(last)s
             AND (k.cancel_on IS NULL OR k.cancel_on >= %(month)s)
-            AND NOT EXISTS (SELECT FROM orders_order o WHERE o.contract_id = k.id AND o.month = %(month)s)
+            AND NOT EXISTS (SELECT FROM orders_order o WHERE o.contract_id = k.id AND o.month = %(month)s
+                AND o.reversed_on IS NULL)
+            AND (EXISTS (SELECT FROM contracts_contractline l WHERE l.contract_id = k.id)
+                OR NOT EXISTS (SELECT FROM contracts_meter m WHERE m.contract_id = k.id))
+        """,
+    ),
+    Question(
+        "gap",
+        WARNING,
+        gettext_lazy("短い契約期間の後も続く契約（残りの日は請求されません）"),
+        """
+        SELECT k.number, to_char(t.ends_on, 'YYYY/MM/DD') FROM contracts_term t JOIN contracts_contract k ON k.id = t.contract_id
+        WHERE date_trunc('month', t.ends_on) = %(month)s AND t.dropped_on IS NULL
+            AND t.ends_on < (date_trunc('month', t.ends_on) + interval '1 month - 1 day')::date
+            AND t.ends_on IS DISTINCT FROM k.cancel_on
+        """,
+    ),
+    Question(
+        "usage_outside",
+        WARNING,
+        gettext_lazy("利用期間外の使用量（請求されません）"),
+        """
+        SELECT k.number, m.item FROM orders_usage u JOIN contracts_meter m ON m.id = u.meter_id
+        JOIN contracts_contract k ON k.id = m.contract_id
+        WHERE u.month = %(month)s AND u.quantity > 0
+            AND NOT EXISTS (SELECT FROM orders_usagecharge g WHERE g.usage_id = u.id AND g.dropped_on IS NULL)
         """,
     ),
     Question(

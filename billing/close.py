@@ -8,13 +8,12 @@ from datetime import date
 import psycopg
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, OperationalError, connection, connections, transaction
-from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from procrastinate.contrib.django import app
 
 from accounts.models import Customer
-from billing import drafts
+from billing import drafts, parking
 from billing.models import MonthRun, Parked
 from contracts.services import add_terms
 from orders.services import add_orders
@@ -25,9 +24,11 @@ from portal.numbers import taken_at_once
 BATCH = 2000
 A_TASK = 15
 PATIENCE = "10s"  # with whoever holds a customer's row
+A_MOMENT = "3s"  # for a small run, as the one that follows what staff change, to end
+SIZEABLE = 500  # customers; what fewer of them add doesn't make the planner's view wrong
 LOCK = 20160501  # any number of our own; one for all months, so that two months can't be closed at once either
 NEVER = date(1, 1, 1)
-DEADLOCK = "40P01"
+DEADLOCK, TOO_LONG = "40P01", "55P03"
 SERVER_TROUBLE = ("53", "58")  # classes of SQLSTATE: disk or memory is full, the system failed
 WRITTEN = [
     "contracts_term",
@@ -64,9 +65,13 @@ def alone():
     lock = connections.create_connection("default")
     try:
         with lock.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-            if not cursor.fetchone()[0]:
-                raise Busy(_("別の月次処理が実行中です。終わってからもう一度実行してください。"))
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [A_MOMENT])
+            try:
+                cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+            except OperationalError as error:
+                if error.__cause__.sqlstate != TOO_LONG:
+                    raise
+                raise Busy(_("別の月次処理が実行中です。終わってからもう一度実行してください。")) from None
         yield lambda: check_held(lock.connection)
     finally:
         lock.close()
@@ -119,7 +124,8 @@ def run(
     """Draft (`MonthRun.Kind.OPEN`) or fix (`CLOSE`) the month for all customers, or those given; returns the MonthRun.
 
     What is done already stays as it is, so a run can be repeated after anything. A dry run does the same, by one job, and
-    rolls all of it back. `jobs` batches at a time, each after `check_lock`; `progress` is told how many customers are through. Raises Refused.
+    rolls all of it back. `jobs` batches at a time, each after `check_lock`; `progress` is told how many customers are
+    through. Raises Refused.
     """
     fix = kind == MonthRun.Kind.CLOSE
     if fix:
@@ -136,14 +142,16 @@ def run(
             if fix or whole:
                 made.save()
             closed = last_closed()
-            park_followers(month)
+            parking.park_followers(month)
             todo = customers_to_run(month, numbers, retry_failed)
             batches = [todo[start : start + BATCH] for start in range(0, len(todo), BATCH)]
             through = 0
             for place, size in enumerate(side_by_side(batches, 1 if dry_run else jobs, act), 1):
                 through += size
                 progress(through, len(todo))
-                if place & (place - 1) == 0:  # after 1, 2, 4, 8 … batches: tables that grow make old plans wrong
+                if (
+                    place & (place - 1) == 0 and len(todo) >= SIZEABLE
+                ):  # after 1, 2, 4, 8 … batches: tables that grow make old plans wrong
                     refresh("ANALYZE")
             count_results(made, numbers)
             # A part of the customers closes nothing: the next month may begin only after a run over all of them.
@@ -154,31 +162,34 @@ def run(
                 raise Undo
     except Undo:
         made.pk = None
-    if todo and not connection.in_atomic_block:
+    if len(todo) >= SIZEABLE and not connection.in_atomic_block:
         # A dry run leaves as many dead rows as it made; otherwise only the planner's view is out of date.
         refresh("VACUUM (ANALYZE)" if dry_run else "ANALYZE")
     return made
 
 
-def retry_parked(today, numbers=None, check_lock=lambda: None):
+def retry_parked(today, numbers=None, decided=False, check_lock=lambda: None):
     """Close again what is parked in months that were run, of these customers or of all, earlier months first.
 
-    Returns the numbers of the customers that this concerned.
+    What waits for a person's decision (D9) only if somebody `decided`. Returns the numbers of the customers concerned.
     """
     parked = Parked.objects.filter(month__lte=last_closed())
+    if not decided:
+        parked = parked.exclude(customer__in=Parked.objects.filter(by_person=True).values("customer"))
     if numbers is not None:
         parked = parked.filter(customer__number__in=numbers)
     found = list(parked.order_by("month").values_list("month", "customer__number"))
+    concerned = sorted({number for _month, number in found})
     for month in dict.fromkeys(month for month, _number in found):
         run(
             month,
             kind=MonthRun.Kind.CLOSE,
             today=today,
-            numbers=numbers,
+            numbers=concerned,
             retry_failed=True,
             check_lock=check_lock,
         )
-    return sorted({number for _month, number in found})
+    return concerned
 
 
 def draft_open_months(today, numbers=None, tell=lambda made: None, check_lock=lambda: None):
@@ -237,18 +248,6 @@ def customers_to_run(month, numbers, retry_failed):
         return [row[0] for row in cursor.fetchall()]
 
 
-def park_followers(month):
-    """Who is parked in an earlier month is parked in this one too; the earlier month comes first."""
-    for earlier in Parked.objects.filter(month__lt=month).order_by("month").select_related("customer"):
-        Parked.objects.get_or_create(
-            customer=earlier.customer,
-            month=month,
-            defaults={
-                "reason": _("%(month)s の保留が解決していません。") % {"month": months.format_month(earlier.month)}
-            },
-        )
-
-
 def attempt(batch, month, closed, today, fix, tries=3):
     """One transaction for the batch; if it fails, its halves, down to the one customer that is parked with its error.
 
@@ -278,7 +277,7 @@ def park_within_patience(customers, month, reason):
     try:
         with transaction.atomic():
             limit_waiting()
-            park(customers, month, reason)
+            parking.park(customers, month, reason)
             connection.check_constraints()
     except OperationalError:
         if not connection.is_usable():
@@ -300,7 +299,7 @@ def work(batch, month, closed, today, fix):
     if fix:
         fix_drafts(batch, month, today)
     elif month > closed:
-        unpark(batch, month)
+        parking.unpark(batch, month)
 
 
 def fix_drafts(batch, month, today):
@@ -328,10 +327,10 @@ def fix_drafts(batch, month, today):
             given,
         )
         fixed = sorted(row[0] for row in cursor.fetchall())
-    unpark(batch, month, but=negative)
+    parking.unpark(batch, month, but=negative)
     defer_rendering(fixed)
     if negative:
-        park(negative, month, _("請求金額がマイナスです。調整または返還を決めてください。"))
+        parking.park(negative, month, _("請求金額がマイナスです。調整または返還を決めてください。"), by_person=True)
 
 
 def issuer(day):
@@ -359,25 +358,6 @@ def defer_rendering(invoices):
     tasks = [{"invoices": invoices[start : start + A_TASK]} for start in range(0, len(invoices), A_TASK)]
     if tasks:
         app.configure_task("billing.render", queue="render").batch_defer(*tasks)
-
-
-def park(customers, month, reason):
-    """Set these customers' month aside with the reason; parked again, the tries are counted on."""
-    for customer in customers:
-        Parked.objects.update_or_create(
-            customer_id=customer,
-            month=month,
-            defaults={"reason": reason[:2000], "tries": F("tries") + 1},
-            create_defaults={"reason": reason[:2000]},
-        )
-
-
-def unpark(customers, month, but=()):
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM billing_parked WHERE month = %s AND customer_id = ANY(%s) AND customer_id <> ALL(%s)",
-            [month, customers, list(but)],
-        )
 
 
 def count_results(made, numbers=None):

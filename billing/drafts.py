@@ -9,7 +9,7 @@ from portal import money, months, numbers
 from portal.models import CalendarDay, Vendor
 
 # What the month's invoice must show and no invoice shows yet: orders and used quantities (従量) of the month, and late
-# ones of months that are closed already. `place` sorts the lines of an invoice.
+# ones of earlier months that are closed already; never those of later months, when this one is closed late.
 UNBILLED = """
     SELECT 'order' AS origin, o.customer_id, o.contract_id, c.service_id, o.id AS order_id, l.id AS order_line_id,
         NULL::bigint AS usage_charge_id, l.position = min(l.position) OVER (PARTITION BY o.id) AS is_head,
@@ -19,7 +19,7 @@ UNBILLED = """
     JOIN orders_orderline l ON l.order_id = o.id
     JOIN contracts_contract c ON c.id = o.contract_id
     WHERE o.customer_id = ANY(%(customers)s) AND o.reversed_on IS NULL
-        AND (o.month = %(month)s OR o.month <= %(closed)s)
+        AND (o.month = %(month)s OR o.month < %(month)s AND o.month <= %(closed)s)
         AND NOT EXISTS (SELECT FROM billing_invoiceline b WHERE b.order_line_id = l.id AND b.origin = 'order')
     UNION ALL
     SELECT 'usage', u.customer_id, m.contract_id, m.service_id, NULL, NULL, l.id, false,
@@ -28,7 +28,7 @@ UNBILLED = """
     FROM orders_usage u
     JOIN orders_usagecharge l ON l.usage_id = u.id AND l.dropped_on IS NULL
     JOIN contracts_meter m ON m.id = u.meter_id
-    WHERE u.customer_id = ANY(%(customers)s) AND (u.month = %(month)s OR u.month <= %(closed)s)
+    WHERE u.customer_id = ANY(%(customers)s) AND (u.month = %(month)s OR u.month < %(month)s AND u.month <= %(closed)s)
         AND NOT EXISTS (SELECT FROM billing_invoiceline b WHERE b.usage_charge_id = l.id AND b.origin = 'usage')
 """
 DUE = """unnest(%(later)s::int[], %(shifts)s::text[], %(days)s::date[]) AS d (later, shift, due_on)
@@ -60,6 +60,7 @@ def rebuild(customers, month, closed):
         add_lines(cursor, given)
         if given["kept"]:
             drop_empty(cursor, given)
+            put_in_order(cursor, given)
             set_terms_of_payment(cursor, given)
             set_totals(cursor, given)
 
@@ -161,7 +162,7 @@ def columns(rows, *names):
 
 
 def add_lines(cursor, given):
-    """Copy what is unbilled behind what the provisional invoices have; order by contract, order, line."""
+    """Copy what is unbilled behind what the provisional invoices have."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.draft")
     cursor.execute(
         f"""
@@ -185,6 +186,23 @@ def add_lines(cursor, given):
             u.tax_kind, u.tax_rate
         FROM unbilled u JOIN draft d ON d.customer_id = u.customer_id
         """
+    )
+
+
+def put_in_order(cursor, given):
+    """Number the lines by contract, then orders before usage, whatever came when; adjustments of no contract come last."""
+    cursor.execute(
+        """
+        UPDATE billing_invoiceline l SET position = n.position FROM (
+            SELECT l.id, row_number() OVER (PARTITION BY l.invoice_id ORDER BY l.contract_id, o.number, k.position,
+                u.month, u.meter_id, g.position, l.position) AS position
+            FROM billing_invoiceline l LEFT JOIN orders_order o ON o.id = l.order_id
+            LEFT JOIN orders_orderline k ON k.id = l.order_line_id
+            LEFT JOIN orders_usagecharge g ON g.id = l.usage_charge_id LEFT JOIN orders_usage u ON u.id = g.usage_id
+            WHERE l.invoice_id = ANY(%(kept)s)
+        ) n WHERE l.id = n.id AND l.position <> n.position
+        """,
+        given,
     )
 
 

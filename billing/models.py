@@ -372,6 +372,7 @@ class Parked(models.Model):
     customer = models.ForeignKey("accounts.Customer", models.PROTECT, verbose_name=_("お客様"), related_name="+")
     month = models.DateField(_("対象年月"))
     reason = models.TextField(_("理由"))
+    by_person = models.BooleanField(_("判断待ち"), default=False)
     tries = models.PositiveSmallIntegerField(_("試行回数"), default=1)
     parked_at = models.DateTimeField(_("保留日時"), auto_now_add=True)
     tried_at = models.DateTimeField(_("最終試行"), auto_now=True)

@@ -138,20 +138,19 @@ def render_again(failed):
     return len(waiting)
 
 
-def follow_up(*customers):
-    """After staff changed what is billed: bring provisional invoices up to date and try what is parked again.
+def follow_up(*customers, decided=False):
+    """After staff changed what is billed: bring their provisional invoices up to date and try again what is parked.
 
-    Without customers the change concerns all of them (tax classes, the vendor's settings).
+    Without customers (tax classes, the vendor's settings) only what is parked; the daily run brings all invoices up to
+    date. What waits for a person's decision (D9) is tried only when that person says so (`decided`).
     """
-    catch_up.configure(priority=PEOPLE_WAIT).defer(numbers=[customer.number for customer in customers] or None)
+    numbers = [customer.number for customer in customers] or None
+    catch_up.configure(priority=PEOPLE_WAIT).defer(numbers=numbers, decided=decided)
 
 
-@app.task(
-    name="billing.catch_up",
-    queue="render",
-    retry=RetryStrategy(max_attempts=20, wait=30, retry_exceptions=[close.Busy]),
-)
-def catch_up(numbers):
+@app.task(name="billing.catch_up", queue="render", retry=RetryStrategy(wait=30, retry_exceptions=[close.Busy]))
+def catch_up(numbers, decided=False):
     with close.alone() as check_lock:
-        tried = close.retry_parked(months.today(), numbers, check_lock=check_lock)
-        close.draft_open_months(months.today(), numbers or tried, check_lock=check_lock)
+        tried = close.retry_parked(months.today(), numbers, decided, check_lock)
+        if numbers or tried:
+            close.draft_open_months(months.today(), numbers or tried, check_lock=check_lock)

@@ -1,11 +1,13 @@
 """Staff's desk for services, contracts and the prices of metered items; terms are read here."""
 
+from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from billing.tasks import follow_up
 from contracts.models import Contract, ContractLine, Meter, MeterTier, Service, Term
-from contracts.services import price
+from contracts.services import price, save_contract
 from orders.services import start_contract
 from orders.usage import reprice
 from portal.months import today
@@ -17,14 +19,28 @@ class ServiceAdmin(admin.ModelAdmin):
     search_fields = ["code", "name"]
 
 
+class LineForm(forms.ModelForm):
+    """A line whose amount is found here, so that what is wrong with it stands beside it."""
+
+    def _post_clean(self):
+        super()._post_clean()
+        if not self.errors:
+            try:
+                price(self.instance, today=today())
+            except ValidationError as error:
+                self.add_error(None, error)
+
+
 class LineInline(admin.TabularInline):
     model = ContractLine
-    extra = 0
-    min_num = 1
+    form = LineForm
     fields = [
         "position", "product_code", "item", "specification", "quantity", "unit", "unit_price", "price_basis", "tax_kind",
         "charge_from", "charge_to",
     ]  # fmt: skip
+
+    def get_extra(self, request, obj=None, **kwargs):
+        return 0 if obj else 1
 
 
 class MeterInline(admin.TabularInline):
@@ -68,22 +84,24 @@ class ContractAdmin(admin.ModelAdmin):
     def save_model(self, request, obj, form, change):
         """The contract is stored together with its lines, in save_related."""
         if not change:
-            start_contract(obj, today=today())
+            save_contract(obj, today=today())
 
     def save_formset(self, request, form, formset, change):
         for line in formset.save(commit=False):
             line.customer_id = form.instance.customer_id
-            price(line, today=today())
             line.save()
         for line in formset.deleted_objects:
             line.delete()
 
     def save_related(self, request, form, formsets, change):
+        """What was typed is kept even if an order can't be made of it; the next run parks the customer for the same reason."""
         super().save_related(request, form, formsets, change)
         try:
             start_contract(form.instance, today=today())
         except ValidationError as error:
-            self.message_user(request, " ".join(error.messages), level="error")
+            save_contract(form.instance, today=today())
+            reason = " ".join(error.messages)
+            self.message_user(request, _("契約は保存しましたが、注文を作れません: %s") % reason, level="warning")
         follow_up(form.instance.customer)
 
     def has_delete_permission(self, request, obj=None):

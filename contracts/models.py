@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Case, F, Func, OuterRef, Q, Subquery, Sum, Value, When
 from django.utils.translation import gettext_lazy as _
@@ -132,6 +133,11 @@ class Contract(models.Model):
 
     def __str__(self):
         return f"{self.number} {self.name}"
+
+    def clean(self):
+        """The database says so too; but once the start is settled no form has both dates, and none would show its message."""
+        if self.cancel_on and self.start_on and self.cancel_on < self.start_on:
+            raise ValidationError({"cancel_on": _("解約日は契約開始日以降の日付を入力してください")})
 
     @property
     def renews(self):

@@ -7,6 +7,8 @@ from django.utils.translation import gettext as _
 from portal import money, months, numbers
 from portal.models import PriceBasis, TaxClass, Vendor
 
+MOST = 10**12  # yen of a line; more is a slip of the keyboard, and a sum of many must still fit a column
+
 
 def rate_of(kind, day):
     """The tax rate (Decimal) of a kind of tax on a day. Raises ValidationError if none is registered for it."""
@@ -17,8 +19,13 @@ def rate_of(kind, day):
 
 
 def price(line, *, today):
-    """Fill in a contract line's `amount` (rounded down) and `net` (yen without tax, by the rate of `today`)."""
+    """Fill in a contract line's `amount` (rounded down) and `net` (yen without tax, by the rate of `today`).
+
+    Raises ValidationError for an amount that is too large, or a tax kind without a rate.
+    """
     line.amount = line.net = money.line_amount(line.quantity, line.unit_price)
+    if abs(line.amount) > MOST:
+        raise ValidationError(_("金額が大きすぎます。"))
     if line.price_basis == PriceBasis.INCLUSIVE:
         mode = Vendor.objects.get().rounding
         line.net = money.tax_total(0, line.amount, rate_of(line.tax_kind, today), mode).base

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Customer
 from contracts.services import add_terms, save_contract
+from orders.usage import follow_dates
 from portal import money, months, numbers
 from portal.models import PriceBasis, Vendor
 
@@ -40,6 +41,7 @@ def start_contract(contract, lines=(), *, today):
     Customer.objects.lock([contract.customer_id])  # a close in the middle of this customer ends first
     save_contract(contract, lines, today=today)
     follow_cancellation(contract, today=today)
+    follow_dates(contract, today=today)
     add_terms([contract.customer_id], until=today)
     add_orders([contract.customer_id])
     return contract
@@ -51,10 +53,11 @@ def follow_cancellation(contract, *, today):
     `add_terms` and `add_orders` then make what is right instead. A term whose order was billed stays as it was.
     """
     for term in contract.terms.standing().select_related("order"):
-        (right, *_later) = months.terms(
+        # Whether the contract renews doesn't matter to a term that it has.
+        right = months.terms(
             contract.form, contract.start_on, end_on=contract.cancel_on, since=term.starts_on, until=term.starts_on
-        ) or [None]
-        if right and right.ends_on == term.ends_on:
+        )
+        if right and right[0].ends_on == term.ends_on:
             continue
         order = getattr(term, "order", None)
         if order and order.is_billed:

@@ -221,6 +221,24 @@ def key(usage):
     return usage.meter_id, usage.month
 
 
+def follow_dates(contract, *, today):
+    """Charge again the contract's unbilled quantities whose period a 解約日 has changed; a month without use costs nothing."""
+    for meter in contract.meters.prefetch_related("tiers"):
+        meter.contract = contract
+        for usage in meter.usages.exclude(pk__in=meter.usages.billed()):
+            usage.meter = meter
+            charged = usage.charges.filter(dropped_on=None).values_list("starts_on", "ends_on").first()
+            if charged != (period(usage) if in_force(contract, usage.month) else None):
+                drop_charges([usage], today)
+                charge([usage] if in_force(contract, usage.month) else [])
+
+
+def period(usage):
+    """First and last day of use in the month, both included."""
+    contract, last = usage.meter.contract, months.last_day(usage.month)
+    return max(usage.month, contract.start_on), min(last, contract.cancel_on or last)
+
+
 def charge(usages):
     """Make the charges of these usages, which have none that count, by the prices that their meters have now.
 
@@ -229,9 +247,8 @@ def charge(usages):
     rate = cache(rate_of)
     charges = []
     for usage in usages:
-        meter, contract = usage.meter, usage.meter.contract
-        starts_on = max(usage.month, contract.start_on)
-        ends_on = min(months.last_day(usage.month), contract.cancel_on or months.last_day(usage.month))
+        meter = usage.meter
+        starts_on, ends_on = period(usage)
         for position, stretch in enumerate(money.metered(usage.quantity, meter.free_quantity, meter.ladder), start=1):
             charges.append(
                 UsageCharge(

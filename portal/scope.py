@@ -14,17 +14,18 @@ from portal.schema import ROLE
 OWNER_PATHS = ("/login/", "/password/reset/", "/healthz", "/admin/")
 
 
-# What somebody at a screen waits for, in seconds: a statement, and a connection. Batch commands have no such limit.
-STATEMENT, CONNECT = 4, 2
+# What somebody at a screen waits for, in seconds: a row that a run holds, a statement, a connection, and a server that
+# doesn't even say that time is up. Batch commands have no such limit.
+LOCK, STATEMENT, CONNECT, SILENCE = 3, 4, 2, 6
 
 
 def connect_as_web():
     """Make every connection of this process begin as `portal_web`, and impatient; the web calls it before its first query."""
     database = connections.settings["default"]
     options = database["OPTIONS"]
-    given = f"{options.get('options', '')} -c role={ROLE} -c statement_timeout={STATEMENT}s"
+    given = f"{options.get('options', '')} -c role={ROLE} -c lock_timeout={LOCK}s -c statement_timeout={STATEMENT}s"
     database["OPTIONS"] = {"connect_timeout": CONNECT, **options, "options": given.strip()}
-    database["PATIENCE"] = STATEMENT
+    database["PATIENCE"] = SILENCE
 
 
 def take(role, customer_id=None):

@@ -23,10 +23,18 @@ def one_of(name, default, *others):
     return given
 
 
+def whole(name, default):
+    """A whole number, 0 or more."""
+    given = env(name, str(default))
+    if not (given.isascii() and given.isdigit()):
+        raise ImproperlyConfigured(f"{name} must be a whole number: {given}")
+    return int(given)
+
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = Path(env("PORTAL_DATA_DIR", str(BASE_DIR / "var"))).absolute()
 DATABASE_URL = env("DATABASE_URL")
-PORT = int(env("PORT", "8000"))
+PORT = whole("PORT", 8000)
 PORTAL_URL = env("PORTAL_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
 HTTPS = PORTAL_URL.startswith("https://")
 
@@ -125,7 +133,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # What a mail about credentials carries: the guide's generated password, or a URL to set one (D11).
 CREDENTIAL_MAILS = one_of("CREDENTIAL_MAILS", "password", "link")
 # How many proxies of the operator's own stand before the web: so many X-Forwarded-For entries, from the right, count.
-TRUSTED_PROXIES = int(env("TRUSTED_PROXIES", "0"))
+TRUSTED_PROXIES = whole("TRUSTED_PROXIES", 0)
 STAFF_SECOND_FACTOR = env("STAFF_SECOND_FACTOR", "0") == "1"
 OTP_TOTP_ISSUER = "契約マイポータル"
 OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0  # accounts/throttle.py counts, one typing error is free
@@ -138,8 +146,8 @@ SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 CSRF_COOKIE_HTTPONLY = True
 SESSION_ENGINE = "accounts.sessions"
-SESSION_COOKIE_AGE = 60 * int(env("SESSION_IDLE_MINUTES", "60"))
-SESSION_LONGEST = 60 * 60 * int(env("SESSION_HOURS", "12"))
+SESSION_COOKIE_AGE = 60 * whole("SESSION_IDLE_MINUTES", 60)
+SESSION_LONGEST = 60 * 60 * whole("SESSION_HOURS", 12)
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_REFERRER_POLICY = "same-origin"
@@ -187,7 +195,7 @@ EMAIL_FILES = DATA / "mail"
 DEFAULT_FROM_EMAIL = env("MAIL_FROM", f"noreply@{portal_host if not portal_host[0].isdigit() else 'localhost'}")
 if "@" not in parseaddr(DEFAULT_FROM_EMAIL)[1]:
     raise ImproperlyConfigured("MAIL_FROM must be an e-mail address")
-MAIL_PER_MINUTE = int(env("MAIL_PER_MINUTE", "0"))
+MAIL_PER_MINUTE = whole("MAIL_PER_MINUTE", 0)
 
 PROCRASTINATE_WORKER_DEFAULTS = {"delete_jobs": "successful", "concurrency": 1}
 

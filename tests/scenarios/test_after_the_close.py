@@ -9,6 +9,7 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from billing import checks, close, parking, tasks
 from billing.models import Invoice, InvoiceLine, Parked, Rendering
 from contracts.models import Contract, ContractLine
 from orders import services
@@ -81,14 +82,63 @@ def it_leaves_what_was_billed_and_says_so(contract):
     make.close_month(make.MAY, date(2026, 6, 3))
     cancel(contract, date(2026, 4, 30), today=date(2026, 6, 4))
     assert [state for _month, state, *_term in states(contract)] == ["billed", "billed"]
+    assert warned(make.MAY, "ended_billed") == [("B202605-000002", f"{contract.number} 2026/04/30")]
     with pytest.raises(ValidationError, match="請求済み"):
         services.reverse(contract.orders.get(month=make.MAY), on=date(2026, 6, 4))
 
 
+def it_warns_of_days_that_nobody_bills_when_a_billed_cancellation_is_taken_back(contract):
+    cancel(contract, date(2026, 5, 20))
+    make.close_month(make.MAY, date(2026, 6, 3))
+    assert warned(make.MAY, "gap") == []
+    cancel(contract, None, today=date(2026, 6, 4))
+    assert warned(make.MAY, "gap") == [(contract.number, "2026/05/20")]
+    assert contract.terms.standing().latest("sequence").starts_on == make.JUNE
+
+
+def warned(month, code):
+    return next(each.rows for each in checks.check(month, today=date(2026, 6, 4)) if each.code == code)
+
+
+def it_lets_used_quantities_follow_the_cancellation(contract):
+    make.make_meter(contract, 10)
+    for month, quantity in (("2026-05", 30), ("2026-04", 5)):
+        make.use(contract, quantity, month=month)
+    cancel(contract, date(2026, 5, 20))
+    make.open_month()
+    lines = (
+        InvoiceLine.objects.filter(origin="usage").order_by("starts_on").values_list("starts_on", "ends_on", "amount")
+    )
+    assert list(lines) == [(make.APRIL, date(2026, 4, 30), 50), (make.MAY, date(2026, 5, 20), 300)]
+    cancel(contract, date(2026, 4, 30))
+    make.open_month()
+    assert list(lines.all()) == [(make.APRIL, date(2026, 4, 30), 50)]
+    assert warned(make.MAY, "usage_outside") == [(contract.number, "データ転送量")]
+    cancel(contract, None)
+    make.open_month()
+    assert list(lines.all())[1:] == [(make.MAY, date(2026, 5, 31), 300)]
+
+
+def it_keeps_the_lines_in_order_whatever_came_when(cast):
+    second = make.make_contract(cast.a, (3000,))
+    make.open_month(make.APRIL)
+    first = cast.a.contracts.exclude(pk=second.pk).get()
+    cancel(first, date(2026, 4, 20))
+    make.make_meter(first, 10)
+    make.use(first, 5)
+    make.open_month(make.APRIL)
+    invoice = Invoice.objects.get(customer=cast.a, month=make.APRIL)
+    assert list(invoice.lines.values_list("position", "contract", "origin")) == [
+        (1, first.pk, "order"), (2, first.pk, "order"), (3, first.pk, "usage"), (4, second.pk, "order"),
+    ]  # fmt: skip
+
+
 def it_shows_the_customer_the_reversed_order(contract, cast, sign_in):
     cancel(contract, date(2026, 4, 30))
-    page = sign_in(cast.jiro).get("/orders/").content.decode()
-    assert "取消" in page
+    reversed_one = contract.orders.get(month=make.MAY).number
+    export = b"".join(sign_in(cast.jiro).get("/orders/?export=csv").streaming_content)
+    rows = export.decode("utf-8-sig").splitlines()
+    assert ["取消" in row for row in rows if reversed_one in row] == [True]
     page = sign_in(cast.jiro).get(f"/contracts/{contract.number}/").content.decode()
     assert "2026/05/31" not in page
 
@@ -114,6 +164,54 @@ def it_closes_a_parked_customer_as_soon_as_staff_mended_the_data(cast, web, time
     assert run_jobs()[0] == "billing.catch_up"  # ahead of the renderings
     assert not Parked.objects.exists()
     assert Invoice.objects.get(customer=cast.b, month=make.MAY).state == "fixed"
+
+
+def it_bills_each_month_by_itself_when_an_early_one_is_closed_late(cast):
+    """May can't be priced until June is over: May's invoice must not take June's orders, nor the other way round."""
+    make.close_month()
+    exempt = spoil(cast.b)
+    make.close_month(make.MAY, date(2026, 6, 3))
+    make.close_month(make.JUNE, date(2026, 7, 3))
+    TaxClass.objects.filter(pk=exempt.pk).update(valid_to=None)
+    renew(cast.b.contracts.get(), until=date(2026, 7, 4))
+    close.retry_parked(date(2026, 7, 4))
+    billed = InvoiceLine.objects.filter(invoice__customer=cast.b).order_by("starts_on")
+    assert [(line.invoice.month, line.starts_on, line.invoice.state) for line in billed] == [
+        (make.APRIL, make.APRIL, "fixed"), (make.MAY, make.MAY, "fixed"), (make.JUNE, make.JUNE, "fixed"),
+    ]  # fmt: skip
+    assert not Parked.objects.exists()
+
+
+def it_parks_no_month_that_is_done_already(cast):
+    make.close_month()
+    make.close_month(make.MAY, date(2026, 6, 3))
+    parking.park([cast.b.pk], make.APRIL, "found later")
+    assert make.close_month(make.MAY, date(2026, 6, 3)).parked == 0
+    assert [(each.month, each.tries) for each in Parked.objects.all()] == [(make.APRIL, 1)]
+    assert make.close_month().parked == 0
+    assert not Parked.objects.exists()
+
+
+def it_leaves_a_negative_total_to_the_person_who_decides(cast, web, time_machine):
+    time_machine.move_to("2026-05-08T03:00Z")
+    make.open_month(make.APRIL)
+    draft = Invoice.objects.get(customer=cast.b, month=make.APRIL)
+    discount = InvoiceLine.objects.create(
+        customer=cast.b, invoice=draft, position=9, origin="discount", item="値引き", starts_on=make.APRIL,
+        ends_on=make.APRIL, unit_price=-10000, amount=-10000, tax_rate=Decimal("0.1"),
+    )  # fmt: skip
+    make.close_month()
+    discount.delete()
+    tasks.follow_up(cast.b)
+    run_jobs()
+    assert Parked.objects.get(month=make.APRIL).by_person
+    web.force_login(cast.staff)
+    web.post(
+        "/admin/billing/parked/", {"action": "try_again", "_selected_action": [Parked.objects.get(month=make.APRIL).pk]}
+    )
+    run_jobs()
+    draft.refresh_from_db()
+    assert (draft.state, draft.net) == ("fixed", 7777)
 
 
 def it_tries_parked_customers_again_from_the_list(cast, web, time_machine):

@@ -52,3 +52,16 @@ def it_chooses_the_strict_password_rule():
 def it_names_the_values_that_it_knows(name):
     with pytest.raises(ValueError, match=f"{name} must be one of: "):
         read(**{name: "nonsense"})
+
+
+@pytest.mark.parametrize("value", ["abc", "-3", "2.5", "３"])
+def it_says_in_one_line_that_a_number_is_none(value):
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check_month", "2026-04"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "SECRET_KEY": "x", "MAIL_PER_MINUTE": value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (3, f"MAIL_PER_MINUTE must be a whole number: {value}\n")

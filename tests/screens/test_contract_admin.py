@@ -1,0 +1,81 @@
+"""Staff's page of a contract: what is wrong is said beside it, and nothing that was typed is lost."""
+
+from datetime import date
+
+import pytest
+
+from contracts.models import Contract, ContractLine
+from portal.models import TaxClass
+from tests import make
+
+
+@pytest.fixture
+def save(cast, web):
+    """Post the page of company B's contract with some fields changed; returns the page that answers."""
+    web.force_login(cast.staff)
+    contract = cast.b.contracts.get()
+    line = contract.lines.get()
+    given = {
+        "name": contract.name, "service": contract.service_id, "plan": "", "cancel_on": "", "auto_renew": "on", "note": "",
+        "lines-TOTAL_FORMS": 1, "lines-INITIAL_FORMS": 1, "lines-0-id": line.pk, "lines-0-contract": contract.pk,
+        "lines-0-position": 1, "lines-0-item": line.item, "lines-0-quantity": "1", "lines-0-unit_price": "7777",
+        "lines-0-price_basis": "exclusive", "lines-0-tax_kind": "standard", "meters-TOTAL_FORMS": 0,
+        "meters-INITIAL_FORMS": 0, "terms-TOTAL_FORMS": 0, "terms-INITIAL_FORMS": 0,
+    }  # fmt: skip
+
+    def saved(**changes):
+        fields = given | {name.replace("__", "-"): value for name, value in changes.items()}
+        return web.post(f"/admin/contracts/contract/{contract.pk}/change/", fields, follow=True).content.decode()
+
+    return saved
+
+
+def stored(cast):
+    return Contract.objects.get(customer=cast.b)
+
+
+def it_stores_what_was_typed(cast, save):
+    assert "errornote" not in save(note="至急", cancel_on="2026-04-20", lines__0__unit_price="8000")
+    assert (stored(cast).note, stored(cast).cancel_on) == ("至急", date(2026, 4, 20))
+    assert ContractLine.objects.get(contract=stored(cast)).amount == 8000
+
+
+def it_refuses_a_cancellation_before_the_start(cast, save):
+    assert "解約日は契約開始日以降" in save(cancel_on="2026-03-31")
+    assert stored(cast).cancel_on is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"lines__0__quantity": "999999999", "lines__0__unit_price": "999999999999"}, "金額が大きすぎます"),
+        ({"lines__0__price_basis": "inclusive", "lines__0__tax_kind": "exempt"}, "税区分に登録されていません"),
+        ({"lines__0__charge_from": "2026-05-02", "lines__0__charge_to": "2026-05-01"}, "課金終了日は課金開始日以降"),
+    ],
+)
+def it_says_beside_the_line_what_is_wrong_with_it(cast, save, changes, words):
+    TaxClass.objects.filter(kind="exempt").delete()
+    assert words in save(**changes)
+    assert ContractLine.objects.get(contract=stored(cast)).amount == 7777
+
+
+def it_keeps_the_contract_when_no_order_can_be_made_of_it(cast, save):
+    TaxClass.objects.filter(kind="exempt").delete()
+    page = save(note="至急", cancel_on="2026-04-20", lines__0__tax_kind="exempt")
+    assert "契約は保存しましたが、注文を作れません" in page
+    assert (stored(cast).note, stored(cast).cancel_on) == ("至急", date(2026, 4, 20))
+
+
+def it_takes_a_new_contract_of_metered_items_alone(cast, web):
+    web.force_login(cast.staff)
+    given = {
+        "customer": cast.a.pk, "name": "従量のみ", "service": cast.a.contracts.get().service_id, "form": "monthly",
+        "start_on": make.APRIL.isoformat(), "auto_renew": "on", "lines-TOTAL_FORMS": 1, "lines-INITIAL_FORMS": 0,
+        "lines-0-position": 1, "lines-0-quantity": 1, "lines-0-price_basis": "exclusive", "lines-0-tax_kind": "standard",
+        "meters-TOTAL_FORMS": 0, "meters-INITIAL_FORMS": 0, "terms-TOTAL_FORMS": 0, "terms-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    assert "errornote" not in web.post("/admin/contracts/contract/add/", given, follow=True).content.decode()
+    made = Contract.objects.get(name="従量のみ")
+    assert made.number
+    assert not made.lines.exists()
+    assert not made.orders.exists()
