@@ -175,6 +175,7 @@ class Mail(models.Model):
         verbose_name = verbose_name_plural = _("メール")
         indexes = [
             models.Index(fields=["due_at"], condition=Q(state__in=["waiting", "sending"]), name="mail_open"),
+            models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="mail_sent"),
         ]
 
     def __str__(self):

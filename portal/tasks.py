@@ -1,5 +1,6 @@
 """Background work that belongs to no app: sending mails, and sweeping up what a dead worker left."""
 
+from datetime import timedelta
 from itertools import islice
 
 from asgiref.sync import async_to_sync
@@ -43,9 +44,16 @@ def without_job(mails):
     """Those of the mails that no job will send, as many as may go. Python compares: the planner errs on tables that grow fast."""
     jobs = ProcrastinateJob.objects.filter(task_name="portal.deliver", status__in=["todo", "doing"])
     queued = {arguments["mail_id"] for arguments in jobs.values_list("args", flat=True).iterator()}
-    room = max(0, settings.MAIL_PER_MINUTE - len(queued)) if settings.MAIL_PER_MINUTE else AT_ONCE
     left = (pk for pk in mails.values_list("pk", flat=True).iterator() if pk not in queued)
-    return mails.filter(pk__in=list(islice(left, room)))
+    return mails.filter(pk__in=list(islice(left, room(queued))))
+
+
+def room(queued=()):
+    """How many mails may go now: what the last minute and the queue leave of the pace, or as many as one go takes."""
+    if not settings.MAIL_PER_MINUTE:
+        return AT_ONCE
+    sent = Mail.objects.filter(sent_at__gt=timezone.now() - timedelta(minutes=1)).count()
+    return max(0, settings.MAIL_PER_MINUTE - sent - len(queued))
 
 
 def retry_stalled_jobs():
@@ -53,9 +61,9 @@ def retry_stalled_jobs():
         async_to_sync(app.job_manager.retry_job)(job)
 
 
-def send_due(limit=None):
-    """Send up to `limit` mails that are due, or what the pace allows in a minute. Returns how many were tried."""
-    ids = list(due().values_list("pk", flat=True)[: limit or settings.MAIL_PER_MINUTE or AT_ONCE])
+def send_due():
+    """Send mails that are due, as many as may go now. Returns how many were tried."""
+    ids = list(due().values_list("pk", flat=True)[: room()])
     for mail_id in ids:
         deliver.func(mail_id)
     return len(ids)

@@ -12,7 +12,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from billing.models import InvoicePdf
 from portal import mail as mails
 from portal.models import Mail
-from portal.tasks import sweep
+from portal.tasks import send_due, sweep
 from tests import make, processes
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -103,12 +103,18 @@ def it_keeps_the_pace_whatever_the_number_of_workers(waiting, web, sink, setting
     processes.empty_queue()
     web.post("/password/reset/", {"email": "taro@example.com"})
     assert jobs().count() == 1  # credentials don't wait for a minute to begin
-    for _minute in range(2):
+    for _sweep in range(2):
         sweep.func()
         assert jobs().count() == 3  # what a slow server hasn't taken yet counts too
     mails.queue("invoice_fixed", key="one more", customer=waiting.a, number="A")
     assert jobs().count() == 3
     for job in jobs():
         mails.deliver(job.args["mail_id"])
+    processes.empty_queue()
     assert [address for address, _text in sink.taken].count("taro@example.com") == 1
     assert len(sink.taken) == 3
+    sweep.func()
+    assert (jobs().count(), send_due()) == (0, 0)  # this minute is used up
+    with time_machine.travel(timezone.now() + timedelta(seconds=61)):
+        sweep.func()
+    assert jobs().count() == 3
