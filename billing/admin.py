@@ -1,9 +1,12 @@
 """Staff read invoices, runs and parked customers here, and adjust provisional invoices by lines of their own."""
 
+from django import forms
 from django.contrib import admin
-from django.db import transaction
+from django.core.exceptions import ValidationError
+from django.db.models import BigIntegerField
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Customer
 from billing import drafts
 from billing.close import last_closed
 from billing.models import Invoice, InvoiceLine, MonthRun, Parked, Rendering, TaxTotal
@@ -12,13 +15,26 @@ from contracts.services import rate_of
 from portal import money
 from portal.admin import ReadOnly
 
+LARGEST = BigIntegerField.MAX_BIGINT
 
-class FixedLines(admin.TabularInline):
+
+class Shown(admin.TabularInline):
+    """What a document consists of, to be read: nothing in it is sent back, so it can't be out of date either."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+
+class FixedLines(Shown):
     """All lines of a document, read-only."""
 
     model = InvoiceLine
-    extra = 0
-    can_delete = False
     verbose_name_plural = "明細"
     fields = readonly_fields = [
         "origin",
@@ -33,17 +49,55 @@ class FixedLines(admin.TabularInline):
         "tax_rate",
     ]
 
-    def has_add_permission(self, request, obj=None):
-        return False
-
     def get_queryset(self, request):
         return super().get_queryset(request).select_related("contract")
+
+
+class AdjustmentForm(forms.ModelForm):
+    position = forms.IntegerField(label=_("行"), min_value=1, max_value=9999)
+
+    def clean(self):
+        """Also finds the line's amount and tax rate."""
+        given = super().clean()
+        starts_on, ends_on = given.get("starts_on"), given.get("ends_on")
+        if starts_on and ends_on and ends_on < starts_on:
+            self.add_error("ends_on", _("利用終了日は利用開始日以降の日付を入力してください"))
+        elif ends_on and given.get("tax_kind"):
+            try:
+                self.instance.tax_rate = rate_of(given["tax_kind"], ends_on)
+            except ValidationError as unknown:
+                self.add_error("tax_kind", unknown)
+        if given.get("quantity") is not None and given.get("unit_price") is not None:
+            self.instance.amount = money.line_amount(given["quantity"], given["unit_price"])
+            if abs(self.instance.amount) > LARGEST:
+                self.add_error("unit_price", _("数量×単価の金額が大きすぎます"))
+        return given
+
+
+class AdjustmentFormSet(forms.BaseInlineFormSet):
+    def clean(self):
+        """What Django leaves to the database: each line's place is its own, and the invoice can hold the sum."""
+        super().clean()
+        if any(self.errors):
+            return
+        others = self.instance.lines.exclude(pk__in=[form.instance.pk for form in self.initial_forms])
+        amounts = dict(others.values_list("position", "amount"))
+        for form in self.forms:
+            if form in self.deleted_forms or not form.cleaned_data:
+                continue
+            if form.instance.position in amounts:
+                form.add_error("position", _("この行番号はほかの明細で使われています"))
+            amounts[form.instance.position] = form.instance.amount
+        if 2 * sum(map(abs, amounts.values())) > LARGEST:  # the tax is less than once as much again
+            raise ValidationError(_("明細の金額の合計が大きすぎます"))
 
 
 class AdjustmentLines(admin.TabularInline):
     """Adjustments and discounts that staff add to a provisional invoice."""
 
     model = InvoiceLine
+    form = AdjustmentForm
+    formset = AdjustmentFormSet
     extra = 0
     verbose_name_plural = "調整・値引き"
     fields = [
@@ -71,14 +125,9 @@ class AdjustmentLines(admin.TabularInline):
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
 
-class Totals(admin.TabularInline):
+class Totals(Shown):
     model = TaxTotal
-    extra = 0
-    can_delete = False
     fields = readonly_fields = ["kind", "rate", "base", "tax"]
-
-    def has_add_permission(self, request, obj=None):
-        return False
 
 
 @admin.register(Invoice)
@@ -91,6 +140,14 @@ class InvoiceAdmin(admin.ModelAdmin):
 
     def get_readonly_fields(self, request, obj=None):
         return [field.name for field in Invoice._meta.fields]
+
+    def get_object(self, request, object_id, from_field=None):
+        """Whoever saves has the customer locked before anything is read: a close beside it ends first, or waits."""
+        found = super().get_object(request, object_id, from_field)
+        if found is None or request.method != "POST":
+            return found
+        Customer.objects.lock([found.customer_id])
+        return super().get_object(request, object_id, from_field)
 
     def has_add_permission(self, request):
         return False
@@ -107,17 +164,15 @@ class InvoiceAdmin(admin.ModelAdmin):
     def save_model(self, request, obj, form, change):
         """The header follows customer and run; only lines are adjusted here."""
 
-    @transaction.atomic
     def save_formset(self, request, form, formset, change):
-        if formset.model is not InvoiceLine:
-            return
         for line in formset.save(commit=False):
-            line.invoice, line.customer_id = form.instance, form.instance.customer_id
-            line.amount = money.line_amount(line.quantity, line.unit_price)
-            line.tax_rate = rate_of(line.tax_kind, line.ends_on)
+            line.customer_id = form.instance.customer_id
             line.save()
         for line in formset.deleted_objects:
             line.delete()
+
+    def save_related(self, request, form, formsets, change):
+        super().save_related(request, form, formsets, change)
         drafts.rebuild([form.instance.customer_id], form.instance.month, last_closed())
         follow_up(form.instance.customer)
 

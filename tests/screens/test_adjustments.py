@@ -1,0 +1,148 @@
+"""Staff adjust a provisional invoice in the admin: it is saved whole with new totals, or the page says what is wrong."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+import time_machine
+from django.contrib.admin import ModelAdmin
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from billing.models import Invoice, InvoiceLine
+from tests import make
+
+
+@pytest.fixture(autouse=True)
+def in_may():
+    with time_machine.travel("2026-05-08T03:00Z"):
+        yield
+
+
+@pytest.fixture
+def draft(cast):
+    make.open_month(make.APRIL)
+    return Invoice.objects.get(customer=cast.a, month=make.APRIL)
+
+
+@pytest.fixture
+def save(cast, web, draft):
+    """Open the page, change or add lines (dictionaries; with an id an existing line), and save."""
+    web.force_login(cast.staff)
+    path = f"/admin/billing/invoice/{draft.pk}/change/"
+
+    def saved(*lines):
+        page = web.get(path)
+        data = {}
+        for inline in page.context["inline_admin_formsets"]:
+            forms = [inline.formset.management_form, *inline.formset.initial_forms]
+            for field in [field for form in forms for field in form]:
+                data[field.html_name] = "" if field.value() is None else field.value()
+        prefix = page.context["inline_admin_formsets"][1].formset.prefix
+        known = [data[f"{prefix}-{place}-id"] for place in range(data[f"{prefix}-INITIAL_FORMS"])]
+        for line in lines:
+            place = known.index(line["id"]) if "id" in line else data[f"{prefix}-TOTAL_FORMS"]
+            data |= {f"{prefix}-{place}-{name}": value for name, value in line.items()}
+            data[f"{prefix}-TOTAL_FORMS"] += "id" not in line
+        return web.post(path, data)
+
+    return saved
+
+
+def line(**changes):
+    return {
+        "position": 50, "origin": "adjustment", "item": "調整", "specification": "", "starts_on": "2026-04-01",
+        "ends_on": "2026-04-30", "quantity": "1", "unit": "式", "unit_price": "3000", "price_basis": "exclusive",
+        "tax_kind": "standard",
+    } | changes  # fmt: skip
+
+
+def it_saves_without_a_change(draft, save):
+    before = list(InvoiceLine.objects.values())
+    assert save().status_code == 302
+    assert list(InvoiceLine.objects.values()) == before
+    draft.refresh_from_db()
+    assert (draft.state, draft.total) == ("draft", 23620)
+
+
+def it_adds_an_adjustment_and_a_discount_with_new_totals(cast, draft, save):
+    discount = line(position=51, origin="discount", item="値引き", quantity="1.5", unit_price="-501")
+    assert save(line(), discount).status_code == 302
+    added = InvoiceLine.objects.filter(origin__in=["adjustment", "discount"])
+    assert list(added.values_list("customer", "amount", "tax_rate")) == [
+        (cast.a.pk, 3000, Decimal("0.1")),
+        (cast.a.pk, -751, Decimal("0.1")),
+    ]
+    draft.refresh_from_db()
+    assert (draft.net, draft.tax) == (21500 + 3000 - 751, 120 + 2224)
+    assert ProcrastinateJob.objects.filter(task_name="billing.catch_up").count() == 1
+
+
+def it_changes_and_deletes_an_adjustment(draft, save):
+    save(line(), line(position=51, item="二つ目"))
+    first, second = InvoiceLine.objects.filter(origin="adjustment")
+    assert save({"id": first.pk, "unit_price": "5000"}, {"id": second.pk, "DELETE": "on"}).status_code == 302
+    assert InvoiceLine.objects.get(origin="adjustment").amount == 5000
+    draft.refresh_from_db()
+    assert draft.net == 26500
+
+
+@pytest.mark.parametrize(
+    ("bad", "field", "words"),
+    [
+        (line(starts_on="1926-04-01", ends_on="1926-04-30"), "tax_kind", "1926/04/30 の税率が税区分に登録されていません"),
+        (line(quantity="999999999", unit_price="999999999999"), "unit_price", "数量×単価の金額が大きすぎます"),
+        (line(starts_on="2026-04-30", ends_on="2026-04-29"), "ends_on", "利用終了日は利用開始日以降の日付"),
+        (line(quantity=""), "quantity", "必須"),
+        (line(unit_price="1e5000"), "unit_price", ""),
+        (line(origin="order"), "origin", ""),
+    ],
+)  # fmt: skip
+def it_says_next_to_the_field_what_is_wrong_and_saves_nothing(draft, save, bad, field, words):
+    answer = save(line(position=49), bad)
+    assert answer.status_code == 200
+    errors = answer.context["inline_admin_formsets"][1].formset.errors
+    assert errors[0] == {}
+    assert list(errors[1]) == [field]
+    assert words in errors[1][field][0]
+    assert "Constraint" not in answer.content.decode()
+    assert not InvoiceLine.objects.filter(origin="adjustment").exists()
+
+
+def it_refuses_lines_whose_sum_no_invoice_can_hold(draft, save):
+    half = line(quantity="5000000", unit_price="900000000000")
+    answer = save(half, half | {"position": 51})
+    assert answer.status_code == 200
+    assert "明細の金額の合計が大きすぎます" in answer.content.decode()
+    assert not InvoiceLine.objects.filter(origin="adjustment").exists()
+
+
+@pytest.mark.parametrize("position", [1, 49, 2**31 - 1])
+def it_refuses_a_place_that_another_line_has_or_that_leaves_none_behind_it(draft, save, position):
+    answer = save(line(position=49), line(position=position))
+    assert answer.status_code == 200
+    assert set(answer.context["inline_admin_formsets"][1].formset.errors[1]) <= {"position", "__all__"}
+    assert "Constraint" not in answer.content.decode()
+    assert not InvoiceLine.objects.filter(origin="adjustment").exists()
+
+
+def it_changes_nothing_of_what_was_fixed_since_the_page_was_opened(cast, draft, save, monkeypatch):
+    original, opened = ModelAdmin.get_object, []
+
+    def get_object(self, request, *given):
+        found = original(self, request, *given)
+        if request.method == "POST" and not opened:
+            opened.append(found)
+            make.close_month()
+        return found
+
+    monkeypatch.setattr(ModelAdmin, "get_object", get_object)
+    assert save(line()).status_code == 403
+    assert not InvoiceLine.objects.filter(origin="adjustment").exists()
+
+
+def it_shows_a_fixed_invoice_and_takes_nothing(cast, draft, web):
+    make.close_month(today=date(2026, 5, 8))
+    web.force_login(cast.staff)
+    path = f"/admin/billing/invoice/{draft.pk}/change/"
+    assert web.get(path).status_code == 200
+    assert web.post(path, {}).status_code == 403
