@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer
-from contracts.models import Meter
+from contracts.models import Contract, Meter
 from contracts.services import rate_of
 from orders.models import Usage, UsageCharge, UsageFile
 from portal import money, months
@@ -61,8 +61,9 @@ def take_in(name, content, *, today):
         owners = before.usages.order_by("customer__number").values_list("customer__number", flat=True)
         return Taken(known=before.rows, before=before, customers=list(owners.distinct()))
     rows = read(content)
-    meters = find_meters(rows)
-    Customer.objects.lock({meter.customer_id for meter in meters.values()})
+    contracts = Contract.objects.filter(number__in={row.contract for row in rows})
+    Customer.objects.lock(set(contracts.values_list("customer_id", flat=True)))
+    meters = find_meters(rows)  # only now: whoever was changing prices or contracts of these customers is through
     usages, faults = match(rows, meters, today)
     new, changed = sort_out(usages, faults)
     if faults:
