@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import BigIntegerField
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Customer
 from contracts.models import Contract, Meter
@@ -25,6 +27,7 @@ from portal.templatetags.figures import plain
 COLUMNS = {"contract": "契約番号", "service": "サービスコード", "period": "対象年月", "quantity": "数量"}
 QUANTITY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
 AT_ONCE = 5000
+UNUSED = gettext_lazy("契約 %(contract)s は %(period)s には利用されていません。")
 
 
 class Row(NamedTuple):
@@ -79,18 +82,20 @@ def take_in(name, content, *, today):
         unique_fields=["meter", "month"],
         update_fields=["quantity", "file", "line_number"],
     )
-    charge([*new, *changed])
+    if unpriced := charge([*new, *changed]):
+        raise ValidationError([at(usage.line_number, text) for usage, text in unpriced])
     owners = sorted({meter.contract.customer.number for meter in meters.values()})
     return Taken(len(new), len(changed), len(usages) - len(new) - len(changed), customers=owners)
 
 
 @transaction.atomic
 def reprice(meter, *, today):
-    """Charge this meter's unbilled quantities again, after its prices were changed. Raises ValidationError."""
+    """Charge this meter's unbilled quantities again, after its prices were changed. Raises ValidationError, then nothing is."""
     Customer.objects.lock([meter.customer_id])
     unbilled = list(meter.usages.exclude(pk__in=meter.usages.billed()))
     drop_charges(unbilled, today)
-    charge(unbilled)
+    if unpriced := charge(unbilled):
+        raise ValidationError([text for _usage, text in unpriced])
 
 
 def read(content):
@@ -195,7 +200,7 @@ def wrong_with(row, meter, contracts, span):
             "first": months.format_month(first), "last": months.format_month(last), "period": row.period,
         }  # fmt: skip
     if not in_force(meter.contract, month):
-        return _("契約 %(contract)s は %(period)s には利用されていません。") % row._asdict()
+        return UNUSED % row._asdict()
     return None
 
 
@@ -243,33 +248,51 @@ def period(usage):
 def charge(usages):
     """Make the charges of these usages, which have none that count, by the prices that their meters have now.
 
-    The tax class is that of the last day of use (D2). Raises ValidationError if none is registered for it.
+    Returns [(usage, text)] of those that can't be charged; if there are any, none is.
     """
-    rate = cache(rate_of)
-    charges = []
+    rate, charges, unpriced = cache(rate_of), [], []
     for usage in usages:
-        meter = usage.meter
-        starts_on, ends_on = period(usage)
-        for position, stretch in enumerate(money.metered(usage.quantity, meter.free_quantity, meter.ladder), start=1):
-            charges.append(
-                UsageCharge(
-                    customer_id=usage.customer_id,
-                    usage=usage,
-                    position=position,
-                    item=meter.item,
-                    specification=describe(stretch, meter),
-                    starts_on=starts_on,
-                    ends_on=ends_on,
-                    quantity=stretch.quantity,
-                    unit=meter.unit,
-                    unit_price=stretch.unit_price,
-                    amount=stretch.amount,
-                    price_basis=meter.price_basis,
-                    tax_kind=meter.tax_kind,
-                    tax_rate=rate(meter.tax_kind, ends_on),
-                )
-            )
-    UsageCharge.objects.bulk_create(charges, batch_size=AT_ONCE)
+        try:
+            charges += charges_of(usage, rate)
+        except ValidationError as fault:
+            unpriced.append((usage, " ".join(fault.messages)))
+    if not unpriced:
+        UsageCharge.objects.bulk_create(charges, batch_size=AT_ONCE)
+    return unpriced
+
+
+def charges_of(usage, rate):
+    """One charge for each price; the tax class is that of the last day of use (D2).
+
+    Raises ValidationError for a month without use, a tax class that isn't registered, an amount too large to be stored.
+    """
+    meter, contract = usage.meter, usage.meter.contract
+    stretches = money.metered(usage.quantity, meter.free_quantity, meter.ladder)
+    named = {"contract": contract.number, "period": months.format_month(usage.month)}
+    if stretches and not in_force(contract, usage.month):
+        raise ValidationError(UNUSED % named)
+    if any(stretch.amount > BigIntegerField.MAX_BIGINT for stretch in stretches):
+        raise ValidationError(_("契約 %(contract)s の %(period)s の使用量は、金額が大きすぎます。") % named)
+    starts_on, ends_on = period(usage)
+    return [
+        UsageCharge(
+            customer_id=usage.customer_id,
+            usage=usage,
+            position=position,
+            item=meter.item,
+            specification=describe(stretch, meter),
+            starts_on=starts_on,
+            ends_on=ends_on,
+            quantity=stretch.quantity,
+            unit=meter.unit,
+            unit_price=stretch.unit_price,
+            amount=stretch.amount,
+            price_basis=meter.price_basis,
+            tax_kind=meter.tax_kind,
+            tax_rate=rate(meter.tax_kind, ends_on),
+        )
+        for position, stretch in enumerate(stretches, start=1)
+    ]
 
 
 def drop_charges(usages, today):

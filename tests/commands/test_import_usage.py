@@ -7,9 +7,11 @@ from io import StringIO
 
 import pytest
 import time_machine
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
 from billing.models import Invoice, InvoiceLine
+from orders import usage
 from orders.models import Usage, UsageCharge, UsageFile
 from portal.models import TaxClass
 from tests import make
@@ -184,6 +186,46 @@ def it_refuses_a_month_in_which_the_contract_was_not_used(cast, meter, send):
     with pytest.raises(SystemExit):
         send("K0000001,line,2026-05,1")
     assert Usage.objects.count() == 1
+
+
+def refused(send, *lines):
+    """What a file is refused with."""
+    with pytest.raises(SystemExit) as ended:
+        send(*lines)
+    assert ended.value.code == 2
+
+
+def it_names_the_line_whose_amount_is_too_large(cast, meter, send, capsys):
+    meter.tiers.update(unit_price="999999999999.99")
+    refused(send, "K0000001,line,2026-05,1", "K0000001,line,2026-04,999999999.999")
+    assert "3行目: 契約 K0000001 の 2026-04 の使用量は、金額が大きすぎます。" in capsys.readouterr().err
+    assert not Usage.objects.exists()
+
+
+def it_charges_nothing_anew_while_a_quantity_lies_outside_the_contract(cast, meter, send):
+    send("K0000001,line,2026-04,150", "K0000001,line,2026-05,150")
+    charges = list(UsageCharge.objects.order_by("pk").values())
+    meter.contract.cancel_on = date(2026, 4, 20)
+    meter.contract.save()
+    with pytest.raises(ValidationError, match="契約 K0000001 は 2026-05 には利用されていません"):
+        usage.reprice(meter, today=make.IN_MAY)
+    assert list(UsageCharge.objects.order_by("pk").values()) == charges
+
+
+def it_tells_staff_when_a_new_price_cannot_be_charged(cast, meter, send, web):
+    send("K0000001,line,2026-05,150")
+    meter.contract.cancel_on = date(2026, 4, 20)
+    meter.contract.save()
+    web.force_login(cast.staff)
+    answer = web.post(
+        f"/admin/contracts/meter/{meter.pk}/change/",
+        {
+            "item": "データ転送量", "unit": "GB", "free_quantity": "0", "unit_price": "11", "price_basis": "exclusive",
+            "tax_kind": "standard", "tiers-TOTAL_FORMS": 0, "tiers-INITIAL_FORMS": 0,
+        },
+        follow=True,
+    )  # fmt: skip
+    assert "契約 K0000001 は 2026-05 には利用されていません" in answer.content.decode()
 
 
 def it_is_all_or_nothing_when_a_tax_class_is_missing(cast, meter, send):
