@@ -42,27 +42,28 @@ class Row(NamedTuple):
 
 @dataclass
 class Taken:
-    """What became of a file: how many quantities are new, changed or known, and whose (numbers of customers)."""
+    """What became of a file: how many quantities are new, changed or known, and whose (numbers of customers).
 
-    added: int = 0
-    changed: int = 0
-    known: int = 0
-    before: UsageFile | None = None
-    customers: list | None = None
+    `before` is the file as it came first, if it came before.
+    """
+
+    added: int
+    changed: int
+    known: int
+    before: UsageFile | None
+    customers: list
 
 
 @transaction.atomic
 def take_in(name, content, *, today):
     """Store the used quantities of a CSV file (bytes) with their charges, all of them or none; returns `Taken`.
 
-    A file that was taken in before changes nothing. The same contract, service and month in another file corrects the
-    quantity, as long as it isn't billed. Raises ValidationError with one message for each bad line.
+    The same contract, service and month with another quantity corrects it, as long as it isn't billed. So a file that
+    was taken in before changes nothing but what was corrected since, and isn't stored a second time. Raises
+    ValidationError with one message for each bad line.
     """
     digest = hashlib.sha256(content).hexdigest()
     before = UsageFile.objects.filter(sha256=digest).first()
-    if before:
-        owners = before.usages.order_by("customer__number").values_list("customer__number", flat=True)
-        return Taken(known=before.rows, before=before, customers=list(owners.distinct()))
     rows = read(content)
     contracts = Contract.objects.filter(number__in={row.contract for row in rows})
     Customer.objects.lock(set(contracts.values_list("customer_id", flat=True)))
@@ -71,7 +72,7 @@ def take_in(name, content, *, today):
     new, changed = sort_out(usages, faults)
     if faults:
         raise ValidationError([text for _number, text in sorted(faults)])
-    file = UsageFile.objects.create(sha256=digest, name=name[:200], rows=len(rows))
+    file = before or UsageFile.objects.create(sha256=digest, name=name[:200], rows=len(rows))
     for usage in usages:
         usage.file = file
     drop_charges(changed, today)
@@ -85,7 +86,7 @@ def take_in(name, content, *, today):
     if unpriced := charge([*new, *changed]):
         raise ValidationError([at(usage.line_number, text) for usage, text in unpriced])
     owners = sorted({meter.contract.customer.number for meter in meters.values()})
-    return Taken(len(new), len(changed), len(usages) - len(new) - len(changed), customers=owners)
+    return Taken(len(new), len(changed), len(usages) - len(new) - len(changed), before, owners)
 
 
 @transaction.atomic

@@ -82,6 +82,22 @@ def it_changes_nothing_when_the_same_file_comes_again(cast, meter, send):
     assert len(lines_of(april_of(cast.a))) == 2
 
 
+def it_goes_back_to_the_figures_of_a_former_file(cast, meter, send):
+    send("K0000001,line,2026-04,150", "K0000001,line,2026-05,3")
+    send("K0000001,line,2026-04,110", name="corrected.csv")
+    assert "変更 1 件、変更なし 1 件" in send("K0000001,line,2026-04,150", "K0000001,line,2026-05,3", name="again.csv")
+    assert [(row.quantity, row.file.name) for row in Usage.objects.order_by("month")] == [
+        (150, "usage.csv"),
+        (3, "usage.csv"),
+    ]
+    assert lines_of(april_of(cast.a))[1][1] == 50
+    assert UsageFile.objects.count() == 2
+    call_command("close_month", "2026-04")
+    with pytest.raises(SystemExit):
+        send("K0000001,line,2026-04,110", name="corrected.csv")
+    assert Usage.objects.get(month=make.APRIL).quantity == 150
+
+
 def it_knows_a_row_again_in_another_file(cast, meter, send):
     send("K0000001,line,2026-04,150")
     assert "追加 1 件、変更 0 件、変更なし 1 件" in send("K0000001,line,2026-04,150.0", "K0000001,line,2026-05,3")

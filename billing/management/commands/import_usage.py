@@ -52,7 +52,7 @@ class Command(OperatorCommand):
         if as_json:
             counts = {"added": taken.added, "changed": taken.changed, "known": taken.known}
             self.say(json.dumps({"file": name, **counts}))
-        elif taken.before:
+        elif taken.before and not taken.added and not taken.changed:
             self.say(
                 f"{name}: {timezone.localtime(taken.before.at):%Y/%m/%d} に取り込み済みのファイルです（{taken.before.name}）。"
             )
