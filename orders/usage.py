@@ -1,5 +1,6 @@
 """Used quantities of metered services (従量): taken in from files, priced by each meter's ladder, corrected until billed."""
 
+import codecs
 import csv
 import hashlib
 import io
@@ -27,6 +28,8 @@ from portal.templatetags.figures import plain
 COLUMNS = {"contract": "契約番号", "service": "サービスコード", "period": "対象年月", "quantity": "数量"}
 QUANTITY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
 AT_ONCE = 5000
+NUL = "\0"
+NUL_FOUND = gettext_lazy("読めない文字（NUL）があります。")
 UNUSED = gettext_lazy("契約 %(contract)s は %(period)s には利用されていません。")
 
 
@@ -101,6 +104,12 @@ def reprice(meter, *, today):
 
 def read(content):
     """The rows of a CSV file in UTF-8 or CP932. Raises ValidationError for a file that is no such thing."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValidationError(
+            _(
+                "文字コードが UTF-16（Excelの「Unicode テキスト」）です。UTF-8 か CP932（Shift_JIS）のCSVにしてください。"
+            )
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -110,9 +119,15 @@ def read(content):
             raise ValidationError(_("文字コードは UTF-8 か CP932（Shift_JIS）にしてください。")) from None
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        places = columns(next(lines, []))
+        header = next(lines, [])
+        if NUL in "".join(header):
+            raise ValidationError(at(1, NUL_FOUND))
+        places = columns(header)
         rows, faults = [], []
         for cells in lines:
+            if NUL in "".join(cells):
+                faults.append(at(lines.line_num, NUL_FOUND))
+                continue
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) <= max(places):

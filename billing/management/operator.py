@@ -1,5 +1,6 @@
 """What the operators' commands share: one clear line and an exit code for everything that can be foreseen."""
 
+import os
 import signal
 import sys
 import time
@@ -96,6 +97,11 @@ class OperatorCommand(BaseCommand):
             self.stdout.flush()
 
         return tell
+
+
+def readable(text):
+    """What a person typed, or a file's name, with a mark for each byte that is no UTF-8: such bytes can't be printed or stored."""
+    return os.fsencode(text).decode(errors="replace")
 
 
 def month(text):

@@ -1,9 +1,11 @@
 """`import_usage`: used quantities come in whole or not at all, once, and stand on the provisional invoice at once."""
 
 import json
+import os
 from datetime import date
 from decimal import Decimal
 from io import StringIO
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -176,6 +178,11 @@ def it_reports_every_bad_line_with_its_number_and_takes_nothing(cast, meter, tmp
         (b"contract,service,period,quantity\r\n\r\n", "データの行がありません"),
         (b"contract,service,period,quantity\r\nK0000001,line\r\n", "2行目: 列が足りません"),
         (b'contract,service,period,quantity\r\n"K0000001,line\r\n', "CSVとして読めません"),
+        (b"contract,service,period,quantity\r\nK0000001,line,2026-04,1\r\nK0000\x00001,line,2026-04,1\r\n", "3行目: 読めない文字"),
+        ("contract,service,period,quantity\r\n".encode("utf-16-le"), "1行目: 読めない文字"),
+        ("契約番号,サービスコード,対象年月,数量\r\n".encode("utf-16"), "UTF-16（Excel"),
+        (b"\xfe\xff" + "契約番号,サービスコード\r\n".encode("utf-16-be"), "UTF-16（Excel"),
+        (b"contract,service,period,quantity\r\nK0000001,line,2026-04,9223372036854775807\r\n", "2行目: 数量"),
         (b"contract,service,period,quantity\r\n\x81\xff\xfe\r\n", "文字コード"),
     ],
 )  # fmt: skip
@@ -186,6 +193,20 @@ def it_says_what_is_wrong_with_a_file_that_is_none(cast, meter, tmp_path, conten
         call_command("import_usage", str(path), stderr=said)
     assert ended.value.code == 2
     assert words in said.getvalue()
+    assert len(said.getvalue().splitlines()) == 2  # one for the file, one for its fault
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def it_takes_in_a_file_whose_name_is_no_utf8(cast, meter, tmp_path, as_json):
+    path, said = os.fsencode(tmp_path) + b"/\x8eg\x97p.csv", StringIO()
+    Path(os.fsdecode(path)).write_text("contract,service,period,quantity\nK0000001,line,2026-04,1\n")
+    call_command("import_usage", os.fsdecode(path), json=as_json, stdout=said)
+    said.getvalue().encode()
+    assert "�g�p.csv" in (json.loads(said.getvalue())["file"] if as_json else said.getvalue())
+    assert UsageFile.objects.get().name == "�g�p.csv"
+    Path(os.fsdecode(path)).unlink()
+    with pytest.raises(CommandError, match=r"�g�p\.csv を読めません"):
+        call_command("import_usage", os.fsdecode(path))
 
 
 def it_says_in_one_line_that_a_file_is_missing(cast, tmp_path):

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from billing import close
-from billing.management.operator import INCOMPLETE, USAGE, OperatorCommand, need_vendor
+from billing.management.operator import INCOMPLETE, USAGE, OperatorCommand, need_vendor, readable
 from orders import usage
 from portal import months
 
@@ -24,18 +24,19 @@ class Command(OperatorCommand):
     def work(self, **options):
         need_vendor()
         path = Path(options["file"])
+        name = readable(path.name)
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise close.Refused(f"{path} を読めません: {error.strerror}") from None
+            raise close.Refused(f"{readable(path)} を読めません: {error.strerror}") from None
         with close.alone() as check_lock:
             try:
-                taken = usage.take_in(path.name, content, today=months.today())
+                taken = usage.take_in(name, content, today=months.today())
             except ValidationError as invalid:
-                self.reject(path.name, invalid.messages, options["json"])
+                self.reject(name, invalid.messages, options["json"])
                 return USAGE
             parked = close.draft_open_months(months.today(), numbers=taken.customers, check_lock=check_lock)
-        self.report(path.name, taken, options["json"])
+        self.report(name, taken, options["json"])
         return INCOMPLETE if parked else None
 
     def reject(self, name, faults, as_json):
