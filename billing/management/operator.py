@@ -81,6 +81,11 @@ class OperatorCommand(BaseCommand):
     def say(self, text):
         self.stdout.write(text)
 
+    def say_parked(self, parked):
+        """`parked` as `parked_customers` gives it."""
+        for number, reason in parked.items():
+            self.say(f"  保留 {number}: {reason}")
+
     def progress(self, month):
         """What to tell of a run: a bar that moves on a terminal, plain lines elsewhere."""
         begun, live = time.monotonic(), self.stdout.isatty()
@@ -110,6 +115,14 @@ def month(text):
         return months.parse_month(text)
     except ValueError:
         raise Refused(f"月は YYYY-MM の形で指定してください（例 2026-04）: {text}") from None
+
+
+def parked_customers(months, numbers=None):
+    """{number of a customer parked in one of these months: why}; of several months the earliest tells."""
+    parked = Parked.objects.filter(month__in=months)
+    if numbers is not None:
+        parked = parked.filter(customer__number__in=numbers)
+    return dict(parked.order_by("customer__number", "-month").values_list("customer__number", "reason"))
 
 
 def need_vendor():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from datetime import date
 from decimal import Decimal
 from io import StringIO
@@ -263,6 +264,28 @@ def it_tells_staff_when_a_new_price_cannot_be_charged(cast, meter, send, web):
         follow=True,
     )  # fmt: skip
     assert "契約 K0000001 は 2026-05 には利用されていません" in answer.content.decode()
+
+
+def it_names_the_customers_that_are_parked_and_why(cast, meter, send, tmp_path):
+    exempt = TaxClass.objects.get(kind="exempt")
+    cast.a.contracts.get().lines.update(tax_kind="exempt")
+    TaxClass.objects.filter(pk=exempt.pk).update(valid_to=make.APRIL)
+    path, said = tmp_path / "usage.csv", StringIO()
+    path.write_text("contract,service,period,quantity\nK0000001,line,2026-04,1\n")
+    with pytest.raises(SystemExit) as ended:
+        call_command("import_usage", str(path), stdout=said)
+    assert ended.value.code == 1
+    assert re.fullmatch("usage.csv: 追加 1 件.*\n  保留 C0000001: .*税率.*\n", said.getvalue())
+    said = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("import_usage", str(path), json=True, stdout=said)
+    parked = json.loads(said.getvalue())["parked_customers"]
+    assert list(parked) == ["C0000001"]
+    assert "税率" in parked["C0000001"]
+    said = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("open_month", stdout=said)
+    assert "  保留 C0000001: " in said.getvalue()
 
 
 def it_is_all_or_nothing_when_a_tax_class_is_missing(cast, meter, send):

@@ -3,8 +3,8 @@
 import json
 
 from billing import close
-from billing.management.operator import INCOMPLETE, OperatorCommand, month, need_vendor
-from billing.models import Invoice, MonthRun, Parked, Rendering
+from billing.management.operator import INCOMPLETE, OperatorCommand, month, need_vendor, parked_customers
+from billing.models import Invoice, MonthRun, Rendering
 from billing.tasks import render_again, render_waiting
 from portal import months
 
@@ -59,22 +59,17 @@ class Command(OperatorCommand):
             "parked": made.parked,
             "adds_up": close.adds_up(made),
         }
-        parked = (
-            Parked.objects.filter(month=made.month)
-            .order_by("customer__number")
-            .values_list("customer__number", "reason")
-        )
+        parked = parked_customers([made.month])
         pdfs = failed.order_by("invoice__number").values_list("invoice__number", "error")
         if as_json:
-            found = {"parked_customers": dict(parked), "parked_invoices": dict(pdfs)}
+            found = {"parked_customers": parked, "parked_invoices": dict(pdfs)}
             self.say(json.dumps(result | found, ensure_ascii=False))
             return
         self.say(
             f"{result['month']}{'（試行）' if dry_run else ''}: お客様 {made.expected} = 確定 {made.fixed}"
             f" + 対象外 {made.skipped} + 保留 {made.parked}"
         )
-        for number, reason in parked:
-            self.say(f"  保留 {number}: {reason}")
+        self.say_parked(parked)
         for number, error in pdfs:
             self.say(f"  PDF保留 {number}: {error}")
         if not close.adds_up(made):

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from billing import close
-from billing.management.operator import INCOMPLETE, USAGE, OperatorCommand, need_vendor, readable
+from billing.management.operator import INCOMPLETE, USAGE, OperatorCommand, need_vendor, parked_customers, readable
 from orders import usage
 from portal import months
 
@@ -35,9 +35,13 @@ class Command(OperatorCommand):
             except ValidationError as invalid:
                 self.reject(name, invalid.messages, options["json"])
                 return USAGE
-            parked = close.draft_open_months(months.today(), numbers=taken.customers, check_lock=check_lock)
-        self.report(name, taken, options["json"])
-        return INCOMPLETE if parked else None
+            drafted = []
+            count = close.draft_open_months(
+                months.today(), numbers=taken.customers, tell=drafted.append, check_lock=check_lock
+            )
+        parked = parked_customers([made.month for made in drafted], taken.customers)
+        self.report(name, taken, parked, options["json"])
+        return INCOMPLETE if count else None
 
     def reject(self, name, faults, as_json):
         if as_json:
@@ -49,13 +53,15 @@ class Command(OperatorCommand):
         if len(faults) > SHOWN:
             self.stderr.write(f"  ほか {len(faults) - SHOWN}件（--json で全件）")
 
-    def report(self, name, taken, as_json):
+    def report(self, name, taken, parked, as_json):
         if as_json:
             counts = {"added": taken.added, "changed": taken.changed, "known": taken.known}
-            self.say(json.dumps({"file": name, **counts}))
-        elif taken.before and not taken.added and not taken.changed:
+            self.say(json.dumps({"file": name, **counts, "parked_customers": parked}, ensure_ascii=False))
+            return
+        if taken.before and not taken.added and not taken.changed:
             self.say(
                 f"{name}: {timezone.localtime(taken.before.at):%Y/%m/%d} に取り込み済みのファイルです（{taken.before.name}）。"
             )
         else:
             self.say(f"{name}: 追加 {taken.added} 件、変更 {taken.changed} 件、変更なし {taken.known} 件")
+        self.say_parked(parked)

@@ -1,7 +1,7 @@
 """Keeps provisional invoices (未確定) of the running month, and of months not closed yet, in step with the orders."""
 
 from billing import close
-from billing.management.operator import INCOMPLETE, OperatorCommand, month, need_vendor
+from billing.management.operator import INCOMPLETE, OperatorCommand, month, need_vendor, parked_customers
 from billing.models import MonthRun
 from portal import months
 
@@ -27,3 +27,4 @@ class Command(OperatorCommand):
 
     def tell(self, made):
         self.say(f"{months.format_month(made.month)}: 見込を更新しました（保留 {made.parked} 件）")
+        self.say_parked(parked_customers([made.month]))
