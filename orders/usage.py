@@ -30,7 +30,6 @@ QUANTITY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
 AT_ONCE = 5000
 NUL = "\0"
 NUL_FOUND = gettext_lazy("読めない文字（NUL）があります。")
-UNUSED = gettext_lazy("契約 %(contract)s は %(period)s には利用されていません。")
 
 
 class Row(NamedTuple):
@@ -96,10 +95,7 @@ def take_in(name, content, *, today):
 def reprice(meter, *, today):
     """Charge this meter's unbilled quantities again, after its prices were changed. Raises ValidationError, then nothing is."""
     Customer.objects.lock([meter.customer_id])
-    unbilled = list(meter.usages.exclude(pk__in=meter.usages.billed()))
-    drop_charges(unbilled, today)
-    if unpriced := charge(unbilled):
-        raise ValidationError([text for _usage, text in unpriced])
+    charge_again(list(meter.usages.exclude(pk__in=meter.usages.billed())), today)
 
 
 def read(content):
@@ -216,7 +212,7 @@ def wrong_with(row, meter, contracts, span):
             "first": months.format_month(first), "last": months.format_month(last), "period": row.period,
         }  # fmt: skip
     if not in_force(meter.contract, month):
-        return UNUSED % row._asdict()
+        return _("契約 %(contract)s は %(period)s には利用されていません。") % row._asdict()
     return None
 
 
@@ -244,15 +240,20 @@ def key(usage):
 
 
 def follow_dates(contract, *, today):
-    """Charge again the contract's unbilled quantities whose period a 解約日 has changed; a month without use costs nothing."""
+    """Charge again the contract's unbilled quantities whose period a 解約日 has changed. Raises ValidationError."""
     for meter in contract.meters.prefetch_related("tiers"):
         meter.contract = contract
         for usage in meter.usages.exclude(pk__in=meter.usages.billed()):
-            usage.meter = meter
             charged = usage.charges.filter(dropped_on=None).values_list("starts_on", "ends_on").first()
             if charged != (period(usage) if in_force(contract, usage.month) else None):
-                drop_charges([usage], today)
-                charge([usage] if in_force(contract, usage.month) else [])
+                charge_again([usage], today)
+
+
+def charge_again(usages, today):
+    """A month in which the contract is no longer used costs nothing. Raises ValidationError, then all stays as it was."""
+    drop_charges(usages, today)
+    if unpriced := charge([usage for usage in usages if in_force(usage.meter.contract, usage.month)]):
+        raise ValidationError([text for _usage, text in unpriced])
 
 
 def period(usage):
@@ -280,14 +281,12 @@ def charge(usages):
 def charges_of(usage, rate):
     """One charge for each price; the tax class is that of the last day of use (D2).
 
-    Raises ValidationError for a month without use, a tax class that isn't registered, an amount too large to be stored.
+    Raises ValidationError for a tax class that isn't registered, and an amount too large to be stored.
     """
-    meter, contract = usage.meter, usage.meter.contract
+    meter = usage.meter
     stretches = money.metered(usage.quantity, meter.free_quantity, meter.ladder)
-    named = {"contract": contract.number, "period": months.format_month(usage.month)}
-    if stretches and not in_force(contract, usage.month):
-        raise ValidationError(UNUSED % named)
     if any(stretch.amount > BigIntegerField.MAX_BIGINT for stretch in stretches):
+        named = {"contract": meter.contract.number, "period": months.format_month(usage.month)}
         raise ValidationError(_("契約 %(contract)s の %(period)s の使用量は、金額が大きすぎます。") % named)
     starts_on, ends_on = period(usage)
     return [

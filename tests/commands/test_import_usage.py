@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import time_machine
-from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
 from billing.models import Invoice, InvoiceLine
@@ -240,30 +239,30 @@ def it_names_the_line_whose_amount_is_too_large(cast, meter, send, capsys):
     assert not Usage.objects.exists()
 
 
-def it_charges_nothing_anew_while_a_quantity_lies_outside_the_contract(cast, meter, send):
+def it_charges_nothing_for_a_quantity_that_lies_outside_the_contract(cast, meter, send):
     send("K0000001,line,2026-04,150", "K0000001,line,2026-05,150")
-    charges = list(UsageCharge.objects.order_by("pk").values())
     meter.contract.cancel_on = date(2026, 4, 20)
     meter.contract.save()
-    with pytest.raises(ValidationError, match="契約 K0000001 は 2026-05 には利用されていません"):
-        usage.reprice(meter, today=make.IN_MAY)
-    assert list(UsageCharge.objects.order_by("pk").values()) == charges
+    usage.reprice(meter, today=make.IN_MAY)
+    charged = UsageCharge.objects.filter(dropped_on=None).values_list("usage__month", "ends_on").distinct()
+    assert set(charged) == {(make.APRIL, date(2026, 4, 20))}
 
 
 def it_tells_staff_when_a_new_price_cannot_be_charged(cast, meter, send, web):
-    send("K0000001,line,2026-05,150")
-    meter.contract.cancel_on = date(2026, 4, 20)
-    meter.contract.save()
+    meter.tiers.all().delete()
+    send("K0000001,line,2026-05,999999999")
+    before = list(UsageCharge.objects.values())
     web.force_login(cast.staff)
     answer = web.post(
         f"/admin/contracts/meter/{meter.pk}/change/",
         {
-            "item": "データ転送量", "unit": "GB", "free_quantity": "0", "unit_price": "11", "price_basis": "exclusive",
+            "item": "データ転送量", "unit": "GB", "free_quantity": "0", "unit_price": "999999999999", "price_basis": "exclusive",
             "tax_kind": "standard", "tiers-TOTAL_FORMS": 0, "tiers-INITIAL_FORMS": 0,
         },
         follow=True,
     )  # fmt: skip
-    assert "契約 K0000001 は 2026-05 には利用されていません" in answer.content.decode()
+    assert "契約 K0000001 の 2026-05 の使用量は、金額が大きすぎます" in answer.content.decode()
+    assert list(UsageCharge.objects.values()) == before
 
 
 def it_names_the_customers_that_are_parked_and_why(cast, meter, send, tmp_path):
