@@ -1,16 +1,16 @@
 """What the operators' commands share: one clear line and an exit code for everything that can be foreseen."""
 
-import os
 import signal
 import sys
 import time
-from datetime import timedelta
+from datetime import date, timedelta
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, connection
 from procrastinate.exceptions import ConnectorException
 
+from accounts.models import Customer
 from billing.close import Busy, Refused
 from billing.models import Parked
 from portal import months
@@ -18,6 +18,7 @@ from portal.models import Vendor
 from portal.schema import ROLE
 
 BAR = 24
+FIRST_MONTH, LAST_MONTH = date(2000, 1, 1), date(2999, 12, 1)  # beyond them the calendar's arithmetic may fail
 DONE, INCOMPLETE, USAGE, CONFIGURATION, BUSY = 0, 1, 2, 3, 75
 
 
@@ -106,15 +107,31 @@ class OperatorCommand(BaseCommand):
 
 def readable(text):
     """What a person typed, or a file's name, with a mark for each byte that is no UTF-8: such bytes can't be printed or stored."""
-    return os.fsencode(text).decode(errors="replace")
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def month(text):
     """A month typed by a person. Raises Refused."""
     try:
-        return months.parse_month(text)
+        given = months.parse_month(text)
     except ValueError:
-        raise Refused(f"月は YYYY-MM の形で指定してください（例 2026-04）: {text}") from None
+        raise Refused(f"月は YYYY-MM の形で指定してください（例 2026-04）: {readable(text)}") from None
+    if not FIRST_MONTH <= given <= LAST_MONTH:
+        raise Refused(
+            f"月は {months.format_month(FIRST_MONTH)} から {months.format_month(LAST_MONTH)} までです: {text}"
+        )
+    return given
+
+
+def known_customers(numbers):
+    """Customers' numbers typed by a person; None, for all of them, stays None. Raises Refused naming those that nobody has."""
+    if numbers is None:
+        return None
+    numbers = [readable(number) for number in numbers]
+    known = set(Customer.objects.filter(number__in=numbers).values_list("number", flat=True))
+    if unknown := [f"「{number}」" for number in numbers if number not in known]:
+        raise Refused(f"お客様番号がありません: {' '.join(unknown)}")
+    return numbers
 
 
 def parked_customers(months, numbers=None):

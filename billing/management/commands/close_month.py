@@ -3,7 +3,14 @@
 import json
 
 from billing import close
-from billing.management.operator import INCOMPLETE, OperatorCommand, month, need_vendor, parked_customers
+from billing.management.operator import (
+    INCOMPLETE,
+    OperatorCommand,
+    known_customers,
+    month,
+    need_vendor,
+    parked_customers,
+)
 from billing.models import Invoice, MonthRun, Rendering
 from billing.tasks import render_again, render_waiting
 from portal import months
@@ -24,6 +31,7 @@ class Command(OperatorCommand):
     def work(self, **options):
         need_vendor()
         given = month(options["month"])
+        numbers = known_customers(options["customer"])
         silent = options["json"]
         if options["jobs"] < 1:
             raise close.Refused("--jobs には1以上を指定してください。")
@@ -32,7 +40,7 @@ class Command(OperatorCommand):
                 given,
                 kind=MonthRun.Kind.CLOSE,
                 today=months.today(),
-                numbers=options["customer"],
+                numbers=numbers,
                 retry_failed=options["retry_failed"],
                 dry_run=options["dry_run"],
                 jobs=options["jobs"],

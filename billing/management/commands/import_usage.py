@@ -28,7 +28,7 @@ class Command(OperatorCommand):
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise close.Refused(f"{readable(path)} を読めません: {error.strerror}") from None
+            raise close.Refused(f"{readable(str(path))} を読めません: {error.strerror}") from None
         with close.alone() as check_lock:
             try:
                 taken = usage.take_in(name, content, today=months.today())

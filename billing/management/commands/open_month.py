@@ -4,6 +4,7 @@ from billing import close
 from billing.management.operator import INCOMPLETE, OperatorCommand, month, need_vendor, parked_customers
 from billing.models import MonthRun
 from portal import months
+from portal.models import Vendor
 
 
 class Command(OperatorCommand):
@@ -16,10 +17,9 @@ class Command(OperatorCommand):
         need_vendor()
         today = months.today()
         with close.alone() as check_lock:
-            if options["month"]:
+            if options["month"] is not None:
                 given = month(options["month"])
-                if given > months.month_of(today):
-                    raise close.Refused(f"{months.format_month(given)} はまだ始まっていません。")
+                check_open(given, today)
                 made = close.run(given, kind=MonthRun.Kind.OPEN, today=today, check_lock=check_lock)
                 self.tell(made)
                 return INCOMPLETE if made.parked else None
@@ -28,3 +28,14 @@ class Command(OperatorCommand):
     def tell(self, made):
         self.say(f"{months.format_month(made.month)}: 見込を更新しました（保留 {made.parked} 件）")
         self.say_parked(parked_customers([made.month]))
+
+
+def check_open(given, today):
+    """Raises Refused for a month that hasn't begun, is closed already or lies before 運用開始年月 (D22)."""
+    first, name = Vendor.objects.get().first_month, months.format_month(given)
+    if given > months.month_of(today):
+        raise close.Refused(f"{name} はまだ始まっていません。")
+    if given < first:
+        raise close.Refused(f"{name} は運用開始年月 {months.format_month(first)} より前です。")
+    if given <= close.last_closed():
+        raise close.Refused(f"{name} は締め済みです。保留のお客様は close_month {name} --retry-failed で締めます。")

@@ -19,7 +19,7 @@ class Command(OperatorCommand):
     def work(self, **options):
         need_vendor()
         running = months.month_of(months.today())
-        until = month(options["month"]) if options["month"] else running
+        until = month(options["month"]) if options["month"] is not None else running
         if until > running:
             raise Refused(f"{months.format_month(until)} はまだ始まっていません。")
         # Up to today in the running month: a contract that starts later this month gets its order on its first day.

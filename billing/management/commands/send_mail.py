@@ -22,7 +22,7 @@ class Command(OperatorCommand):
         )
 
     def work(self, **options):
-        if options["no_mail_before"]:
+        if options["no_mail_before"] is not None:
             withheld = mail.withhold(moment(options["no_mail_before"]))
             self.say(f"請求のお知らせ {withheld} 件を送信不可にしました（管理画面から送り直せます）")
         tried = send_due()
