@@ -1,35 +1,29 @@
-"""The month-end close (月末締め): batches of customers, each in one transaction, halved until a bad one stands alone."""
+"""The month-end close (月末締め), and the same run without fixing: what is done with each batch of customers."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
 from datetime import date
 
 import psycopg
-from django.core.exceptions import ValidationError
-from django.db import DatabaseError, OperationalError, connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from procrastinate.contrib.django import app
 
 from accounts.models import Customer
-from billing import drafts, parking
+from billing import batches, drafts, parking
 from billing.models import MonthRun, Parked
 from contracts.services import add_terms
 from orders.services import add_orders
 from portal import months
 from portal.models import Vendor
-from portal.numbers import taken_at_once
 
-BATCH = 2000
 A_TASK = 15
-PATIENCE = "10s"  # with whoever holds a customer's row
 A_MOMENT = "3s"  # for a small run, as the one that follows what staff change, to end
 SIZEABLE = 500  # customers; what fewer of them add doesn't make the planner's view wrong
 LOCK = 20160501  # any number of our own; one for all months, so that two months can't be closed at once either
 NEVER = date(1, 1, 1)
-DEADLOCK, TOO_LONG = "40P01", "55P03"
-SERVER_TROUBLE = ("53", "58")  # classes of SQLSTATE: disk or memory is full, the system failed
+TOO_LONG = "55P03"
 WRITTEN = [
     "contracts_term",
     "orders_order",
@@ -135,7 +129,11 @@ def run(
 
     def act(batch):
         check_lock()
-        attempt(batch, month, closed, today, fix)
+        batches.attempt(
+            batch,
+            lambda part: work(part, month, closed, today, fix),
+            lambda part, reason: park_within_patience(part, month, reason),
+        )
 
     try:
         with transaction.atomic() if dry_run else nullcontext():
@@ -144,9 +142,8 @@ def run(
             closed = last_closed()
             parking.park_followers(month)
             todo = customers_to_run(month, numbers, retry_failed)
-            batches = [todo[start : start + BATCH] for start in range(0, len(todo), BATCH)]
-            through = 0
-            for place, size in enumerate(side_by_side(batches, 1 if dry_run else jobs, act), 1):
+            through, at_once = 0, 1 if dry_run else jobs
+            for place, size in enumerate(batches.side_by_side(batches.split(todo), at_once, act), 1):
                 through += size
                 progress(through, len(todo))
                 if (
@@ -203,31 +200,6 @@ def draft_open_months(today, numbers=None, tell=lambda made: None, check_lock=la
     return parked
 
 
-def side_by_side(batches, jobs, act):
-    """Do `act` with each batch, `jobs` at a time on a connection each. Yields the size of each that is through."""
-    if jobs == 1:
-        for batch in batches:
-            act(batch)
-            yield len(batch)
-        return
-
-    def apart(batch):
-        try:
-            with taken_at_once():
-                act(batch)
-        finally:
-            connection.close()
-        return len(batch)
-
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            for future in as_completed([pool.submit(apart, batch) for batch in batches]):
-                yield future.result()
-        except BaseException:  # stopped: what runs ends, what waits doesn't begin
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
 def customers_to_run(month, numbers, retry_failed):
     """Ids of the customers without a finished invoice for the month and without a parked earlier one, in order."""
     with connection.cursor() as cursor:
@@ -248,35 +220,11 @@ def customers_to_run(month, numbers, retry_failed):
         return [row[0] for row in cursor.fetchall()]
 
 
-def attempt(batch, month, closed, today, fix, tries=3):
-    """One transaction for the batch; if it fails, its halves, down to the one customer that is parked with its error.
-
-    A deadlock is nobody's fault and is tried again; a full disk isn't the customers' either, and ends the run.
-    """
-    try:
-        with transaction.atomic():
-            work(batch, month, closed, today, fix)
-            connection.check_constraints()
-    except (ValidationError, DatabaseError, ValueError, ArithmeticError, LookupError) as error:
-        state = getattr(error.__cause__, "sqlstate", None) or ""
-        if isinstance(error, DatabaseError) and (state[:2] in SERVER_TROUBLE or not connection.is_usable()):
-            raise
-        if state == DEADLOCK and tries > 1:
-            attempt(batch, month, closed, today, fix, tries - 1)
-        elif len(batch) > 1:
-            middle = len(batch) // 2
-            attempt(batch[:middle], month, closed, today, fix)
-            attempt(batch[middle:], month, closed, today, fix)
-        else:
-            reason = " ".join(error.messages) if isinstance(error, ValidationError) else str(error).strip()
-            park_within_patience(batch, month, reason)
-
-
 def park_within_patience(customers, month, reason):
     """Who is held so tightly that not even the note can be written stays open; the count at the end tells (exit 1)."""
     try:
         with transaction.atomic():
-            limit_waiting()
+            batches.limit_waiting()
             parking.park(customers, month, reason)
             connection.check_constraints()
     except OperationalError:
@@ -284,14 +232,9 @@ def park_within_patience(customers, month, reason):
             raise
 
 
-def limit_waiting():
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
-
-
 def work(batch, month, closed, today, fix):
     """Lock, renew, order, draft, and fix when asked."""
-    limit_waiting()
+    batches.limit_waiting()
     Customer.objects.lock(batch)
     add_terms(batch, until=months.last_day(month))
     add_orders(batch)

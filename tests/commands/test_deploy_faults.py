@@ -17,7 +17,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from bench.faults import STATE
-from billing import close, pdf
+from billing import batches, close, pdf
 from billing.models import Invoice, MonthRun
 from portal import embedded
 from portal.models import Mail
@@ -59,7 +59,7 @@ def undisturbed():
 
 def at_second_batch(monkeypatch, act):
     """`act` when the second of two batches has done its work, before its commit."""
-    monkeypatch.setattr(close, "BATCH", 1)
+    monkeypatch.setattr(batches, "BATCH", 1)
     original, seen = close.work, []
 
     def work(*given):

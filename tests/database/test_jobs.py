@@ -7,10 +7,10 @@ import time
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, OperationalError, connections
+from django.db import DatabaseError, OperationalError, connection, connections
 
 from accounts.models import Customer
-from billing import close
+from billing import batches, close
 from billing.models import Invoice, InvoiceLine, Parked, TaxTotal
 from orders.models import Order
 from tests import make
@@ -23,7 +23,7 @@ def many(transactional_db, monkeypatch):
     for number in range(1, 31):
         customer = make.make_customer(f"C{number:07}")
         make.make_contract(customer, (number * 10, 3), (999,))
-    monkeypatch.setattr(close, "BATCH", 4)
+    monkeypatch.setattr(batches, "BATCH", 4)
     with time_machine.travel("2026-05-08T03:00Z"):
         yield
 
@@ -64,7 +64,7 @@ def it_wants_at_least_one_job(db):
 
 
 def it_goes_on_when_a_customer_cannot_even_be_parked(many, monkeypatch):
-    monkeypatch.setattr(close, "PATIENCE", "100ms")
+    monkeypatch.setattr(batches, "PATIENCE", "100ms")
     holder = connections.create_connection("default")
     try:
         holder.set_autocommit(False)
@@ -82,7 +82,7 @@ def it_goes_on_when_a_customer_cannot_even_be_parked(many, monkeypatch):
 
 def it_parks_a_customer_whose_row_somebody_holds_and_closes_the_others(many, monkeypatch):
     """Held for longer than the lock's patience: the batch is halved until that customer stands alone (F14)."""
-    monkeypatch.setattr(close, "PATIENCE", "100ms")
+    monkeypatch.setattr(batches, "PATIENCE", "100ms")
     held = Customer.objects.get(number="C0000007").pk
     holder = connections.create_connection("default")
     try:
@@ -104,9 +104,9 @@ def it_tries_again_after_a_deadlock(many, monkeypatch, size):
     """Somebody locks the numbers first and a customer then, the close the other way round (F15).
 
     It begins to wait first, so it is the one that finds the deadlock and gives way; on a busy machine only for sure where
-    this role may tell the other side to be patient.
+    this role may say when the two sides look.
     """
-    monkeypatch.setattr(close, "BATCH", size)
+    monkeypatch.setattr(batches, "BATCH", size)
     victims = []
     original = close.work
 
@@ -120,8 +120,9 @@ def it_tries_again_after_a_deadlock(many, monkeypatch, size):
     monkeypatch.setattr(close, "work", work)
     other = connections.create_connection("default")
     other.inc_thread_sharing()
-    with contextlib.suppress(DatabaseError), other.cursor() as cursor:
-        cursor.execute("SET deadlock_timeout = '1h'")
+    for side, patience in ((connection, "3s"), (other, "1h")):
+        with contextlib.suppress(DatabaseError), side.cursor() as cursor:
+            cursor.execute("SELECT set_config('deadlock_timeout', %s, false)", [patience])
     other.set_autocommit(False)
     with other.cursor() as cursor:
         cursor.execute("LOCK TABLE portal_counter IN EXCLUSIVE MODE")
@@ -148,6 +149,7 @@ def it_tries_again_after_a_deadlock(many, monkeypatch, size):
     finally:
         crossing.join()
         other.close()
+        connection.close()
     assert victims == ["40P01"]
     assert not Parked.objects.exists()
     assert Invoice.objects.filter(state="fixed").count() == 30

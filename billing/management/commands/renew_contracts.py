@@ -1,12 +1,8 @@
 """Adds the terms and orders that should exist; safe to run daily and after any pause."""
 
-from collections import Counter
-
-from django.core.exceptions import ValidationError
-from django.db import DatabaseError, connection, transaction
-
 from accounts.models import Customer
-from billing.close import BATCH, SERVER_TROUBLE, Refused, refresh
+from billing import batches
+from billing.close import Refused, refresh
 from billing.management.operator import INCOMPLETE, OperatorCommand, month, need_vendor
 from contracts.services import add_terms
 from orders.services import add_orders
@@ -28,37 +24,19 @@ class Command(OperatorCommand):
         # Up to today in the running month: a contract that starts later this month gets its order on its first day.
         last = months.today() if until == running else months.last_day(until)
         customers = list(Customer.objects.order_by("pk").values_list("pk", flat=True))
-        made, bad = Counter(), {}
-        for start in range(0, len(customers), BATCH):
-            renew(customers[start : start + BATCH], last, made, bad)
+        bad, made = {}, []
+        for batch in batches.split(customers):
+            made += batches.attempt(batch, lambda part: renew(part, last), lambda part, why: bad.update({part[0]: why}))
         refresh("ANALYZE")
-        self.say(
-            f"{months.format_month(until)} まで更新しました: 契約期間 {made['terms']} 件、注文 {made['orders']} 件を追加"
-        )
+        terms, orders = (sum(column) for column in zip(*made, strict=True)) if made else (0, 0)
+        self.say(f"{months.format_month(until)} まで更新しました: 契約期間 {terms} 件、注文 {orders} 件を追加")
         for customer in Customer.objects.filter(pk__in=bad).order_by("number"):
             self.say(f"  更新できません {customer.number}: {bad[customer.pk]}")
         return INCOMPLETE if bad else None
 
 
-def renew(batch, last, made, bad):
-    """One transaction for the batch; if it fails, its halves, down to the one customer that goes to `bad` with its error.
-
-    `made` counts what was added. A database that is full or gone is nobody's fault, and ends the run.
-    """
-    try:
-        with transaction.atomic():
-            Customer.objects.lock(batch)
-            added = {"terms": add_terms(batch, until=last), "orders": add_orders(batch)}
-            connection.check_constraints()
-    except (ValidationError, DatabaseError, ValueError, ArithmeticError, LookupError) as error:
-        state = getattr(error.__cause__, "sqlstate", None) or ""
-        if isinstance(error, DatabaseError) and (state[:2] in SERVER_TROUBLE or not connection.is_usable()):
-            raise
-        if len(batch) > 1:
-            middle = len(batch) // 2
-            renew(batch[:middle], last, made, bad)
-            renew(batch[middle:], last, made, bad)
-        else:
-            bad[batch[0]] = " ".join(error.messages) if isinstance(error, ValidationError) else str(error).strip()
-    else:
-        made.update(added)
+def renew(batch, last):
+    """(terms, orders) that were added."""
+    batches.limit_waiting()
+    Customer.objects.lock(batch)
+    return add_terms(batch, until=last), add_orders(batch)

@@ -1,0 +1,72 @@
+"""Batches of customers: one transaction each, some side by side, halved until the one bad customer stands alone."""
+
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, connection, transaction
+
+from portal.numbers import taken_at_once
+
+BATCH = 2000
+PATIENCE = "10s"  # with whoever holds a customer's row
+DEADLOCK = "40P01"
+SERVER_TROUBLE = ("53", "58")  # classes of SQLSTATE: disk or memory is full, the system failed
+
+
+def split(customers):
+    return [customers[start : start + BATCH] for start in range(0, len(customers), BATCH)]
+
+
+def attempt(batch, act, give_up, tries=3):
+    """`act` on the batch in one transaction; if it fails, on its halves, down to the one customer for `give_up(batch, reason)`.
+
+    Returns what `act` returned for each part that went through. A deadlock is nobody's fault and is tried again; a full
+    disk isn't the customers' either, and ends the run.
+    """
+    try:
+        with transaction.atomic():
+            done = act(batch)
+            connection.check_constraints()
+    except (ValidationError, DatabaseError, ValueError, ArithmeticError, LookupError) as error:
+        state = getattr(error.__cause__, "sqlstate", None) or ""
+        if isinstance(error, DatabaseError) and (state[:2] in SERVER_TROUBLE or not connection.is_usable()):
+            raise
+        if state == DEADLOCK and tries > 1:
+            return attempt(batch, act, give_up, tries - 1)
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            return attempt(batch[:middle], act, give_up) + attempt(batch[middle:], act, give_up)
+        give_up(batch, " ".join(error.messages) if isinstance(error, ValidationError) else str(error).strip())
+        return []
+    return [done]
+
+
+def limit_waiting():
+    """For the transaction: give up on a row that somebody holds for too long."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
+
+
+def side_by_side(batches, jobs, act):
+    """Do `act` with each batch, `jobs` at a time on a connection each. Yields the size of each that is through."""
+    if jobs == 1:
+        for batch in batches:
+            act(batch)
+            yield len(batch)
+        return
+
+    def apart(batch):
+        try:
+            with taken_at_once():
+                act(batch)
+        finally:
+            connection.close()
+        return len(batch)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for future in as_completed([pool.submit(apart, batch) for batch in batches]):
+                yield future.result()
+        except BaseException:  # stopped: what runs ends, what waits doesn't begin
+            pool.shutdown(cancel_futures=True)
+            raise
