@@ -175,6 +175,19 @@ def it_shows_what_a_metered_item_costs_and_what_was_used(browser, cast):
         assert needed in page, needed
 
 
+def it_says_wherever_it_names_a_metered_price_that_tax_is_in_it(browser, cast):
+    meter = make.make_meter(cast.a.contracts.get(), 12, (500, 9), price_basis="inclusive")
+    make.use(meter.contract, "60", month="2026-05")
+    page = text(browser.get("/contracts/K0000001/"))
+    for needed in (
+        "12円 / GB（税込）",
+        "9円 / GB（税込）",
+        '<th class="num">金額（税込）</th>',
+        'data-label="金額（税込）">720<',
+    ):
+        assert needed in page, needed
+
+
 def it_shows_orders_with_their_state(browser):
     assert "請求済" in text(browser.get("/orders/O202604-000001/"))
     assert "受付" in text(browser.get("/orders/O202605-000001/"))
