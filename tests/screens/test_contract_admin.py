@@ -59,6 +59,35 @@ def it_says_beside_the_line_what_is_wrong_with_it(cast, save, changes, words):
     assert ContractLine.objects.get(contract=stored(cast)).amount == 7777
 
 
+def it_refuses_two_lines_of_one_number(cast, save):
+    second = {"lines__TOTAL_FORMS": 2} | {
+        f"lines__1__{name}": value
+        for name, value in {
+            "position": 1,
+            "item": "二つ目",
+            "quantity": 1,
+            "unit_price": 1,
+            "price_basis": "exclusive",
+        }.items()
+    }
+    assert "重複したデータを修正してください" in save(**second, lines__1__tax_kind="standard")
+    assert stored(cast).lines.count() == 1
+
+
+def it_refuses_two_tiers_of_one_quantity(cast, web):
+    meter = make.make_meter(cast.a.contracts.get(), 10, (500, 8))
+    web.force_login(cast.staff)
+    given = {
+        "item": "転送量", "unit": "GB", "free_quantity": 0, "unit_price": 10, "price_basis": "exclusive",
+        "tax_kind": "standard", "tiers-TOTAL_FORMS": 2, "tiers-INITIAL_FORMS": 1, "tiers-0-id": meter.tiers.get().pk,
+        "tiers-0-above": 500, "tiers-0-unit_price": 8, "tiers-1-above": 500, "tiers-1-unit_price": 7,
+        "tiers-0-meter": meter.pk,
+    }  # fmt: skip
+    page = web.post(f"/admin/contracts/meter/{meter.pk}/change/", given, follow=True).content.decode()
+    assert "重複したデータを修正してください" in page
+    assert meter.tiers.count() == 1
+
+
 def it_keeps_the_contract_when_no_order_can_be_made_of_it(cast, save):
     TaxClass.objects.filter(kind="exempt").delete()
     page = save(note="至急", cancel_on="2026-04-20", lines__0__tax_kind="exempt")
