@@ -311,14 +311,10 @@ def count_results(made, numbers=None):
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT count(*), count(*) FILTER (WHERE done), count(*) FILTER (WHERE parked AND NOT done),
-                count(*) FILTER (WHERE NOT done AND NOT parked AND NOT drafted AND NOT owing)
+            SELECT count(*), count(*) FILTER (WHERE done), count(*) FILTER (WHERE parked AND done IS NOT TRUE),
+                count(*) FILTER (WHERE done IS NULL AND NOT parked AND NOT owing)
             FROM (
-                SELECT
-                    EXISTS (SELECT FROM billing_invoice i WHERE i.customer_id = c.id AND i.month = %(month)s
-                        AND i.kind IN ('invoice', 'correction') AND i.state <> 'draft') AS done,
-                    EXISTS (SELECT FROM billing_invoice i WHERE i.customer_id = c.id AND i.month = %(month)s
-                        AND i.state = 'draft') AS drafted,
+                SELECT i.done,
                     EXISTS (SELECT FROM billing_parked p WHERE p.customer_id = c.id AND p.month = %(month)s) AS parked,
                     EXISTS (SELECT FROM orders_order o WHERE o.customer_id = c.id AND o.month = %(month)s
                         AND o.reversed_on IS NULL AND NOT EXISTS (
@@ -327,7 +323,11 @@ def count_results(made, numbers=None):
                             WHERE u.customer_id = c.id AND u.month = %(month)s AND k.dropped_on IS NULL AND NOT EXISTS (
                                 SELECT FROM billing_invoiceline l WHERE l.usage_charge_id = k.id AND l.origin = 'usage'))
                         AS owing
-                FROM accounts_customer c WHERE %(numbers)s::text[] IS NULL OR c.number = ANY(%(numbers)s)
+                FROM accounts_customer c LEFT JOIN (
+                    SELECT customer_id, bool_or(state <> 'draft') AS done FROM billing_invoice
+                    WHERE month = %(month)s AND kind IN ('invoice', 'correction') GROUP BY 1
+                ) i ON i.customer_id = c.id
+                WHERE %(numbers)s::text[] IS NULL OR c.number = ANY(%(numbers)s)
             ) x
             """,
             {"month": made.month, "numbers": numbers},
