@@ -20,7 +20,15 @@ class ServiceAdmin(admin.ModelAdmin):
 
 
 class LineForm(forms.ModelForm):
-    """A line whose amount is found here, so that what is wrong with it stands beside it."""
+    """A line whose amount is found here, so that what is wrong with it stands beside it; narrow, for there are many fields."""
+
+    class Meta:
+        widgets = {
+            name: forms.TextInput(attrs={"size": size})
+            for name, size in {
+                "position": 2, "product_code": 10, "item": 16, "specification": 20, "quantity": 7, "unit": 4, "unit_price": 10,
+            }.items()
+        }  # fmt: skip
 
     def _post_clean(self):
         super()._post_clean()
