@@ -146,9 +146,8 @@ def run(
             for place, size in enumerate(batches.side_by_side(batches.split(todo), at_once, act), 1):
                 through += size
                 progress(through, len(todo))
-                if (
-                    place & (place - 1) == 0 and len(todo) >= SIZEABLE
-                ):  # after 1, 2, 4, 8 … batches: tables that grow make old plans wrong
+                # After 1, 2, 4, 8 … batches: tables that grow make old plans wrong.
+                if place & (place - 1) == 0 and len(todo) >= SIZEABLE:
                     refresh("ANALYZE")
             count_results(made, numbers)
             # A part of the customers closes nothing: the next month may begin only after a run over all of them.
