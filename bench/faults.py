@@ -186,13 +186,19 @@ def wait_for_backends(database):
     connection.close()
 
 
-def state(database):
-    use(database)
+def rows():
+    """What a month left in the database that this process is connected to, without ids and times."""
     found = {}
     with connection.cursor() as cursor:
         for name, text in STATE.items():
             cursor.execute(f"SELECT row_to_json(x)::text FROM ({text}) x ORDER BY 1")
             found[name] = [row for (row,) in cursor.fetchall()]
+    return found
+
+
+def state(database):
+    use(database)
+    found = rows()
     with time_machine.travel(NOW):
         found["broken"] = [
             each.code for each in checks.check(make.APRIL, today=make.IN_MAY) if each.kind == "broken" and each.rows

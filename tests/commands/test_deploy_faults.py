@@ -16,7 +16,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from bench.faults import STATE
+from bench.faults import rows
 from billing import batches, close, pdf
 from billing.models import Invoice, MonthRun
 from portal import embedded
@@ -39,20 +39,11 @@ def own_signals():
     signal.signal(signal.SIGTERM, kept)
 
 
-def state():
-    with connection.cursor() as cursor:
-        found = {}
-        for name, sql in STATE.items():
-            cursor.execute(f"SELECT row_to_json(x)::text FROM ({sql}) x ORDER BY 1")
-            found[name] = [row for (row,) in cursor.fetchall()]
-        return found
-
-
 def undisturbed():
     """What the close leaves when nothing happens."""
     with transaction.atomic():
         call_command("close_month", "2026-04")
-        found = state()
+        found = rows()
         transaction.set_rollback(True)
     return found
 
@@ -84,7 +75,7 @@ def it_goes_on_with_new_columns_after_a_deploy_in_the_middle(cast, clock, monkey
         for table in TABLES:
             cursor.execute(f"ALTER TABLE {table} ADD COLUMN of_the_new_version text NULL")
     call_command("close_month", "2026-04")
-    assert state() == golden
+    assert rows() == golden
 
 
 def it_renders_a_fixed_invoice_with_the_template_of_its_day(cast, tmp_path, settings, monkeypatch):
@@ -165,7 +156,7 @@ def it_is_one_run_with_one_date_when_the_clock_jumps(cast, clock, monkeypatch, j
     call_command("close_month", "2026-04")
     monkeypatch.undo()
     call_command("close_month", "2026-04")
-    assert state() == golden
+    assert rows() == golden
     assert set(Invoice.objects.values_list("fixed_on", flat=True)) == {make.IN_MAY}
 
 
@@ -215,7 +206,7 @@ def it_converges_from_a_backup_taken_in_the_middle(restored, clock, monkeypatch)
     call_command("close_month", "2026-04", "--wait")
     call_command("send_mail")
     monkeypatch.undo()
-    golden, first = state(), sent()
+    golden, first = rows(), sent()
     assert len(first) == 2
 
     restored.use()
@@ -223,7 +214,7 @@ def it_converges_from_a_backup_taken_in_the_middle(restored, clock, monkeypatch)
     assert MonthRun.objects.get().finished_at is None
     call_command("close_month", "2026-04", "--wait")
     call_command("send_mail")
-    assert state() == golden
+    assert rows() == golden
     assert sent() == sorted(first * 2)
 
 

@@ -3,22 +3,13 @@
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import transaction
 
-from bench.faults import STATE
+from bench.faults import rows
 from billing.models import Invoice
 from tests import make, processes
 
 MONTHS = ["2026-04", "2026-05", "2026-06"]
-
-
-def state():
-    with connection.cursor() as cursor:
-        found = {}
-        for name, sql in STATE.items():
-            cursor.execute(f"SELECT row_to_json(x)::text FROM ({sql}) x ORDER BY 1")
-            found[name] = [row for (row,) in cursor.fetchall()]
-        return found
 
 
 @pytest.fixture
@@ -44,11 +35,11 @@ def it_closes_each_month_once_when_two_operators_start_at_the_same_moment(cast, 
 def it_closes_the_same_month_on_a_server_of_another_time_zone(cast, tmp_path, zone):
     with transaction.atomic():
         call_command("close_month", "2026-04")
-        golden = state()
+        golden = rows()
         transaction.set_rollback(True)
     code, _said, complained = processes.run("close_month", "2026-04", TZ=zone, PGTZ=zone, **processes.here(tmp_path))
     assert (code, complained) == (0, "")
-    assert state() == golden
+    assert rows() == golden
 
 
 def it_counts_the_month_as_over_when_it_is_over_in_japan(cast):
