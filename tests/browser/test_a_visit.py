@@ -22,6 +22,7 @@ def visit(chromium, live_server):
         page.get_by_label("ユーザ名").fill("hanako@example.com")
         page.get_by_label("パスワード").fill(make.PASSWORD)
         page.get_by_role("button", name="ログイン").click()
+        expect(page.locator("h1")).to_contain_text("hanako")  # a click doesn't wait for the page it leads to
         return page
 
     return open_page
@@ -67,6 +68,7 @@ def it_fits_every_width_and_breaks_no_policy(visit, width, live_server):
         "/faq/", "/faq/?q=PDF", "/inquiry/", "/password/change/",
     ):  # fmt: skip
         page.goto(live_server.url + path)
+        assert page.url == live_server.url + path
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
     assert faults == []
 
