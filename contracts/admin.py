@@ -20,13 +20,13 @@ class ServiceAdmin(admin.ModelAdmin):
 
 
 class LineForm(forms.ModelForm):
-    """A line whose amount is found here, so that what is wrong with it stands beside it; narrow, for there are many fields."""
+    """A line whose amount is found here, so that what is wrong with it stands beside it."""
 
     class Meta:
         widgets = {
             name: forms.TextInput(attrs={"size": size})
             for name, size in {
-                "position": 2, "product_code": 10, "item": 16, "specification": 20, "quantity": 7, "unit": 4, "unit_price": 10,
+                "position": 2, "product_code": 12, "item": 24, "specification": 24, "quantity": 7, "unit": 4, "unit_price": 10,
             }.items()
         }  # fmt: skip
 
@@ -39,13 +39,16 @@ class LineForm(forms.ModelForm):
                 self.add_error(None, error)
 
 
-class LineInline(admin.TabularInline):
+class LineInline(admin.StackedInline):
+    """Stacked, for a table of so many fields is wider than a screen."""
+
     model = ContractLine
     form = LineForm
     fields = [
-        "position", "product_code", "item", "specification", "quantity", "unit", "unit_price", "price_basis", "tax_kind",
-        "charge_from", "charge_to",
-    ]  # fmt: skip
+        ("position", "product_code", "item", "specification"),
+        ("quantity", "unit", "unit_price", "price_basis", "tax_kind"),
+        ("charge_from", "charge_to"),
+    ]
 
     def get_extra(self, request, obj=None, **kwargs):
         return 0 if obj else 1

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from billing.tasks import render_waiting
+from contracts.models import Contract
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,3 +80,16 @@ def it_closes_popovers_with_escape(visit):
     page.locator("summary", has_text="CSV出力").click()
     page.keyboard.press("Escape")
     expect(page.get_by_role("link", name="CSV（UTF-8）")).to_be_hidden()
+
+
+def it_shows_staff_a_contract_without_scrolling_sideways(chromium, live_server):
+    make.cast()
+    page = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="ja-JP").new_page()
+    contract = Contract.objects.get(number="K0000001")
+    page.goto(f"{live_server.url}/admin/contracts/contract/{contract.pk}/change/")
+    page.get_by_label("ユーザ名").fill("staff@example.net")
+    page.get_by_label("パスワード").fill(make.PASSWORD)
+    page.get_by_role("button", name="ログイン").click()
+    expect(page.get_by_role("heading", name="契約明細", exact=True)).to_be_visible()
+    page.wait_for_load_state()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
