@@ -1,4 +1,4 @@
-"""A customer's visit in real Chromium: sign in, filter, choose columns, take CSV and PDF; and no page breaks at 360 px."""
+"""A visit in real Chromium: sign in, filter, choose columns, take CSV and PDF; no page breaks at 360 px, nor staff's at 1280."""
 
 import pytest
 from playwright.sync_api import expect
