@@ -10,7 +10,7 @@ def main():
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    from portal.embedded import Unavailable
+    from portal.db.embedded import Unavailable
 
     try:
         execute_from_command_line(sys.argv)

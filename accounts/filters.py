@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import SignedIn, User
-from portal.filters import AnyOfFilter, ContainsFilter, DateRangeFilter, ListFilter
+from portal.lists.filters import AnyOfFilter, ContainsFilter, DateRangeFilter, ListFilter
 from portal.models import Action, HistoryEvent
 
 

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from django_tables2 import Table
 
 from accounts.models import SignedIn
-from portal.columns import ChoiceColumn, FlagColumn, LinkColumn, StateColumn, TextColumn, TimeColumn
+from portal.lists.columns import ChoiceColumn, FlagColumn, LinkColumn, StateColumn, TextColumn, TimeColumn
 from portal.models import Action
 
 LOOKS = {SignedIn.NEVER: "warn", SignedIn.ACTIVE: "ok"}

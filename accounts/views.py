@@ -28,7 +28,7 @@ from accounts.forms import (
 )
 from accounts.models import Customer, Session, User
 from accounts.tables import LOOKS, HistoryTable, UserTable
-from portal.lists import Screen, list_screen
+from portal.lists.screen import Screen, list_screen
 from portal.models import HistoryEvent
 
 

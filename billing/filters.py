@@ -3,7 +3,14 @@
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import Invoice, State
-from portal.filters import AnyOfFilter, ContainsFilter, DateRangeFilter, ListFilter, MonthRangeFilter, YenRangeFilter
+from portal.lists.filters import (
+    AnyOfFilter,
+    ContainsFilter,
+    DateRangeFilter,
+    ListFilter,
+    MonthRangeFilter,
+    YenRangeFilter,
+)
 
 
 class InvoiceFilter(ListFilter):

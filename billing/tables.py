@@ -9,7 +9,7 @@ from django_tables2 import Table
 
 from accounts.models import PaymentMethod
 from billing.models import State
-from portal.columns import (
+from portal.lists.columns import (
     ChoiceColumn,
     DateColumn,
     LinkColumn,

@@ -10,7 +10,7 @@ from billing import costs, services
 from billing.filters import InvoiceFilter
 from billing.models import Invoice, InvoicePdf
 from billing.tables import LOOKS, InvoiceTable
-from portal.lists import Screen, list_screen
+from portal.lists.screen import Screen, list_screen
 from portal.models import Mail
 
 

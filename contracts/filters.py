@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from contracts.models import Contract, Form, Renewal, Service, State
-from portal.filters import AnyOfFilter, AnyRowFilter, ContainsFilter, DateRangeFilter, ListFilter
+from portal.lists.filters import AnyOfFilter, AnyRowFilter, ContainsFilter, DateRangeFilter, ListFilter
 
 
 def services(request):

@@ -7,8 +7,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from contracts.filters import ContractFilter
 from contracts.models import Contract, State
 from contracts.tables import LOOKS, ContractTable
-from portal.columns import facts
-from portal.lists import Screen, list_screen
+from portal.lists.columns import facts
+from portal.lists.screen import Screen, list_screen
 from portal.months import today
 
 

@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from contracts.filters import services
 from orders.models import Kind, Order, State
-from portal.filters import (
+from portal.lists.filters import (
     AnyOfFilter,
     AnyRowFilter,
     ContainsFilter,

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from django_tables2 import Table
 
 from orders.models import Kind, State
-from portal.columns import (
+from portal.lists.columns import (
     ChoiceColumn,
     DateColumn,
     LinkColumn,

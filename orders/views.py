@@ -7,8 +7,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from orders.filters import OrderFilter
 from orders.models import Order, State
 from orders.tables import LOOKS, OrderTable
-from portal.columns import facts
-from portal.lists import Screen, list_screen
+from portal.lists.columns import facts
+from portal.lists.screen import Screen, list_screen
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
 from portal import secret
-from portal.embedded import Server
+from portal.db.embedded import Server
 
 
 def env(name, default=""):
@@ -79,7 +79,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "portal.scope.ScopeMiddleware",
+    "portal.db.rls.ScopeMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "accounts.middleware.session_limit",
     "accounts.middleware.own_place",
@@ -167,7 +167,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 FONTS = BASE_DIR / "static" / "fonts"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "portal.static.Storage"},
+    "staticfiles": {"BACKEND": "portal.storage.Storage"},
 }
 
 

@@ -16,8 +16,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from billing import costs
 from billing.models import Invoice
-from portal.filters import narrow
 from portal.forms import InquiryForm
+from portal.lists.filters import narrow
 from portal.models import FaqEntry, Inquiry, Vendor
 from portal.services import send_inquiry
 

@@ -11,12 +11,12 @@ def web():
     made = get_wsgi_application()
     from django.conf import settings
 
-    from portal import scope
+    from portal.db import rls
 
     if settings.DATABASE_URL and not settings.SECRET_KEY_GIVEN:
         sys.stderr.write("DATABASE_URL を使うときは SECRET_KEY も設定してください。\n")
         sys.exit(3)
-    scope.connect_as_web()
+    rls.connect_as_web()
     return made
 
 

@@ -6,9 +6,9 @@ from django.db import connection
 from django.test import Client
 
 from accounts import throttle
-from portal import scope
-from portal.embedded import Unavailable
-from portal.schema import ROLE
+from portal.db import rls
+from portal.db.embedded import Unavailable
+from portal.db.schema import ROLE
 from tests import make
 
 
@@ -32,7 +32,7 @@ class WebClient(Client):
     def request(self, **request):
         if not connection.in_atomic_block:
             return super().request(**request)
-        with scope.scope(ROLE):
+        with rls.scope(ROLE):
             return super().request(**request)
 
 

@@ -7,7 +7,7 @@ os.environ.pop("EMAIL_URL", None)
 os.environ.pop("PORTAL_URL", None)
 os.environ.pop("PORT", None)
 
-from portal.embedded import Server
+from portal.db.embedded import Server
 from portal.settings import *
 from portal.settings import DATA, DATABASE_URL, DATABASES
 

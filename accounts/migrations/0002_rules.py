@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from portal.schema import grant, policy
+from portal.db.schema import grant, policy
 
 RULES = [
     policy("accounts_customer", "id"),

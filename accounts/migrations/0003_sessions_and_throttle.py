@@ -4,7 +4,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-from portal.schema import ROLE, grant
+from portal.db.schema import ROLE, grant
 
 OWN = "user_id IN (SELECT id FROM accounts_user)"  # which shows the web one customer's users only
 TOKENS = f"device_id IN (SELECT id FROM otp_static_staticdevice WHERE {OWN})"

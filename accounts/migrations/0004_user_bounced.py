@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from portal.schema import grant
+from portal.db.schema import grant
 
 
 class Migration(migrations.Migration):

@@ -14,8 +14,8 @@ from accounts.models import Customer
 from billing.close import Busy, Refused
 from billing.models import Parked
 from portal import months
+from portal.db.schema import ROLE
 from portal.models import Vendor
-from portal.schema import ROLE
 
 BAR = 24
 FIRST_MONTH, LAST_MONTH = date(2000, 1, 1), date(2999, 12, 1)  # beyond them the calendar's arithmetic may fail

@@ -7,7 +7,7 @@ look at: without the lock one transaction could add a line while another one fix
 
 from django.db import migrations
 
-from portal.schema import grant, policy, same_customer
+from portal.db.schema import grant, policy, same_customer
 
 
 def guard(table):

@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from portal.schema import same_customer
+from portal.db.schema import same_customer
 
 RULES = [
     same_customer("billing_invoiceline", "usage_charge_id", "orders_usagecharge"),

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from portal.schema import grant, policy, same_customer
+from portal.db.schema import grant, policy, same_customer
 
 RULES = [
     grant("SELECT", "contracts_service"),

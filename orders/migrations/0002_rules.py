@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from portal.schema import policy, same_customer
+from portal.db.schema import policy, same_customer
 
 RULES = [
     same_customer("orders_order", "contract_id", "contracts_contract"),

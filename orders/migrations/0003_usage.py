@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from portal.schema import policy, same_customer
+from portal.db.schema import policy, same_customer
 
 RULES = [
     same_customer("orders_usage", "meter_id", "contracts_meter"),

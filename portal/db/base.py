@@ -5,7 +5,7 @@ from django.db.backends.postgresql import base, client
 from psycopg import OperationalError
 from psycopg.pq import TransactionStatus
 
-from portal import embedded
+from portal.db import embedded
 
 
 class DatabaseClient(client.DatabaseClient):

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from portal.schema import CREATE_ROLE, ROLE, grant, policy
+from portal.db.schema import CREATE_ROLE, ROLE, grant, policy
 
 RULES = [
     CREATE_ROLE,

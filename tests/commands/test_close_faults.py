@@ -9,9 +9,9 @@ from django.core.management import CommandError, call_command
 
 from billing import close, pdf
 from billing.models import Invoice, InvoicePdf, MonthRun, Rendering
-from portal import scope
+from portal.db import rls
+from portal.db.schema import ROLE
 from portal.models import Mail
-from portal.schema import ROLE
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def it_stops_cleanly_and_goes_on_when_run_again(cast, monkeypatch, number, code)
 
 
 def it_refuses_the_webs_role_before_it_writes_anything(cast):
-    with scope.scope(ROLE, cast.a.pk), pytest.raises(CommandError) as refused:
+    with rls.scope(ROLE, cast.a.pk), pytest.raises(CommandError) as refused:
         call_command("close_month", "2026-04")
     assert refused.value.returncode == 3
     assert not MonthRun.objects.exists()

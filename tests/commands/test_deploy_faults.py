@@ -19,7 +19,7 @@ from django.utils import timezone
 from bench.faults import rows
 from billing import batches, close, pdf
 from billing.models import Invoice, MonthRun
-from portal import embedded
+from portal.db import embedded
 from portal.models import Mail
 from tests import make
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from portal import embedded
+from portal.db import embedded
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import sys
-from portal.embedded import Server
+from portal.db.embedded import Server
 server = Server(sys.argv[1], fast=True)
 server.ensure()
 print("ready", flush=True)

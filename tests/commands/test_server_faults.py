@@ -17,7 +17,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from bench.faults import STATE
-from portal import embedded
+from portal.db import embedded
 from tests import processes
 
 MONTH = "2026-04"

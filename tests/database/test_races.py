@@ -9,9 +9,9 @@ from django.db import connection
 
 from accounts import credentials, services, throttle, tokens
 from accounts.models import User
-from portal import scope
+from portal.db import rls
+from portal.db.schema import ROLE
 from portal.models import Mail
-from portal.schema import ROLE
 from tests import make
 from tests.conftest import WebClient
 
@@ -51,7 +51,7 @@ class Racers:
 
 def as_web(customer, act):
     def run():
-        with scope.scope(ROLE, customer.pk):
+        with rls.scope(ROLE, customer.pk):
             return act()
 
     return run

@@ -155,10 +155,10 @@ def it_hides_keys_from_other_companies(armed, cast):
     from django_otp.plugins.otp_static.models import StaticToken
     from django_otp.plugins.otp_totp.models import TOTPDevice
 
-    from portal import scope
-    from portal.schema import ROLE
+    from portal.db import rls
+    from portal.db.schema import ROLE
 
-    with scope.scope(ROLE, cast.b.pk):
+    with rls.scope(ROLE, cast.b.pk):
         assert (TOTPDevice.objects.count(), StaticToken.objects.count()) == (0, 0)
-    with scope.scope(ROLE, cast.a.pk):
+    with rls.scope(ROLE, cast.a.pk):
         assert (TOTPDevice.objects.count(), StaticToken.objects.count()) == (1, 10)

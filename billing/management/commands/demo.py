@@ -21,7 +21,7 @@ from procrastinate.contrib.django import app
 from billing.demo import PASSWORD
 from billing.management.operator import BUSY, CONFIGURATION, INCOMPLETE
 from billing.models import Invoice, Rendering
-from portal.embedded import Unavailable
+from portal.db.embedded import Unavailable
 from portal.supervisor import Children, Signals
 
 PREDECESSOR_PATIENCE = 10.0  # a killed demo's children need a moment to end

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from django.db import connection, connections, transaction
 
-from portal.schema import ROLE
+from portal.db.schema import ROLE
 
 # Paths that look at the database before anybody is known, or that staff work in. They keep the owner's eyes.
 OWNER_PATHS = ("/login/", "/password/reset/", "/healthz", "/admin/")

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
-from portal.export import csv_response
+from portal.lists.export import csv_response
 from portal.models import ColumnChoice
 
 PER_PAGE = (20, 50, 100)
