@@ -11,7 +11,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import credentials, services
 from accounts.models import Customer, User, plain_email
-from billing.tasks import follow_up
+from billing.services import follow_up
 from portal import numbers
 
 

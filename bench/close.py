@@ -125,8 +125,8 @@ def floor(connection, month, today):
 
     from django.db import transaction
 
-    from billing.close import issuer
-    from billing.drafts import calendar
+    from billing.month.close import issuer
+    from billing.month.drafts import calendar
     from portal import months, numbers
 
     last = months.last_day(month)

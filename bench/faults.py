@@ -32,7 +32,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from accounts.models import User
-from billing import checks
+from billing.month import checks
 from tests import make
 
 NAME = f"faults_{os.getpid()}"

@@ -24,7 +24,7 @@ from django.test.utils import setup_databases, teardown_databases
 from pypdf import PdfReader
 from weasyprint import HTML
 
-from billing import pdf
+from billing.documents import pdf
 from billing.models import Invoice
 from tests import make
 

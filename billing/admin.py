@@ -7,10 +7,11 @@ from django.db.models import BigIntegerField
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
-from billing import drafts
-from billing.close import last_closed
+from billing.documents.rendering import render_again
 from billing.models import Invoice, InvoiceLine, MonthRun, Parked, Rendering, TaxTotal
-from billing.tasks import follow_up, render_again
+from billing.month import drafts
+from billing.month.close import last_closed
+from billing.services import follow_up
 from contracts.services import rate_of
 from portal import money
 from portal.admin import ReadOnly

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from billing.tasks import follow_up
+from billing.services import follow_up
 from contracts.models import Contract, ContractLine, Meter, MeterTier, Service, Term
 from contracts.services import price, save_contract
 from orders.services import start_contract

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 from django.contrib.auth.hashers import make_password
 
 from accounts.models import Customer, User
-from billing import close, demo
+from billing.demo import data
 from billing.models import MonthRun
+from billing.month import close
 from contracts.models import Contract, ContractLine, Meter, MeterTier, Service
 from orders import usage
 from orders.services import start_contract
@@ -21,7 +22,7 @@ IN_MAY = date(2026, 5, 8)
 
 def make_vendor(first_month=APRIL):
     if not Vendor.objects.exists():
-        demo.set_up_vendor(first_month)
+        data.set_up_vendor(first_month)
     return Vendor.objects.get()
 
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from billing.tasks import render_waiting
+from billing.documents.rendering import render_waiting
 from contracts.models import Contract
 from tests import make
 

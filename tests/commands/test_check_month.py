@@ -9,9 +9,9 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from billing import checks
+from billing.documents.rendering import render_waiting
 from billing.models import Invoice, InvoiceLine
-from billing.tasks import render_waiting
+from billing.month import checks
 from contracts.models import Contract
 from portal.models import CalendarDay, Mail
 from tests import make

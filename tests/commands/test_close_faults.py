@@ -7,8 +7,9 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 
-from billing import close, pdf
+from billing.documents import pdf
 from billing.models import Invoice, InvoicePdf, MonthRun, Rendering
+from billing.month import close
 from portal.db import rls
 from portal.db.schema import ROLE
 from portal.models import Mail

@@ -9,9 +9,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from billing import close
+from billing.documents.rendering import render_waiting
 from billing.models import Invoice, InvoiceLine, InvoicePdf, MonthRun, Parked
-from billing.tasks import render_waiting
+from billing.month import close, lock
 from contracts.models import ContractLine, Term
 from orders.models import Order
 from portal.models import CalendarDay, Mail, TaxClass
@@ -170,7 +170,7 @@ def it_refuses_a_month_whose_predecessor_was_never_run(cast):
 @pytest.mark.django_db(transaction=True)
 def it_answers_75_while_another_run_is_active():
     make.cast()
-    with close.alone(), pytest.raises(CommandError) as busy:
+    with lock.alone(), pytest.raises(CommandError) as busy:
         call_command("close_month", "2026-04")
     assert busy.value.returncode == 75
 

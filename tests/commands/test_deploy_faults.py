@@ -17,8 +17,9 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from bench.faults import rows
-from billing import batches, close, pdf
+from billing.documents import pdf
 from billing.models import Invoice, MonthRun
+from billing.month import batches, close, lock
 from portal.db import embedded
 from portal.models import Mail
 from tests import make
@@ -108,14 +109,14 @@ def unapplied(db):
 
 
 def it_does_not_migrate_while_a_run_is_active(unapplied):
-    with close.alone(), pytest.raises(CommandError) as refused:
+    with lock.alone(), pytest.raises(CommandError) as refused:
         call_command("migrate", verbosity=0)
     assert refused.value.returncode == 75
     assert "実行中" in str(refused.value)
 
 
 def it_has_nothing_against_a_run_when_there_is_nothing_to_migrate(db):
-    with close.alone():
+    with lock.alone():
         call_command("migrate", verbosity=0)
 
 

@@ -5,8 +5,8 @@ import time_machine
 from django.core.management import call_command
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from billing.documents.rendering import render_waiting
 from billing.models import Invoice
-from billing.tasks import render_waiting
 from portal import mail as mails
 from portal.models import Mail
 from portal.tasks import send_due

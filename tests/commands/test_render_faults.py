@@ -8,10 +8,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, OperationalError, connection, transaction
 
-from billing import pdf, tasks
+from billing.demo import supervisor
+from billing.documents import pdf, rendering
 from billing.management.commands.demo import Command, take_back_jobs
 from billing.models import Invoice, InvoicePdf, Rendering
-from portal import supervisor
 from portal.models import Mail
 from tests import make, processes
 
@@ -39,7 +39,7 @@ def poison(monkeypatch, customer, act):
 
 
 def render_all():
-    tasks.render.func(list(Invoice.objects.values_list("pk", flat=True)))
+    rendering.render(list(Invoice.objects.values_list("pk", flat=True)))
 
 
 def it_parks_an_invoice_that_kills_its_renderer_three_times(closed, monkeypatch):
@@ -54,7 +54,7 @@ def it_parks_an_invoice_that_kills_its_renderer_three_times(closed, monkeypatch)
     assert processes.in_child(render_all) == -signal.SIGKILL
     assert processes.in_child(render_all) == 0
     parked = Rendering.objects.get()
-    assert (parked.tries, parked.error) == (3, tasks.DIED)
+    assert (parked.tries, parked.error) == (3, rendering.DIED)
     assert parked.parked_at is not None
     assert Mail.objects.count() == 1
     with pytest.raises(SystemExit):
@@ -80,9 +80,9 @@ def it_parks_an_invoice_for_which_memory_does_not_suffice(closed, monkeypatch):
 def it_ends_a_worker_whose_layout_never_ends_and_parks_the_invoice(closed, tmp_path):
     """A real worker, started again after each death as systemd does; the sweep takes its job back."""
     patch = f"""
-from billing import pdf, tasks
+from billing.documents import pdf, rendering
 from billing.models import Invoice
-tasks.PATIENCE, original = 1.5, pdf.render
+rendering.RENDER_SECONDS, original = 1.5, pdf.render
 import weasyprint
 pdf.style("v1")
 def render(invoice):
@@ -106,7 +106,7 @@ pdf.render = render
 
 
 def it_has_no_time_limit_by_hand(closed, monkeypatch):
-    monkeypatch.setattr(tasks, "PATIENCE", 0.2)
+    monkeypatch.setattr(rendering, "RENDER_SECONDS", 0.2)
     original = pdf.render
     monkeypatch.setattr(pdf, "render", lambda invoice: (time.sleep(0.4), original(invoice))[1])
     call_command("render_invoices")
@@ -135,7 +135,7 @@ def it_does_not_count_a_try_that_the_database_spoilt(closed, monkeypatch):
     def broken(*given):
         raise OperationalError("the connection broke")
 
-    monkeypatch.setattr(tasks, "store", broken)
+    monkeypatch.setattr(rendering, "store", broken)
     with pytest.raises(OperationalError):
         render_all()
     assert not Rendering.objects.exists()

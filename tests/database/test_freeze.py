@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from billing.documents.rendering import render_waiting
 from billing.models import Invoice, InvoiceLine, InvoicePdf, TaxTotal
-from billing.tasks import render_waiting
 from portal.history import record
 from tests import make
 

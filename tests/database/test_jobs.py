@@ -9,8 +9,8 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, OperationalError, connection, connections
 
 from accounts.models import Customer
-from billing import batches, close
 from billing.models import Invoice, InvoiceLine, Parked, TaxTotal
+from billing.month import batches, close
 from orders.models import Order
 from tests import make
 

@@ -6,8 +6,8 @@ from datetime import date
 import pytest
 from django.db import connection
 
-from billing import checks, close, drafts
 from billing.models import Invoice, InvoiceLine
+from billing.month import checks, close, drafts
 from contracts.models import Contract
 from contracts.services import price
 from orders.models import Order

@@ -9,8 +9,9 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from billing import checks, close, parking, tasks
 from billing.models import Invoice, InvoiceLine, Parked, Rendering
+from billing.month import checks, close, parking
+from billing.services import follow_up
 from contracts.models import Contract, ContractLine
 from orders import services
 from portal.models import TaxClass
@@ -202,7 +203,7 @@ def it_leaves_a_negative_total_to_the_person_who_decides(cast, web, time_machine
     )  # fmt: skip
     make.close_month()
     discount.delete()
-    tasks.follow_up(cast.b)
+    follow_up(cast.b)
     run_jobs()
     assert Parked.objects.get(month=make.APRIL).by_person
     web.force_login(cast.staff)

@@ -3,8 +3,8 @@
 import pytest
 from django.db import IntegrityError, transaction
 
+from billing.documents.rendering import render_waiting
 from billing.models import Invoice
-from billing.tasks import render_waiting
 from portal.models import HistoryEvent
 from tests import make
 from tests.conftest import WebClient

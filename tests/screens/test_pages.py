@@ -6,8 +6,8 @@ import pytest
 from django.core import mail as outbox
 from pypdf import PdfReader
 
+from billing.documents.rendering import render_waiting
 from billing.models import Download, Invoice
-from billing.tasks import render_waiting
 from portal.models import Inquiry, Mail
 from portal.tasks import send_due
 from tests import make
@@ -123,7 +123,7 @@ def it_is_a_tagged_archive_pdf_with_its_fonts_inside(browser):
 
 
 def it_renders_the_same_bytes_again(browser):
-    from billing.pdf import render
+    from billing.documents.pdf import render
 
     invoice = Invoice.objects.get(number="B202604-000001")
     assert render(invoice) == bytes(invoice.pdf.content)

@@ -9,8 +9,8 @@ from django.db import DatabaseError, connection, transaction
 from django.urls import URLPattern, get_resolver
 
 from accounts.models import Customer, User
+from billing.documents.rendering import render_waiting
 from billing.models import Download, Invoice, InvoiceLine, InvoicePdf, TaxTotal
-from billing.tasks import render_waiting
 from contracts.models import Contract, ContractLine, Meter, MeterTier, Term
 from orders.models import Order, OrderLine, Usage, UsageCharge
 from portal.db import rls

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from portal import supervisor
+from billing.demo import supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 PARENT = """
 import os, sys
-from portal.supervisor import Children
+from billing.demo.supervisor import Children
 children = Children(cwd=".", env=dict(os.environ), keep_open=2)
 children.start("child", ["sleep", "60"])
 print(children.running["child"].pid, flush=True)

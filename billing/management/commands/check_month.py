@@ -2,8 +2,8 @@
 
 import json
 
-from billing import checks
-from billing.management.operator import INCOMPLETE, OperatorCommand, month, need_vendor
+from billing.management.base import INCOMPLETE, OperatorCommand, month, need_vendor
+from billing.month import checks
 from portal import months
 
 MARKS = {checks.BROKEN: "×", checks.PARKED: "保留", checks.WARNING: "注意"}

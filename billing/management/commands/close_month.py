@@ -2,8 +2,8 @@
 
 import json
 
-from billing import close
-from billing.management.operator import (
+from billing.documents.rendering import render_again, render_waiting
+from billing.management.base import (
     INCOMPLETE,
     OperatorCommand,
     known_customers,
@@ -12,7 +12,7 @@ from billing.management.operator import (
     parked_customers,
 )
 from billing.models import Invoice, MonthRun, Rendering
-from billing.tasks import render_again, render_waiting
+from billing.month import close, lock
 from portal import months
 
 
@@ -35,7 +35,7 @@ class Command(OperatorCommand):
         silent = options["json"]
         if options["jobs"] < 1:
             raise close.Refused("--jobs には1以上を指定してください。")
-        with close.alone() as check_lock:
+        with lock.alone() as check_lock:
             made = close.run(
                 given,
                 kind=MonthRun.Kind.CLOSE,

@@ -18,11 +18,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 from procrastinate.contrib.django import app
 
-from billing.demo import PASSWORD
-from billing.management.operator import BUSY, CONFIGURATION, INCOMPLETE
+from billing.demo.data import PASSWORD
+from billing.demo.supervisor import Children, Signals
+from billing.management.base import BUSY, CONFIGURATION, INCOMPLETE
 from billing.models import Invoice, Rendering
 from portal.db.embedded import Unavailable
-from portal.supervisor import Children, Signals
 
 PREDECESSOR_PATIENCE = 10.0  # a killed demo's children need a moment to end
 WEB_PATIENCE = 60.0

@@ -6,8 +6,8 @@ from pathlib import Path
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from billing import close
-from billing.management.operator import INCOMPLETE, USAGE, OperatorCommand, need_vendor, parked_customers, readable
+from billing.management.base import INCOMPLETE, USAGE, OperatorCommand, need_vendor, parked_customers, readable
+from billing.month import close, lock
 from orders import usage
 from portal import months
 
@@ -29,7 +29,7 @@ class Command(OperatorCommand):
             content = path.read_bytes()
         except OSError as error:
             raise close.Refused(f"{readable(str(path))} を読めません: {error.strerror}") from None
-        with close.alone() as check_lock:
+        with lock.alone() as check_lock:
             try:
                 taken = usage.take_in(name, content, today=months.today())
             except ValidationError as invalid:

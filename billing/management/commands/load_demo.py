@@ -2,8 +2,9 @@
 
 from django.core.management.base import CommandError
 
-from billing import close, demo
-from billing.management.operator import USAGE, OperatorCommand
+from billing.demo import data
+from billing.management.base import USAGE, OperatorCommand
+from billing.month import lock
 from portal import months
 
 
@@ -17,8 +18,8 @@ class Command(OperatorCommand):
         count, today = options["customers"], months.today()
         if count is not None and count < 1:
             raise CommandError("--customers には1以上を指定してください。", returncode=USAGE)
-        with close.alone():
+        with lock.alone():
             if count:
-                demo.load_many(count, today, self.say)
+                data.load_many(count, today, self.say)
             else:
-                demo.load(today, self.say)
+                data.load(today, self.say)

@@ -10,8 +10,8 @@ from django.core.management.commands import migrate
 from django.db import Error, OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 
-from billing import close
-from billing.management.operator import BUSY, CONFIGURATION
+from billing.management.base import BUSY, CONFIGURATION
+from billing.month import lock
 
 PATIENCE = "5s"
 
@@ -21,9 +21,9 @@ class Command(migrate.Command):
         try:
             if options["plan"] or options["check_unapplied"] or not changes_something(options):
                 return super().handle(*args, **options)
-            with close.alone(), short_waits(connections[options["database"]]):
+            with lock.alone(), short_waits(connections[options["database"]]):
                 return super().handle(*args, **options)
-        except close.Busy as busy:
+        except lock.Busy as busy:
             raise CommandError(str(busy), returncode=BUSY) from None
         except OperationalError as error:
             raise CommandError(

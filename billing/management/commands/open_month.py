@@ -1,8 +1,8 @@
 """Keeps provisional invoices (未確定) of the running month, and of months not closed yet, in step with the orders."""
 
-from billing import close
-from billing.management.operator import INCOMPLETE, OperatorCommand, month, need_vendor, parked_customers
+from billing.management.base import INCOMPLETE, OperatorCommand, month, need_vendor, parked_customers
 from billing.models import MonthRun
+from billing.month import close, lock
 from portal import months
 from portal.models import Vendor
 
@@ -16,7 +16,7 @@ class Command(OperatorCommand):
     def work(self, **options):
         need_vendor()
         today = months.today()
-        with close.alone() as check_lock:
+        with lock.alone() as check_lock:
             if options["month"] is not None:
                 given = month(options["month"])
                 check_open(given, today)

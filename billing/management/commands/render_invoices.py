@@ -1,7 +1,7 @@
 """Renders, here and now, the PDFs that are missing; parked ones get another try."""
 
-from billing.management.operator import INCOMPLETE, OperatorCommand
-from billing.tasks import render_waiting
+from billing.documents.rendering import render_waiting
+from billing.management.base import INCOMPLETE, OperatorCommand
 
 
 class Command(OperatorCommand):

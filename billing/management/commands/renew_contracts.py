@@ -1,9 +1,9 @@
 """Adds the terms and orders that should exist; safe to run daily and after any pause."""
 
 from accounts.models import Customer
-from billing import batches
-from billing.close import Refused, refresh
-from billing.management.operator import INCOMPLETE, OperatorCommand, month, need_vendor
+from billing.management.base import INCOMPLETE, OperatorCommand, month, need_vendor
+from billing.month import batches
+from billing.month.close import Refused, refresh
 from contracts.services import add_terms
 from orders.services import add_orders
 from portal import months

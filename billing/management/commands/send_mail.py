@@ -4,8 +4,8 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from billing.close import Refused
-from billing.management.operator import INCOMPLETE, OperatorCommand
+from billing.management.base import INCOMPLETE, OperatorCommand
+from billing.month.close import Refused
 from portal import mail
 from portal.models import Mail
 from portal.tasks import send_due

@@ -1,29 +1,24 @@
 """The month-end close (月末締め), and the same run without fixing: what is done with each batch of customers."""
 
 import json
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from datetime import date
 
-import psycopg
-from django.db import OperationalError, connection, connections, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from procrastinate.contrib.django import app
 
 from accounts.models import Customer
-from billing import batches, drafts, parking
+from billing.documents import rendering
 from billing.models import MonthRun, Parked
+from billing.month import batches, drafts, parking
 from contracts.services import add_terms
 from orders.services import add_orders
 from portal import months
 from portal.models import Vendor
 
-A_TASK = 15
-A_MOMENT = "3s"  # for a small run, as the one that follows what staff change, to end
 SIZEABLE = 500  # customers; what fewer of them add doesn't make the planner's view wrong
-LOCK = 20160501  # any number of our own; one for all months, so that two months can't be closed at once either
 NEVER = date(1, 1, 1)
-TOO_LONG = "55P03"
 WRITTEN = [
     "contracts_term",
     "orders_order",
@@ -34,49 +29,12 @@ WRITTEN = [
 ]
 
 
-class Busy(Exception):
-    """Another run is active."""
-
-
 class Refused(Exception):
     """This month can't be run; the text says why and what to do."""
 
 
-class Lost(Busy):
-    """The lock of month runs is gone in the middle of a run, so another one may have begun."""
-
-
 class Undo(Exception):
     """Ends a dry run."""
-
-
-@contextmanager
-def alone():
-    """Hold the lock of month runs on a connection of its own, so that a rolled-back batch doesn't lose it.
-
-    Yields a function that raises Lost once that connection is gone. Raises Busy if somebody else holds the lock.
-    """
-    lock = connections.create_connection("default")
-    try:
-        with lock.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [A_MOMENT])
-            try:
-                cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
-            except OperationalError as error:
-                if error.__cause__.sqlstate != TOO_LONG:
-                    raise
-                raise Busy(_("別の月次処理が実行中です。終わってからもう一度実行してください。")) from None
-        yield lambda: check_held(lock.connection)
-    finally:
-        lock.close()
-
-
-def check_held(lock):
-    """`lock` is psycopg's connection itself: batches side by side may ask from any thread."""
-    try:
-        lock.execute("SELECT 1")
-    except psycopg.Error:
-        raise Lost(_("月次処理のロックを失ったため停止しました。もう一度実行してください。")) from None
 
 
 def last_closed():
@@ -270,7 +228,7 @@ def fix_drafts(batch, month, today):
         )
         fixed = sorted(row[0] for row in cursor.fetchall())
     parking.unpark(batch, month, but=negative)
-    defer_rendering(fixed)
+    rendering.defer(fixed)
     if negative:
         parking.park(negative, month, _("請求金額がマイナスです。調整または返還を決めてください。"), by_person=True)
 
@@ -293,13 +251,6 @@ def issuer(day):
         "bank_account": vendor.bank_account,
         "note": vendor.invoice_note,
     }
-
-
-def defer_rendering(invoices):
-    """Tasks of some invoices each, in the transaction that fixes them; they start when it commits."""
-    tasks = [{"invoices": invoices[start : start + A_TASK]} for start in range(0, len(invoices), A_TASK)]
-    if tasks:
-        app.configure_task("billing.render", queue="render").batch_defer(*tasks)
 
 
 def count_results(made, numbers=None):

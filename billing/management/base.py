@@ -11,8 +11,9 @@ from django.db import Error, connection
 from procrastinate.exceptions import ConnectorException
 
 from accounts.models import Customer
-from billing.close import Busy, Refused
 from billing.models import Parked
+from billing.month.close import Refused
+from billing.month.lock import Busy
 from portal import months
 from portal.db.schema import ROLE
 from portal.models import Vendor

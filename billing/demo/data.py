@@ -7,8 +7,8 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 
 from accounts.models import Customer, User
-from billing import close
 from billing.models import MonthRun
+from billing.month import close, drafts
 from contracts.models import Contract, ContractLine, Form, Meter, MeterTier, Service
 from orders import usage
 from orders.services import start_contract
@@ -58,7 +58,7 @@ def load(today, say):
         max(first, months.add_months(close.last_closed(), 1)), months.add_months(running, -1)
     ):
         use(month, today)
-        as_of = min(months.nth_business_day_after(month, 4, **close.drafts.calendar()), today)
+        as_of = min(months.nth_business_day_after(month, 4, **drafts.calendar()), today)
         close.run(month, kind=MonthRun.Kind.CLOSE, today=as_of)
         say(f"{months.format_month(month)} を締めました")
     use(running, today)

@@ -6,8 +6,8 @@ from django.db import connection
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from billing import drafts
-from billing.close import last_closed
+from billing.month import drafts
+from billing.month.close import last_closed
 from portal import money, months
 
 # The verdict of a finding: a broken rule, a customer or file that waits for a decision, a thing to look at.

@@ -1,0 +1,141 @@
+"""Rendering: each PDF is stored with its hash and its mail in one transaction; who waits, who failed, who comes next."""
+
+import faulthandler
+import hashlib
+import sys
+from contextlib import contextmanager, suppress
+
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
+from django.db.models import Case, F, When
+from django.utils import timezone
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.exceptions import ConnectorException
+
+from billing.documents import pdf
+from billing.models import Invoice, InvoicePdf, Rendering
+from portal import mail
+
+TASK, QUEUE = "billing.render", "render"
+A_TASK = 15  # invoices
+A_SWEEP = 150  # invoices
+MOST_TRIES = 3
+# Seconds that a worker gives one invoice (5,000 lines take 37); one that never ends would hold up all others.
+RENDER_SECONDS = 120
+DIED = "作成中にプロセスが終了しました（時間切れ、メモリ不足など）"
+
+
+def defer(invoices):
+    """Have these invoices (ids) rendered: tasks of some each, in the caller's transaction; they start when it commits."""
+    tasks = [{"invoices": invoices[start : start + A_TASK]} for start in range(0, len(invoices), A_TASK)]
+    if tasks:
+        app.configure_task(TASK, queue=QUEUE).batch_defer(*tasks)
+
+
+def render(invoices):
+    """Render what of these invoices (ids) has no PDF yet; those that can't be rendered don't stop the others.
+
+    Whoever failed before comes last, so an invoice that kills this process holds up nobody but itself.
+    """
+    waiting = Invoice.objects.without_pdf().filter(pk__in=invoices)
+    for invoice in waiting.order_by(F("rendering__tries").asc(nulls_first=True), "pk"):
+        if not Rendering.objects.filter(invoice=invoice, parked_at__isnull=False).exists():
+            with time_limit():
+                render_one(invoice)
+
+
+@contextmanager
+def time_limit():
+    """Ends this process if the block outlasts RENDER_SECONDS: nothing else stops C code. Whoever started it starts it again."""
+    faulthandler.dump_traceback_later(RENDER_SECONDS, exit=True, file=sys.__stderr__)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def render_one(invoice):
+    """Store the PDF of a fixed invoice and queue its mail, once. Returns whether the PDF is there now.
+
+    A fault is written down; after three tries the invoice is parked, until `render_invoices` is run by hand.
+    """
+    begin(invoice)
+    try:
+        store(invoice, pdf.render(invoice))
+    except (OperationalError, InterfaceError, ConnectorException):  # the database's trouble, not the invoice's
+        take_back(invoice)
+        raise
+    except Exception as fault:
+        Rendering.objects.filter(invoice=invoice).update(error=f"{type(fault).__name__}: {fault}"[:2000])
+        return False
+    except BaseException:  # somebody stops us
+        take_back(invoice)
+        raise
+    return True
+
+
+@transaction.atomic
+def begin(invoice):
+    """Count the try before it starts, so that one which takes the process down with it has counted too."""
+    tried, first = Rendering.objects.select_for_update().get_or_create(
+        invoice=invoice, defaults={"customer_id": invoice.customer_id, "tries": 1}
+    )
+    if not first:
+        tried.tries += 1
+        tried.error = tried.error or DIED
+        if tried.tries >= MOST_TRIES and tried.parked_at is None:
+            tried.parked_at = timezone.now()
+        tried.save()
+
+
+def take_back(invoice):
+    """A try that was no fault of the invoice doesn't count; if the database is gone altogether, it stays counted."""
+    with suppress(Error):
+        connection.close_if_unusable_or_obsolete()
+        with transaction.atomic():
+            Rendering.objects.filter(invoice=invoice, tries=1).delete()
+            Rendering.objects.filter(invoice=invoice).update(
+                tries=F("tries") - 1, parked_at=Case(When(tries__gt=MOST_TRIES, then=F("parked_at")))
+            )
+
+
+@transaction.atomic
+def store(invoice, content):
+    """The bytes, their SHA-256 and the mail that says so, in one transaction; a second writer finds it done."""
+    locked = Invoice.objects.select_for_update(of=["self"], no_key=True).get(pk=invoice.pk)
+    Rendering.objects.filter(invoice=locked).delete()
+    if InvoicePdf.objects.filter(invoice=locked).exists():
+        return
+    InvoicePdf.objects.create(
+        invoice=locked,
+        customer_id=locked.customer_id,
+        content=content,
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+    )
+    mail.queue("invoice_fixed", key=f"invoice_fixed:{locked.number}", customer=locked.customer, number=locked.number)
+
+
+def render_waiting(invoices=None):
+    """Render here and now whatever waits (or waits among these), parked ones too. Yields (invoice, done)."""
+    waiting = Invoice.objects.without_pdf() if invoices is None else invoices.without_pdf()
+    for number in list(waiting.order_by("pk").values_list("pk", flat=True)):
+        invoice = Invoice.objects.get(pk=number)
+        yield invoice, render_one(invoice)
+
+
+def render_left_over():
+    """Render what no task will render any more, a failed try or a dead worker having left it."""
+    if ProcrastinateJob.objects.filter(status__in=["todo", "doing"], task_name=TASK).exists():
+        return
+    parked = Rendering.objects.filter(parked_at__isnull=False).values("invoice")
+    waiting = Invoice.objects.without_pdf().exclude(pk__in=parked).order_by("pk").values_list("pk", flat=True)
+    render(list(waiting[:A_SWEEP]))
+
+
+def render_again(failed):
+    """Let workers try parked invoices (rows of `Rendering`) as if they had never been tried; returns how many."""
+    waiting = sorted(failed.filter(parked_at__isnull=False).values_list("pk", flat=True))
+    Rendering.objects.filter(pk__in=waiting).update(parked_at=None, tries=0)
+    defer(waiting)
+    return len(waiting)
