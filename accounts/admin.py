@@ -13,6 +13,7 @@ from accounts import credentials, services
 from accounts.models import Customer, User, plain_email
 from billing.services import follow_up
 from portal import numbers
+from portal.admin import Desk
 
 
 class UserForm(forms.ModelForm):
@@ -83,7 +84,7 @@ admin.site.unregister([TOTPDevice, StaticDevice])
 
 
 @admin.register(Customer)
-class CustomerAdmin(admin.ModelAdmin):
+class CustomerAdmin(Desk):
     list_display = ["number", "name", "payment_method", "since"]
     search_fields = ["number", "name", "kana"]
     readonly_fields = ["number", "updated_at"]
@@ -99,7 +100,7 @@ class CustomerAdmin(admin.ModelAdmin):
 
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin):
+class UserAdmin(Desk):
     form = UserForm
     list_display = ["name", "email", "customer", "is_recipient", "is_manager", "is_active", "last_login"]
     list_filter = ["is_active", "is_staff"]

@@ -14,7 +14,7 @@ from billing.month.close import last_closed
 from billing.services import follow_up
 from contracts.services import rate_of
 from portal import money
-from portal.admin import ReadOnly
+from portal.admin import Desk, ReadOnly
 
 LARGEST = BigIntegerField.MAX_BIGINT
 
@@ -132,7 +132,7 @@ class Totals(Shown):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(admin.ModelAdmin):
+class InvoiceAdmin(Desk):
     list_display = ["number", "customer", "month", "kind", "state", "total", "fixed_on"]
     list_filter = ["state", "kind", "month"]
     list_select_related = ["customer"]

@@ -10,11 +10,12 @@ from contracts.models import Contract, ContractLine, Meter, MeterTier, Service, 
 from contracts.services import price, save_contract
 from orders.services import start_contract
 from orders.usage import reprice
+from portal.admin import Desk
 from portal.months import today
 
 
 @admin.register(Service)
-class ServiceAdmin(admin.ModelAdmin):
+class ServiceAdmin(Desk):
     list_display = ["code", "name", "prorate", "position", "published"]
     search_fields = ["code", "name"]
 
@@ -77,7 +78,7 @@ class TermInline(admin.TabularInline):
 
 
 @admin.register(Contract)
-class ContractAdmin(admin.ModelAdmin):
+class ContractAdmin(Desk):
     list_display = ["number", "name", "customer", "service", "form", "start_on", "cancel_on"]
     list_filter = ["form", "service"]
     list_select_related = ["customer", "service"]
@@ -126,7 +127,7 @@ class TierInline(admin.TabularInline):
 
 
 @admin.register(Meter)
-class MeterAdmin(admin.ModelAdmin):
+class MeterAdmin(Desk):
     """New prices hold for every quantity that isn't billed yet."""
 
     list_display = ["contract", "service", "item", "unit", "free_quantity", "unit_price"]

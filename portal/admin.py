@@ -1,7 +1,10 @@
 """Staff's desk for what belongs to no app: vendor, tax classes, calendar, FAQ, inquiries, mails, history."""
 
 from django.contrib import admin
+from django.contrib.auth.admin import Group
 from django.utils.translation import gettext_lazy as _
+from procrastinate.contrib.django.admin import ProcrastinateJobAdmin
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.services import follow_up
 from portal import mail
@@ -10,7 +13,35 @@ from portal.models import CalendarDay, FaqEntry, HistoryEvent, Inquiry, Mail, Ta
 admin.site.site_header = admin.site.site_title = _("契約マイポータル 担当者")
 
 
-class ReadOnly(admin.ModelAdmin):
+# What Django's own list filters ask of a field; anything else in an address would probe what the page doesn't show.
+FILTERED = ("", "__exact", "__gte", "__lt", "__isnull", "__isempty")
+
+
+class Desk(admin.ModelAdmin):
+    """The base of every page for staff: a list answers to its own filters, and to no other question about its rows."""
+
+    def lookup_allowed(self, lookup, value, request):
+        """Only what a filter of this list asks. Django lets any column of the row itself be asked, passwords too."""
+        return lookup in set(self.filter_lookups())
+
+    def filter_lookups(self):
+        for each in self.list_filter:
+            if isinstance(each, str):
+                field = each
+            elif isinstance(each, type):
+                yield each.parameter_name
+                continue
+            else:
+                field = each[0]
+            related = self.model._meta.get_field(field) if "__" not in field else None
+            if related is not None and related.is_relation:
+                yield f"{field}__{related.target_field.name}__exact"
+                yield f"{field}__isnull"
+            else:
+                yield from (f"{field}{ending}" for ending in FILTERED)
+
+
+class ReadOnly(Desk):
     """Rows that staff read and the programs write."""
 
     def has_add_permission(self, request):
@@ -23,8 +54,20 @@ class ReadOnly(admin.ModelAdmin):
         return False
 
 
+# Stock pages (registered by the imports above) that would go round this desk: anybody's groups, and actions that ask for no right.
+admin.site.unregister([Group, ProcrastinateJob])
+
+
+@admin.register(ProcrastinateJob)
+class JobAdmin(ReadOnly, ProcrastinateJobAdmin):
+    """Background work, to be read; what failed is tried again where it belongs: mails, PDFs, parked customers."""
+
+    list_filter = ["status", "queue_name", "task_name"]
+    actions = []
+
+
 @admin.register(Vendor)
-class VendorAdmin(admin.ModelAdmin):
+class VendorAdmin(Desk):
     def has_add_permission(self, request):
         return not Vendor.objects.exists()
 
@@ -38,12 +81,12 @@ class VendorAdmin(admin.ModelAdmin):
 
 
 @admin.register(VendorRegistration)
-class VendorRegistrationAdmin(admin.ModelAdmin):
+class VendorRegistrationAdmin(Desk):
     list_display = ["number", "valid_from", "valid_to"]
 
 
 @admin.register(TaxClass)
-class TaxClassAdmin(admin.ModelAdmin):
+class TaxClassAdmin(Desk):
     list_display = ["kind", "rate", "valid_from", "valid_to"]
     list_filter = ["kind"]
 
@@ -53,18 +96,18 @@ class TaxClassAdmin(admin.ModelAdmin):
 
 
 @admin.register(CalendarDay)
-class CalendarDayAdmin(admin.ModelAdmin):
+class CalendarDayAdmin(Desk):
     list_display = ["day", "working", "note"]
 
 
 @admin.register(FaqEntry)
-class FaqEntryAdmin(admin.ModelAdmin):
+class FaqEntryAdmin(Desk):
     list_display = ["question", "position", "published"]
     list_editable = ["position", "published"]
 
 
 @admin.register(Inquiry)
-class InquiryAdmin(admin.ModelAdmin):
+class InquiryAdmin(Desk):
     list_display = ["created_at", "customer", "kind", "subject", "about", "handled_at"]
     list_filter = ["kind", ("handled_at", admin.EmptyFieldListFilter)]
     list_select_related = ["customer"]
