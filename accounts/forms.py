@@ -1,5 +1,7 @@
 """Sign-in, passwords, second factor, and users."""
 
+from typing import Any
+
 from django import forms
 from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import validate_password
@@ -41,7 +43,7 @@ class LoginForm(PlainForm):
         widget=forms.TextInput(attrs={**CONTROL, "autocomplete": "username", "inputmode": "email", "autofocus": True}),
     )
     password = password_field(gettext_lazy("パスワード"), "current-password")
-    user = None
+    user: Any = None
 
     def __init__(self, request, *args, **kwargs):
         self.request = request

@@ -1,6 +1,7 @@
 """Customers (お客様) and users: who may sign in, for which company, where they are signed in, and how often they tried."""
 
 import unicodedata
+from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -134,7 +135,7 @@ class UserRows(Scoped):
         )
 
 
-class Users(BaseUserManager.from_queryset(UserRows)):
+class Users(BaseUserManager.from_queryset(UserRows)):  # type: ignore[misc]
     def create_superuser(self, email, password, **fields):
         """Staff with every right; `manage.py createsuperuser` makes an installation's first one."""
         user = self.model(email=email.lower(), is_staff=True, is_superuser=True, **fields)
@@ -204,7 +205,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def masked_email(self):
         """The address as a page may show it to whoever holds a reset URL: ha****@example.com."""
-        name, _at, domain = self.email.partition("@")
+        name, _at, domain = (self.email or "").partition("@")
         return f"{name[:2]}****@{domain}"
 
     def key_path(self, purpose):
@@ -222,7 +223,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @property
     def needs_second_factor(self):
-        return self.customer.needs_second_factor if self.customer_id else settings.STAFF_SECOND_FACTOR
+        return self.customer.needs_second_factor if self.customer else settings.STAFF_SECOND_FACTOR
 
     def give_password(self, *, lasts):
         """Set a generated password that works for the time `lasts` and must be changed; returns it (D11).
@@ -254,7 +255,7 @@ class Session(AbstractBaseSession):
     address = models.CharField(_("IPアドレス"), max_length=45, blank=True)
     browser = models.CharField(_("ブラウザ"), max_length=60, blank=True)
 
-    objects = OwnSessions.as_manager()
+    objects: ClassVar = OwnSessions.as_manager()  # type: ignore[assignment]
 
     class Meta:
         verbose_name = verbose_name_plural = _("ログイン中の端末")

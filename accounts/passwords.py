@@ -5,12 +5,16 @@ import secrets
 import string
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 SYMBOLS = "#%+-=?!"
 LETTERS = "".join(sorted(set(string.ascii_letters) - set("0O1lI")))
@@ -22,9 +26,9 @@ class Check:
     """One line of the checklist under the field; `pattern` is a regular expression for Python and the browser alike."""
 
     code: str
-    label: str
+    label: "StrOrPromise"
     pattern: str
-    message: str
+    message: "StrOrPromise"
 
     def holds(self, password):
         return re.fullmatch(self.pattern, password, re.DOTALL) is not None
@@ -77,7 +81,7 @@ class GuideRule:
         failed = [check for check in self.checks if not check.holds(password)]
         if not failed:
             return
-        missing = [check for check in failed if "missing" in check.message]
+        missing = [check for check in failed if "missing" in str(check.message)]
         if failed[0] in missing:
             names = _("・").join(str(check.label) for check in missing)
             raise ValidationError(failed[0].message % {"missing": names}, code="password_kinds")

@@ -1,6 +1,7 @@
 """What changes users: create, edit, hand over, delete. Every change is in the history and mailed to whom it concerns."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -77,7 +78,7 @@ def change_user(user, *, password="", by, session=None):
     store(user, by=by, new_address=user.email != was.email)
     changed = [name for name in PLAIN_FIELDS if getattr(was, name) != getattr(user, name)]
     if changed:
-        labels = [str(User._meta.get_field(name).verbose_name) for name in changed]
+        labels = [str(User._meta.get_field(name).verbose_name) for name in changed]  # type: ignore[union-attr]
         note(Action.USER_CHANGED, user, by=by, detail=_("・").join(labels))
     if former:
         recipient_changed(user, former, by=by, session=session)
@@ -99,7 +100,8 @@ def store(user, *, by, new_address):
         with transaction.atomic():
             user.save(update_fields=STORED_FIELDS if user.pk else None)
     except IntegrityError as error:
-        if "email" not in error.__cause__.diag.constraint_name:
+        cause: Any = error.__cause__
+        if "email" not in cause.diag.constraint_name:
             raise
         throttle.count((throttle.TAKEN_ADDRESSES, tries))
         raise ValidationError({"email": _("このEメールは使用できません。別のEメールを入力してください。")}) from None

@@ -1,6 +1,7 @@
 """Sessions in PostgreSQL that know whose they are, so that they can be listed and ended."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
@@ -20,7 +21,7 @@ class SessionStore(DatabaseStore):
         return Session
 
     def create_model_instance(self, data):
-        row = super().create_model_instance(data)
+        row: Any = super().create_model_instance(data)
         row.user_id = data.get(SESSION_KEY)
         began = data.get("began", {})
         row.signed_in_at = datetime.fromtimestamp(began["at"], UTC) if began else None

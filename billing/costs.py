@@ -1,6 +1,7 @@
 """費用分析 (D18): what six months cost, by service without tax plus one part 消費税, so that each bar is the amount billed."""
 
 from collections import defaultdict
+from datetime import date
 
 from django.db.models import BigIntegerField, Q, Sum
 from django.db.models.functions import Cast
@@ -78,8 +79,8 @@ def by_service(invoices):
             "invoice_id", "invoice__month", "kind", "rate", "base", "tax"
         )
     }
-    nets = defaultdict(lambda: defaultdict(int))
-    inclusive = defaultdict(dict)
+    nets: defaultdict[str, dict[date, int]] = defaultdict(lambda: defaultdict(int))
+    inclusive: defaultdict[tuple, dict[str, int]] = defaultdict(dict)
     left = {key: base for key, (_month, base, _tax) in classes.items()}
     for invoice, month, kind, rate, name, basis, amount in lines:
         name = name or _("その他")
@@ -93,7 +94,7 @@ def by_service(invoices):
         month = classes[key][0]
         for name, part in zip(weights, apportion(left[key], list(weights.values())), strict=True):
             nets[name][month] += part
-    taxes = defaultdict(int)
+    taxes: defaultdict[date, int] = defaultdict(int)
     for month, _base, tax in classes.values():
         taxes[month] += tax
     return nets, taxes

@@ -171,7 +171,8 @@ def match(rows, meters, today):
     """(Usage of each good row, [(line number, text) of each bad one])."""
     span = Vendor.objects.values_list("first_month", flat=True).get(), months.month_of(today)
     contracts = {number for number, _service in meters}
-    usages, faults, seen = [], [], {}
+    usages, faults = [], []
+    seen: dict[tuple, int] = {}
     for row in rows:
         meter = meters.get((row.contract, row.service))
         fault = wrong_with(row, meter, contracts, span)

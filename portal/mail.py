@@ -206,7 +206,7 @@ class Message(EmailMessage):
     def message(self):
         made = super().message()  # refuses line ends in headers
         del made["Subject"]
-        super(SafeMIMEText, made).__setitem__("Subject", Header(self.subject, "utf-8", header_name="Subject"))
+        super(SafeMIMEText, made).__setitem__("Subject", Header(str(self.subject), "utf-8", header_name="Subject"))  # type: ignore[misc]
         return made
 
 

@@ -5,6 +5,7 @@ A float, or a `Decimal` where yen are expected, is a TypeError. All rounding act
 sign, so a line or an invoice and its full return add up to nothing.
 """
 
+from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Context, Decimal
 from operator import index
 from typing import NamedTuple
@@ -23,7 +24,7 @@ class TaxTotal(NamedTuple):
     tax: int
 
 
-def line_amount(quantity, unit_price):
+def line_amount(quantity: Decimal | int, unit_price: Decimal | int) -> int:
     """Yen of a line: quantity times unit price, always rounded down toward zero (切り捨て).
 
     This is price arithmetic; the vendor's rounding mode (D7) is for tax only.
@@ -40,7 +41,7 @@ class Stretch(NamedTuple):
     amount: int
 
 
-def metered(quantity, free, ladder):
+def metered(quantity: Decimal, free: Decimal, ladder: Sequence[tuple[Decimal, Decimal]]) -> list[Stretch]:
     """What a used `quantity` costs, as a list of `Stretch`; each amount is rounded like a line's (`line_amount`).
 
     The first `free` of it costs nothing, and the rest the prices of `ladder`: (above, unit price), rising from above 0,
@@ -56,7 +57,7 @@ def metered(quantity, free, ladder):
     ]
 
 
-def prorated(amount, days, days_in_month):
+def prorated(amount: int, days: int, days_in_month: int) -> int:
     """Yen of `amount` for `days` (counted inclusively) of a month's real days, rounded down toward zero (日割, D8).
 
     Raises ValueError unless 0 <= days <= days_in_month.
@@ -66,7 +67,7 @@ def prorated(amount, days, days_in_month):
     return _yen(_WIDE.divide(index(amount) * index(days), index(days_in_month)), DOWN)
 
 
-def tax_on(net, rate, mode):
+def tax_on(net: int, rate: Decimal, mode: str) -> int:
     """Yen of tax on top of `net` tax-exclusive yen (D7).
 
     Raises ValueError for an unknown mode, and for a rate that isn't from 0 to below 1.
@@ -74,12 +75,12 @@ def tax_on(net, rate, mode):
     return _yen(_WIDE.multiply(index(net), _checked(rate)), mode)
 
 
-def tax_within(gross, rate, mode):
+def tax_within(gross: int, rate: Decimal, mode: str) -> int:
     """Yen of tax contained in `gross` tax-inclusive yen: gross × rate / (1 + rate). Raises like `tax_on`."""
     return _yen(_WIDE.divide(_WIDE.multiply(index(gross), _checked(rate)), 1 + rate), mode)
 
 
-def tax_total(exclusive, inclusive, rate, mode):
+def tax_total(exclusive: int, inclusive: int, rate: Decimal, mode: str) -> TaxTotal:
     """The `TaxTotal` of one tax class on one invoice, from its sums of tax-exclusive and tax-inclusive lines, in yen.
 
     Tax is rounded once per rate and invoice (消費税法施行令 70条の10, D7), so call it with sums and never per line.
@@ -100,7 +101,7 @@ def tax_total(exclusive, inclusive, rate, mode):
     return TaxTotal(base, tax_on(base, rate, mode))
 
 
-def split(amount, weights):
+def split(amount: int, weights: Sequence[int]) -> list[int]:
     """`amount` yen (a 一括値引き over several tax classes) in proportion to `weights`; the parts add up to it exactly.
 
     Parts are rounded down, the yen left over go to the largest remainders; among equals to the larger weight, then to
@@ -113,7 +114,7 @@ def split(amount, weights):
     return [sign * part for part in _parts(abs(index(amount)), weights)]
 
 
-def shares(amounts, digits=1):
+def shares(amounts: Sequence[int], digits: int = 1) -> list[Decimal]:
     """Percentages of the sum of `amounts`, with `digits` decimals, that add up to exactly 100.
 
     Rounded by largest remainders like `split`. Negative amounts give negative shares; if the sum is zero, all are zero.
@@ -124,23 +125,23 @@ def shares(amounts, digits=1):
     return [Decimal(part).scaleb(-digits) for part in parts]
 
 
-def _yen(exact, mode):
+def _yen(exact: Decimal, mode: str) -> int:
     if mode not in MODES:
         raise ValueError(f"{mode!r} is no rounding mode; there are {', '.join(MODES)}")
     return int(exact.to_integral_value(rounding=MODES[mode]))
 
 
-def _checked(rate):
+def _checked(rate: Decimal) -> Decimal:
     if not 0 <= rate < 1:
         raise ValueError(f"{rate} is no tax rate; 10 % is written Decimal('0.10')")
     return rate
 
 
-def _parts(whole, weights):
+def _parts(whole: int, weights: Sequence[int]) -> list[int]:
     total = sum(weights)
-    parts, remainders = zip(*(divmod(whole * index(weight), total) for weight in weights), strict=True)
-    parts = list(parts)
-    order = sorted(range(len(weights)), key=lambda i: (-remainders[i], -weights[i], i))
+    divided = [divmod(whole * index(weight), total) for weight in weights]
+    parts = [part for part, _remainder in divided]
+    order = sorted(range(len(weights)), key=lambda i: (-divided[i][1], -weights[i], i))
     for i in order[: whole - sum(parts)]:
         parts[i] += 1
     return parts

@@ -5,6 +5,7 @@ A month is the `date` of its first day, and where a month is taken any day of it
 
 import re
 from calendar import monthrange
+from collections.abc import Collection, Iterator
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import NamedTuple
@@ -16,6 +17,7 @@ TOKYO = ZoneInfo("Asia/Tokyo")
 MONTHLY, YEARLY, ONCE = "monthly", "yearly", "once"
 _TERM_MONTHS = {MONTHLY: 1, YEARLY: 12, ONCE: 1}
 ONE_DAY = timedelta(days=1)
+Days = Collection[date]
 
 
 class Term(NamedTuple):
@@ -26,51 +28,51 @@ class Term(NamedTuple):
     ends_on: date
 
 
-def parse_month(text):
+def parse_month(text: str) -> date:
     """The month written as "2026-04". Raises ValueError for any other writing, full-width digits too."""
     if not re.fullmatch(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])", text):
         raise ValueError(f"{text!r} is no month; write it like 2026-04")
     return date(int(text[:4]), int(text[5:]), 1)
 
 
-def format_month(month):
+def format_month(month: date) -> str:
     """The month as "2026-04", as `parse_month` reads it."""
     return f"{month.year:04}-{month.month:02}"
 
 
-def month_of(day):
+def month_of(day: date) -> date:
     """The month in which the day lies."""
     return date(day.year, day.month, 1)
 
 
-def last_day(month):
+def last_day(month: date) -> date:
     """The month's last day."""
     return date(month.year, month.month, days_in_month(month))
 
 
-def add_months(month, n):
+def add_months(month: date, n: int) -> date:
     """The month `n` months later, or earlier when `n` is negative."""
     return _month_at(_position(month) + n)
 
 
-def months_between(first, last):
+def months_between(first: date, last: date) -> Iterator[date]:
     """Iterate over the months from `first` to `last`, both included; none when `last` is earlier."""
     return map(_month_at, range(_position(first), _position(last) + 1))
 
 
-def days_in_month(month):
+def days_in_month(month: date) -> int:
     """How many days the month has."""
     return monthrange(month.year, month.month)[1]
 
 
-def days(starts_on, ends_on):
+def days(starts_on: date, ends_on: date) -> int:
     """How many days there are from `starts_on` to `ends_on`, both counted. Raises ValueError if the end comes first."""
     if ends_on < starts_on:
         raise ValueError(f"{ends_on} lies before {starts_on}")
     return (ends_on - starts_on).days + 1
 
 
-def today(now=None):
+def today(now: datetime | None = None) -> date:
     """The date in Japan, now or at the aware datetime `now`. Raises ValueError for a naive one."""
     if now is None:
         now = datetime.now(TOKYO)
@@ -79,12 +81,20 @@ def today(now=None):
     return now.astimezone(TOKYO).date()
 
 
-def is_over(month, today):
+def is_over(month: date, today: date) -> bool:
     """Whether the month has ended by the day `today`."""
     return last_day(month) < today
 
 
-def terms(form, start_on, *, auto_renew=True, end_on=None, since=None, until):
+def terms(
+    form: str,
+    start_on: date,
+    *,
+    auto_renew: bool = True,
+    end_on: date | None = None,
+    since: date | None = None,
+    until: date,
+) -> list[Term]:
     """The contract's terms that start on or before `until` and don't end before `since` (D1, D2), as a list of `Term`.
 
     The first term starts on `start_on`, later ones on the 1st; a monthly term lasts to its month's end, a yearly one
@@ -100,7 +110,9 @@ def terms(form, start_on, *, auto_renew=True, end_on=None, since=None, until):
     return [term for term in found if term.starts_on <= until and (since is None or term.ends_on >= since)]
 
 
-def next_term(form, start_on, *, auto_renew=True, end_on=None, after):
+def next_term(
+    form: str, start_on: date, *, auto_renew: bool = True, end_on: date | None = None, after: date
+) -> Term | None:
     """The first `Term` that starts later than the date `after`, or None. Arguments and errors are those of `terms`."""
     number = 0 if after < start_on else _number_at(form, start_on, after) + 1
     term = _term(form, start_on, end_on, number)
@@ -109,7 +121,7 @@ def next_term(form, start_on, *, auto_renew=True, end_on=None, after):
     return term
 
 
-def is_business_day(day, *, off=frozenset(), on=frozenset()):
+def is_business_day(day: date, *, off: Days = frozenset(), on: Days = frozenset()) -> bool:
     """Whether banks work that day (銀行法 15条, 施行令 5条): no weekend, no public holiday, not 12-31 to 01-03.
 
     `off` are further dates on which the vendor is closed, `on` dates that count as business days whatever else is said.
@@ -119,21 +131,21 @@ def is_business_day(day, *, off=frozenset(), on=frozenset()):
     return day.weekday() < 5 and day not in off and day not in _bank_holidays(day.year)
 
 
-def next_business_day(day, *, off=frozenset(), on=frozenset()):
+def next_business_day(day: date, *, off: Days = frozenset(), on: Days = frozenset()) -> date:
     """The day itself if it is a business day, else the first one after it."""
     while not is_business_day(day, off=off, on=on):
         day += ONE_DAY
     return day
 
 
-def previous_business_day(day, *, off=frozenset(), on=frozenset()):
+def previous_business_day(day: date, *, off: Days = frozenset(), on: Days = frozenset()) -> date:
     """The day itself if it is a business day, else the last one before it."""
     while not is_business_day(day, off=off, on=on):
         day -= ONE_DAY
     return day
 
 
-def nth_business_day_after(month, n=5, *, off=frozenset(), on=frozenset()):
+def nth_business_day_after(month: date, n: int = 5, *, off: Days = frozenset(), on: Days = frozenset()) -> date:
     """The n-th business day after the month's end; the fifth is the 確定予定日 (A7, D5).
 
     Raises ValueError if n is below 1.
@@ -146,7 +158,7 @@ def nth_business_day_after(month, n=5, *, off=frozenset(), on=frozenset()):
     return day
 
 
-def business_days_between(day, until, *, off=frozenset(), on=frozenset()):
+def business_days_between(day: date, until: date, *, off: Days = frozenset(), on: Days = frozenset()) -> int:
     """How many business days lie after `day`, up to and with `until`; 0 if `until` isn't later."""
     count = 0
     while day < until:
@@ -155,7 +167,9 @@ def business_days_between(day, until, *, off=frozenset(), on=frozenset()):
     return count
 
 
-def due_on(month, *, months_later=1, shift="next", off=frozenset(), on=frozenset()):
+def due_on(
+    month: date, *, months_later: int = 1, shift: str = "next", off: Days = frozenset(), on: Days = frozenset()
+) -> date:
     """The 支払期日 of the month's invoice: the end of the month `months_later`, moved off bank holidays (D4).
 
     `shift` is "next" (民法 142条), "previous" or "none"; anything else is a ValueError.
@@ -170,30 +184,30 @@ def due_on(month, *, months_later=1, shift="next", off=frozenset(), on=frozenset
     raise ValueError(f"{shift!r} is no shift; there are next, previous and none")
 
 
-def _position(month):
+def _position(month: date) -> int:
     return month.year * 12 + month.month - 1
 
 
-def _month_at(position):
+def _month_at(position: int) -> date:
     return date(position // 12, position % 12 + 1, 1)
 
 
-def _length(form):
+def _length(form: str) -> int:
     if form not in _TERM_MONTHS:
         raise ValueError(f"{form!r} is no contract form; there are {', '.join(_TERM_MONTHS)}")
     return _TERM_MONTHS[form]
 
 
-def _renews(form, auto_renew):
+def _renews(form: str, auto_renew: bool) -> bool:
     return auto_renew and form != ONCE
 
 
-def _number_at(form, start_on, day):
+def _number_at(form: str, start_on: date, day: date) -> int:
     """Which term, counted from 0, has the day's month; 0 for days before the contract too."""
     return max(0, (_position(day) - _position(start_on)) // _length(form))
 
 
-def _term(form, start_on, end_on, number):
+def _term(form: str, start_on: date, end_on: date | None, number: int) -> Term:
     """The term of that number, counted from 0; when `end_on` lies before it, it ends before it starts."""
     first = add_months(start_on, number * _length(form))
     ends_on = last_day(add_months(first, _length(form) - 1))
@@ -203,6 +217,6 @@ def _term(form, start_on, end_on, number):
 
 
 @cache
-def _bank_holidays(year):
+def _bank_holidays(year: int) -> frozenset[date]:
     categories = (holidays.PUBLIC, holidays.BANK)
     return frozenset(holidays.country_holidays("JP", years=year, categories=categories))

@@ -1,6 +1,8 @@
 """Numbers of customers, contracts, orders and invoices (D20): unique, never reused, gaps allowed."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from threading import local
 
 from django.db import connection
@@ -9,16 +11,16 @@ CUSTOMER, CONTRACT = "C", "K"
 _thread = local()
 
 
-def order_series(month):
+def order_series(month: date) -> str:
     return f"O{month:%Y%m}-"
 
 
-def invoice_series(month):
+def invoice_series(month: date) -> str:
     return f"B{month:%Y%m}-"
 
 
 @contextmanager
-def taken_at_once():
+def taken_at_once() -> Iterator[None]:
     """In this thread, numbers are taken by a transaction of their own: side by side, runs would wait for each other's commit.
 
     A batch that is rolled back leaves a gap then.
@@ -31,7 +33,7 @@ def taken_at_once():
         _thread.own = None
 
 
-def reserve(series, count=1):
+def reserve(series: str, count: int = 1) -> int:
     """Take `count` numbers of a series and return the first, as int. The series stays locked until the commit."""
     own = getattr(_thread, "own", None)
     with (own or connection).cursor() as cursor:
@@ -40,10 +42,11 @@ def reserve(series, count=1):
             " ON CONFLICT (series) DO UPDATE SET value = portal_counter.value + excluded.value RETURNING value",
             [series, count],
         )
-        return cursor.fetchone()[0] - count + 1
+        last: int = cursor.fetchone()[0]
+    return last - count + 1
 
 
-def next_number(series):
+def next_number(series: str) -> str:
     """One new number, written as it is shown: C0000001, K0000001, O202404-000001, B202404-000001."""
     width = 7 if series in (CUSTOMER, CONTRACT) else 6
     return f"{series}{reserve(series):0{width}}"

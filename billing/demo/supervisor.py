@@ -19,13 +19,13 @@ def die_with_parent():
 
 
 class Signals:
-    """Notes the first SIGINT, SIGTERM or SIGHUP in `caught` and does nothing else.
+    """Notes the first SIGINT, SIGTERM or SIGHUP in `caught` (0: none yet) and does nothing else.
 
     SIGINT counts even where a shell's `&` made it ignored; SIGHUP stays ignored under nohup.
     """
 
     def __init__(self):
-        self.caught = None
+        self.caught = 0
 
     def listen(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

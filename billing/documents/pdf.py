@@ -5,6 +5,7 @@ WeasyPrint is imported where it is used: it takes half a second, and most proces
 
 import atexit
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.template.loader import get_template
@@ -34,7 +35,8 @@ def style_text(version):
         for family, file in FACES
         for weight, name in [(400, "400Regular"), (700, "700Bold")]
     )
-    return faces + get_template(f"billing/invoice_pdf/{version}/invoice.css").template.source
+    sheet: Any = get_template(f"billing/invoice_pdf/{version}/invoice.css")
+    return faces + sheet.template.source
 
 
 atexit.register(style.cache_clear)  # fonts that outlive the library they belong to complain at the process's end

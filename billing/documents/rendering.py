@@ -47,7 +47,7 @@ def render(invoices):
 @contextmanager
 def time_limit():
     """Ends this process if the block outlasts RENDER_SECONDS: nothing else stops C code. Whoever started it starts it again."""
-    faulthandler.dump_traceback_later(RENDER_SECONDS, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(RENDER_SECONDS, exit=True, file=sys.__stderr__ or 2)
     try:
         yield
     finally:

@@ -47,9 +47,9 @@ class OperatorCommand(BaseCommand):
         except ValidationError as invalid:
             raise CommandError(" ".join(invalid.messages), returncode=USAGE) from None
         except (Error, ConnectorException) as error:
-            error = error.__cause__ if isinstance(error, ConnectorException) and error.__cause__ else error
+            reason = error.__cause__ if isinstance(error, ConnectorException) and error.__cause__ else error
             raise CommandError(
-                f"データベースのエラーです: {str(error).strip().splitlines()[0]}", returncode=CONFIGURATION
+                f"データベースのエラーです: {str(reason).strip().splitlines()[0]}", returncode=CONFIGURATION
             ) from None
         except KeyboardInterrupt:
             raise CommandError("中断しました。もう一度実行すれば続きから進みます。", returncode=130) from None

@@ -1,6 +1,7 @@
 """What must be so about a month (I1 to I6), and what a person should look at before and after its close (締め前点検)."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from django.db import connection
 from django.utils.translation import gettext as _
@@ -9,6 +10,9 @@ from django.utils.translation import gettext_lazy
 from billing.month import drafts
 from billing.month.close import last_closed
 from portal import money, months
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 # The verdict of a finding: a broken rule, a customer or file that waits for a decision, a thing to look at.
 BROKEN, PARKED, WARNING = "broken", "parked", "warning"
@@ -22,7 +26,7 @@ class Finding:
 
     code: str
     kind: str
-    title: str
+    title: "StrOrPromise"
     rows: list = field(default_factory=list)
 
 
@@ -32,7 +36,7 @@ class Question:
 
     code: str
     kind: str
-    title: str
+    title: "StrOrPromise"
     sql: str
     after: bool = False
 

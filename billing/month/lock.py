@@ -32,7 +32,7 @@ def alone():
             try:
                 cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
             except OperationalError as error:
-                if error.__cause__.sqlstate != TOO_LONG:
+                if getattr(error.__cause__, "sqlstate", None) != TOO_LONG:
                     raise
                 raise Busy(_("別の月次処理が実行中です。終わってからもう一度実行してください。")) from None
         yield lambda: check_held(lock.connection)

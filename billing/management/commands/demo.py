@@ -122,7 +122,7 @@ class Command(BaseCommand):
         self.say(SIGN_IN.format(url=settings.PORTAL_URL, password=PASSWORD, mail=mail))
 
     def prepare_database(self):
-        where = "DATABASE_URL" if settings.DATABASE_URL else f"組み込みPostgreSQL、{settings.EMBEDDED.data}"
+        where = f"組み込みPostgreSQL、{settings.EMBEDDED.data}" if settings.EMBEDDED else "DATABASE_URL"
         self.say(f"データベースを用意しています（{where}）")
         try:
             connection.ensure_connection()

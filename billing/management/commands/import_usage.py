@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from billing.management.base import INCOMPLETE, USAGE, OperatorCommand, need_vendor, parked_customers, readable
+from billing.models import MonthRun
 from billing.month import close, lock
 from orders import usage
 from portal import months
@@ -35,7 +36,7 @@ class Command(OperatorCommand):
             except ValidationError as invalid:
                 self.reject(name, invalid.messages, options["json"])
                 return USAGE
-            drafted = []
+            drafted: list[MonthRun] = []
             count = close.draft_open_months(
                 months.today(), numbers=taken.customers, tell=drafted.append, check_lock=check_lock
             )
