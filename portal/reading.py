@@ -1,0 +1,335 @@
+"""What people type or put into files, read in one way everywhere: days, months, amounts, texts, addresses (D35).
+
+Every function takes what was typed, in half or full width. Invisible characters and blanks at its ends don't count;
+nothing typed is None, or '' where a text is wanted. What can't be read raises ValidationError with a sentence that shows
+how to write it: a guess would be another day or another amount.
+"""
+
+import re
+import unicodedata
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple, NoReturn
+
+import idna
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from portal import months
+
+FIRST_YEAR, LAST_YEAR = 1900, 2999  # beyond them the calendar's arithmetic may fail
+MOST_YEN = 10**15
+MOST_QUANTITY = Decimal("999999999.999")
+SHOWN = 30  # characters of what was typed that a message repeats
+
+# Soft hyphen, zero-width blanks and joiners, direction marks, word joiner, byte order mark: typed by nobody, pasted by many.
+JOINERS = "\u200c\u200d"  # these two change how a text looks in some scripts, and so stay in texts
+INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
+DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63"
+ENDS = re.compile(rf"^[\s{INVISIBLE}{JOINERS}]+|[\s{INVISIBLE}{JOINERS}]+$")
+UNSEEN = re.compile(rf"[{INVISIBLE}{JOINERS}\ufe00-\ufe0f\x00-\x1f\x7f-\x9f\u2028\u2029]")
+VOICED = re.compile("[\u3041-\u30fe][\u3099\u309a]")  # kana with its mark as a character of its own
+
+SEPARATED_DAY = re.compile(r"(\d{4})([/.-])(\d{1,2})\2(\d{1,2})", re.ASCII)
+WRITTEN_DAY = re.compile(r"(\d{4})()年(\d{1,2})月(\d{1,2})日", re.ASCII)
+PLAIN_DAY = re.compile(r"(\d{4})()(\d{2})(\d{2})", re.ASCII)
+SEPARATED_MONTH = re.compile(r"(\d{4})[/.-](\d{1,2})", re.ASCII)
+WRITTEN_MONTH = re.compile(r"(\d{4})年(\d{1,2})月", re.ASCII)
+PLAIN_MONTH = re.compile(r"(\d{4})(\d{2})", re.ASCII)
+ERA = re.compile(r"(令和|平成|R|H)(元|\d{1,2})(?=[年/.-])", re.ASCII)
+AMOUNT = re.compile(r"([-+▲△]?) ?(\d{1,3}(?:,\d{3})+|\d{1,16})(\.\d{1,9})?", re.ASCII)
+CURRENCY = re.compile(r"^([-+▲△]?) ?[¥\\] ?|(?<=\d) ?円$")
+
+LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+QUOTED_LOCAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
+LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+PHONE = re.compile(r"\+?\d+(?:-\d+)*(?:内線\d{1,6})?", re.ASCII)
+KANA = re.compile(r"[\u30a1-\u30ff\x20-\x7e]+")
+
+
+class Era(NamedTuple):
+    """A 元号: the years before its first one, and the days it holds, both included."""
+
+    before: int
+    starts_on: date
+    ends_on: date
+
+
+# 元号を改める政令 (平成31年政令143号; 昭和64年政令1号)
+REIWA = Era(2018, date(2019, 5, 1), date(LAST_YEAR, 12, 31))
+HEISEI = Era(1988, date(1989, 1, 8), date(2019, 4, 30))
+ERAS = {"令和": REIWA, "R": REIWA, "平成": HEISEI, "H": HEISEI}
+
+
+class Span(NamedTuple):
+    """Days from the first to the last, both included."""
+
+    first: date
+    last: date
+
+
+def day(typed: str) -> date | None:
+    """A day, with all four digits of its year or with its era: 2026/11/30, 20261130, 2026年11月30日, R8.11.30."""
+    given = key(typed).upper()
+    return _day(given, typed, "2026/11/30") if given else None
+
+
+def month(typed: str) -> date | None:
+    """A month as its first day: 2026/11, 202611, 2026年11月, 令和8年11月."""
+    given = key(typed).upper()
+    return _month(given, typed, "2026/11") if given else None
+
+
+def span(typed: str) -> Span | None:
+    """A day, or a month as all of its days. For filters only: elsewhere a month in a day's place is a mistake."""
+    given = key(typed).upper()
+    if not given:
+        return None
+    try:
+        first = _month(given, typed, "")
+        return Span(first, months.last_day(first))
+    except ValidationError:
+        only = _day(given, typed, _("2026/11/30（月なら 2026/11）"))
+        return Span(only, only)
+
+
+def yen(typed: str) -> int | None:
+    """Whole yen, below 0 with a minus sign or ▲: 12,000, ¥12,000, 12000円."""
+    given = key(typed)
+    if not given:
+        return None
+    found = _number(CURRENCY.sub(r"\1", given))
+    if found is None or found != int(found):
+        _refuse(_("「%(text)s」は金額として読み取れません。12,000 のように円単位の整数で入力してください。"), typed)
+    if abs(found) > MOST_YEN:
+        _refuse(_("「%(text)s」は大きすぎます。正しい金額を入力してください。"), typed)
+    return int(found)
+
+
+def number(typed: str) -> Decimal | None:
+    """A decimal number of any size, below 0 too: 1,234.5. How many digits a field takes is the field's to say."""
+    given = key(typed)
+    if not given:
+        return None
+    found = _number(CURRENCY.sub(r"\1", given))
+    if found is None:
+        _refuse(_("「%(text)s」は数として読み取れません。1,234.5 のように入力してください。"), typed)
+    return found
+
+
+def quantity(typed: str) -> Decimal | None:
+    """A quantity of 0 or more, with at most nine digits before the point and three behind it: 1,234.5."""
+    given = key(typed)
+    if not given:
+        return None
+    found = _number(given)
+    if found is None or not 0 <= found <= MOST_QUANTITY or found * 1000 % 1:
+        _refuse(
+            _("「%(text)s」は数量として読み取れません。1,234.5 のように、0以上、小数3桁までの数で入力してください。"),
+            typed,
+        )
+    return found
+
+
+def text(typed: str) -> str:
+    """One line of words (a name, a subject) as it is kept: width as typed, without what nobody sees.
+
+    Blanks that can't be told from others (U+00A0) become such; kana with a mark of its own becomes one character, as
+    fonts have it. Raises ValidationError for line breaks, tabs and control characters in it.
+    """
+    given = re.sub(f"[{INVISIBLE}]", "", typed).replace("\u00a0", " ")
+    given = VOICED.sub(lambda kana: unicodedata.normalize("NFC", kana[0]), ENDS.sub("", given))
+    if found := re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", given):
+        _refuse_unseen(found[0])
+    return given
+
+
+def key(typed: str) -> str:
+    """What stands for something else, as a number, a code, a date does: half-width, dashes of every kind as -.
+
+    An invisible character inside it is told: the person sees nothing wrong, and looks for what can't be found.
+    """
+    given = _narrow(ENDS.sub("", typed)).translate(_DASHES)
+    if found := UNSEEN.search(given):
+        _refuse_unseen(found[0])
+    return given
+
+
+def email(typed: str) -> str:
+    """An address in its one spelling: half-width and lower case, the domain in ASCII (IDNA 2008, RFC 5891).
+
+    A local part in quotes stays (old addresses of mobile phones: "a..b"@docomo.ne.jp) unless it needs none. Addresses
+    within a machine or a network (a@localhost, a@[127.0.0.1]) are refused: no mail gets there.
+    """
+    given = unicodedata.normalize("NFKC", re.sub(f"[{INVISIBLE}{JOINERS}]", "", typed)).strip().lower()
+    if not given:
+        return ""
+    local, at, domain = given.rpartition("@")
+    domain = domain.replace("。", ".").removesuffix(".")
+    if not at or not local or not domain or not re.fullmatch(r"[^\s\x00-\x1f\x7f-\x9f]+", given):
+        _refuse_address(typed)
+    if not local.isascii():
+        _refuse(_("「%(text)s」の @ より前は、半角の英数字と記号で入力してください。"), typed)
+    made = f"{_local(local, typed)}@{_domain(domain, typed)}"
+    if len(local) > 64 or len(made) > 254:  # RFC 5321 4.5.3.1
+        _refuse(_("「%(text)s」はEメールとして長すぎます。"), typed)
+    return made
+
+
+def phone(typed: str) -> str:
+    """A telephone number with half-width digits and hyphens: 03-1234-5678, 03-1234-5678内線123, +81-3-1234-5678."""
+    given = key(typed).translate(_LONG_MARK)
+    given = re.sub(r" *内線[ :-]*", "内線", re.sub(r"\((内線[ \d]+)\)$", r"\1", given))
+    given = re.sub(r"[ ().-]+", "-", given).strip("-")
+    if given and not PHONE.fullmatch(given):
+        _refuse(_("「%(text)s」は電話番号として読み取れません。03-1234-5678 のように入力してください。"), typed)
+    return given
+
+
+def kana(typed: str) -> str:
+    """A reading in full-width katakana, whatever kana was typed; Latin letters and signs in half width."""
+    given = " ".join(unicodedata.normalize("NFKC", text(typed)).translate(_KATAKANA).split())
+    if given and not KANA.fullmatch(given):
+        _refuse(_("「%(text)s」はカタカナで入力してください（例 ヤマダ ハナコ）。"), typed)
+    return given
+
+
+def fold(typed: str) -> str:
+    """A text as searching compares it: width, kind of kana, case, blanks and dashes make no difference.
+
+    The database's function `search_form` gives the same, so that what is stored and what is sought meet.
+    """
+    return unicodedata.normalize("NFKC", typed).translate(_FOLDED)
+
+
+def _day(given: str, typed: str, example: str) -> date:
+    era, given = _without_era(_closed_up(given))
+    for pattern in (SEPARATED_DAY, WRITTEN_DAY, PLAIN_DAY):
+        if found := pattern.fullmatch(given):
+            return _date(int(found[1]), int(found[3]), int(found[4]), era, typed, example)
+    return _refuse(_("「%(text)s」は日付として読み取れません。%(example)s のように入力してください。"), typed, example)
+
+
+def _month(given: str, typed: str, example: str) -> date:
+    era, given = _without_era(_closed_up(given))
+    for pattern in (SEPARATED_MONTH, WRITTEN_MONTH, PLAIN_MONTH):
+        if found := pattern.fullmatch(given):
+            year, number = int(found[1]), int(found[2])
+            if era and (year, number) == (era.starts_on.year, era.starts_on.month):
+                return _date(year, number, era.starts_on.day, era, typed, example).replace(day=1)
+            return _date(year, number, 1, era, typed, example)
+    return _refuse(_("「%(text)s」は年月として読み取れません。%(example)s のように入力してください。"), typed, example)
+
+
+def _date(year: int, number: int, day_of_month: int, era: Era | None, typed: str, example: str) -> date:
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        given = {"first": FIRST_YEAR, "last": LAST_YEAR}
+        raise ValidationError(_("年は %(first)d から %(last)d までの4桁で入力してください。") % given)
+    try:
+        found = date(year, number, day_of_month)
+    except ValueError:
+        _refuse(_("「%(text)s」は暦にありません。%(example)s のように入力してください。"), typed, example)
+    if era and not era.starts_on <= found <= era.ends_on:
+        _refuse(_("「%(text)s」はその元号の期間にありません。%(example)s のように入力してください。"), typed, example)
+    return found
+
+
+def _closed_up(given: str) -> str:
+    """Without the blanks that documents put between the parts of a date; between two digits they stay, and are wrong."""
+    return re.sub(r"(?<!\d) +| +(?!\d)", "", given.translate(_LONG_MARK))
+
+
+def _without_era(given: str) -> tuple[Era | None, str]:
+    found = ERA.match(given)
+    if not found:
+        return None, given
+    era = ERAS[found[1]]
+    year = era.before + (1 if found[2] == "元" else int(found[2]))
+    return era, f"{year if found[2].strip('0') else 0:04}{given[found.end() :]}"
+
+
+def _narrow(given: str) -> str:
+    """Half-width letters, digits and signs, full-width kana. Not NFKC, which would read 10² as 102."""
+    parts = [_narrowed(each) for each in given]
+    return unicodedata.normalize("NFC", "".join(parts))
+
+
+def _narrowed(each: str) -> str:
+    if unicodedata.category(each) == "Zs":
+        return " "
+    tag = unicodedata.decomposition(each).partition(" ")[0]
+    return unicodedata.normalize("NFKC", each) if tag in ("<wide>", "<narrow>", "<square>") else each
+
+
+def _number(given: str) -> Decimal | None:
+    found = AMOUNT.fullmatch(given)
+    if not found:
+        return None
+    value = Decimal(found[2].replace(",", "") + (found[3] or ""))
+    return -value if found[1] in ("-", "▲", "△") else value
+
+
+def _local(local: str, typed: str) -> str:
+    if LOCAL.fullmatch(local):
+        return local
+    quoted = QUOTED_LOCAL.fullmatch(local)
+    if not quoted:
+        _refuse_address(typed)
+    inside = re.sub(r"\\(.)", r"\1", quoted[1])
+    if LOCAL.fullmatch(inside):
+        return inside
+    return '"{}"'.format(re.sub(r'(["\\])', r"\\\1", inside))
+
+
+def _domain(domain: str, typed: str) -> str:
+    try:
+        ascii_form = idna.encode(domain).decode()
+    except (idna.IDNAError, UnicodeError):
+        _refuse_address(typed)
+    labels = ascii_form.split(".")
+    if len(labels) < 2 or labels[-1].isdecimal() or not all(map(LABEL.fullmatch, labels)):
+        _refuse_address(typed)
+    return ascii_form
+
+
+def _refuse_address(typed: str) -> NoReturn:
+    _refuse(_("「%(text)s」はEメールとして読み取れません。hanako@example.com のように入力してください。"), typed)
+
+
+def _refuse_unseen(character: str) -> NoReturn:
+    if character in "\t\n\v\f\r\u2028\u2029":
+        raise ValidationError(_("途中に改行やタブがあります。取り除いてください。"))
+    raise ValidationError(
+        _("途中に見えない文字（U+%(code)s）があります。入力し直してください。") % {"code": f"{ord(character):04X}"}
+    )
+
+
+def _refuse(message: str, typed: str, example: str = "") -> NoReturn:
+    shown = UNSEEN.sub("", typed).strip()
+    shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
+    raise ValidationError(message % {"text": shown, "example": example})
+
+
+def _pairs(upper: str, lower: str) -> dict[int, str]:
+    return dict(zip(map(ord, upper), lower, strict=True))
+
+
+def _run(first: str, last: str) -> str:
+    return "".join(map(chr, range(ord(first), ord(last) + 1)))
+
+
+_DASHES = dict.fromkeys(map(ord, DASHES), "-")
+_LONG_MARK = {ord("ー"): "-"}  # between digits it was meant as a hyphen: the same key, with kana switched on
+_KATAKANA = _pairs(_run("ぁ", "ゖ") + "ゝゞ", _run("ァ", "ヶ") + "ヽヾ")
+_FOLDED = {
+    **dict.fromkeys(map(ord, "\t\n\v\f\r \u0085\u1680\u2028\u2029" + INVISIBLE + JOINERS), None),
+    **dict.fromkeys(
+        [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)], None
+    ),  # variation selectors: how a character is drawn, not which it is
+    **_DASHES,
+    **_KATAKANA,
+    ord("〜"): "~",
+    **_pairs(_run("A", "Z") + _run("À", "Ö") + _run("Ø", "Þ"), _run("a", "z") + _run("à", "ö") + _run("ø", "þ")),
+    **_pairs(_run("Α", "Ρ") + _run("Σ", "Ω"), _run("α", "ρ") + _run("σ", "ω")),
+    **_pairs(_run("А", "Я") + "Ё", _run("а", "я") + "ё"),
+}
