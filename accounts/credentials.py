@@ -1,7 +1,6 @@
 """What changes passwords, sessions and second factors; every change is in the history and mailed to its person."""
 
 import uuid
-from datetime import timedelta
 
 from django.contrib.auth import update_session_auth_hash
 from django.core.exceptions import ValidationError
@@ -15,13 +14,12 @@ from accounts.models import Session, User
 from portal import history, mail
 from portal.models import Action, HistoryEvent, Mail
 
-INITIAL_LASTS = timedelta(days=14)
 # Seconds from the password to the code of the second step.
 SECOND_STEP = 5 * 60
 
 
 def tell(kind, user, **data):
-    """Queue one mail to a user; `to` in the data is another address than the present one."""
+    """Queue one mail to a user; `to` in the data of an ADDRESS_CHANGED is where it goes."""
     mail.queue(kind, key=f"{kind}:{uuid.uuid4()}", customer=user.customer, user=user, **data)
 
 
@@ -43,7 +41,7 @@ def ask_for_reset(email, *, address):
     ]
     if not throttle.count(*tries):
         return
-    kind = "reset_confirm" if user else mail.TO_NOBODY
+    kind = Mail.Kind.RESET_CONFIRM if user else mail.TO_NOBODY
     mail.queue(kind, key=f"{kind}:{uuid.uuid4()}", customer=user and user.customer, user=user)
 
 
@@ -59,7 +57,7 @@ def reset_password(uid, token, *, address):
     forget_password(user)
     end_sessions(user)
     end_pauses(user, address)
-    tell("reset_password", user)
+    tell(Mail.Kind.RESET_PASSWORD, user)
     note(Action.PASSWORD_RESET, user, by=user)
     return user
 
@@ -74,7 +72,7 @@ def set_password_by_key(uid, token, password, *, address):
     keep_password(user, password)
     end_sessions(user)
     end_pauses(user, address)
-    tell("password_changed", user)
+    tell(Mail.Kind.PASSWORD_CHANGED, user)
     note(Action.PASSWORD_CHANGED if first else Action.PASSWORD_RESET, user, by=user)
     return user
 
@@ -113,7 +111,7 @@ def change_own_password(request, password):
     keep_password(user, password)
     update_session_auth_hash(request, user)
     end_sessions(user, but=request.session.session_key)
-    tell("password_changed", user)
+    tell(Mail.Kind.PASSWORD_CHANGED, user)
     note(Action.PASSWORD_CHANGED, user, by=user)
 
 
@@ -175,7 +173,7 @@ def add_second_factor(request, key, code):
     del request.session["factor_key"]
     end_sessions(user, but=request.session.session_key)
     note(Action.SECOND_FACTOR_ON, user, by=user)
-    tell("second_factor_on", user)
+    tell(Mail.Kind.SECOND_FACTOR_ON, user)
     return factors.make_recovery_codes(user)
 
 
@@ -186,7 +184,7 @@ def remove_second_factor(user, *, by):
         raise ValidationError(_("2段階認証は設定されていません。"))
     factors.remove(user)
     note(Action.SECOND_FACTOR_OFF, user, by=by)
-    tell("second_factor_off", user)
+    tell(Mail.Kind.SECOND_FACTOR_OFF, user)
 
 
 def give_typed_password(user, password):
@@ -195,5 +193,5 @@ def give_typed_password(user, password):
         state=Mail.State.FAILED, error="a password was set since"
     )
     user.set_password(password)
-    user.must_change_password, user.password_expires_at = True, timezone.now() + INITIAL_LASTS
+    user.must_change_password, user.password_expires_at = True, timezone.now() + mail.INITIAL_LASTS
     user.save(update_fields=["password", "must_change_password", "password_expires_at"])

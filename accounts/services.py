@@ -14,6 +14,7 @@ from accounts.credentials import end_sessions, forget_password, give_typed_passw
 from accounts.models import Customer, User
 from portal.models import Action, Mail
 
+ACCOUNT_DATA = (Mail.Kind.ACCOUNT_CREATED, Mail.Kind.ACCOUNT_LINK, Mail.Kind.ACCOUNT_TYPED)
 ACCOUNT_DATA_AN_HOUR = 5
 PLAIN_FIELDS = ("name", "kana", "department", "position", "phone", "is_manager")
 STORED_FIELDS = (*PLAIN_FIELDS, "email", "is_recipient", "bounced", "version")
@@ -125,7 +126,7 @@ def recipient_changed(user, former, *, by, session):
     names = {"former": former.name, "new": user.name}
     note(Action.RECIPIENT_CHANGED, user, by=by, detail=_("%(former)s → %(new)s") % names)
     for person in (former, user):
-        tell("recipient_changed", person, **names)
+        tell(Mail.Kind.RECIPIENT_CHANGED, person, **names, by=by.name if by else "")
         end_sessions(person, but=session)
 
 
@@ -140,7 +141,7 @@ def address_changed(user, former, *, by, typed, session):
     """Tell both addresses; somebody who never signed in gets new account data, for the old may have gone astray."""
     note(Action.ADDRESS_CHANGED, user, by=by, detail=f"{former} → {user.email}")
     for to in (former, user.email):
-        tell("address_changed", user, to=to, former=former, new=user.email, by=by.name)
+        tell(Mail.Kind.ADDRESS_CHANGED, user, to=to, former=former, new=user.email, by=by.name)
     end_sessions(user, but=session)
     if user.last_login is None:
         forget_password(user)
@@ -153,19 +154,23 @@ def password_set(user, password, *, by, session):
         if user.check_password(password):
             raise ValidationError({"password": _("いまのパスワードと同じです。別のパスワードにしてください。")})
         keep_password(user, password)
-        tell("password_changed", user)
+        tell(Mail.Kind.PASSWORD_CHANGED, user)
         note(Action.PASSWORD_CHANGED, user, by=by)
     else:
         give_typed_password(user, password)
-        tell("password_set", user, by=by.name)
+        tell(Mail.Kind.PASSWORD_SET, user, by=by.name)
         note(Action.PASSWORD_SET, user, by=by)
     end_sessions(user, but=session)
 
 
 def tell_account_data(user, *, typed, by):
     """Queue the account data: with a typed password the person is sent to whoever typed it (A1, D13)."""
-    link = settings.CREDENTIAL_MAILS == "link"
-    kind = "account_typed" if typed else "account_link" if link else "account_created"
+    if typed:
+        kind = Mail.Kind.ACCOUNT_TYPED
+    elif settings.CREDENTIAL_MAILS == "link":
+        kind = Mail.Kind.ACCOUNT_LINK
+    else:
+        kind = Mail.Kind.ACCOUNT_CREATED
     tell(kind, user, by=by.name if by else "")
 
 
@@ -181,9 +186,7 @@ def send_account_data(user, *, by):
                 "このユーザはすでに自分のパスワードを使っています。忘れたときは、ログイン画面の「パスワードを忘れた場合」をご案内ください。"
             )
         )
-    sent = Mail.objects.filter(
-        user=user, kind__startswith="account_", created_at__gt=timezone.now() - timedelta(hours=1)
-    )
+    sent = Mail.objects.filter(user=user, kind__in=ACCOUNT_DATA, created_at__gt=timezone.now() - timedelta(hours=1))
     if sent.count() >= ACCOUNT_DATA_AN_HOUR:
         raise ValidationError(_("続けて何度も送れません。1時間ほど待ってからもう一度お試しください。"))
     forget_password(user)

@@ -5,7 +5,7 @@ import os
 from contextlib import suppress
 from datetime import timedelta
 from email.header import Header
-from email.utils import parseaddr
+from email.utils import formataddr, parseaddr
 from smtplib import SMTPException, SMTPRecipientsRefused
 
 from django.conf import settings
@@ -21,24 +21,25 @@ from portal.models import Mail, Vendor
 
 logger = logging.getLogger(__name__)
 
+Kind = Mail.Kind
+
 # A claim on a mail lasts this long; what a killed process left in 「送信中」 is tried again with the same Message-ID.
 CLAIM = timedelta(minutes=10)
-LOCKS = 20160502  # any number of our own; the mail's id is the other half of its lock's key
+# The first half of the advisory lock's key while a mail is sent, any number of our own; the mail's id is the other half.
+LOCK_SPACE = 20160502
+# How long a mail waits after its first, second, … failed try; the last pause is repeated.
 PAUSES = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 60)]
+# About three days of hourly tries.
 MOST_TRIES = 72
 OPEN = [Mail.State.WAITING, Mail.State.SENDING]
-TO_DESK = {"inquiry"}
-TO_RECIPIENT = {"invoice_fixed"}
-# What must not be stored is made while the mail is written; a second try makes it anew.
-SECRETS = {
-    "reset_confirm": lambda reader: {"path": reader.key_path("reset")},
-    "reset_password": lambda reader: new_password(reader, timedelta(hours=24)),
-    "account_created": lambda reader: new_password(reader, timedelta(days=14)),
-    "account_link": lambda reader: invitation(reader),
-}
-GIVES_PASSWORD = ("reset_password", "account_created", "account_link")
+
+TO_DESK = {Kind.INQUIRY}
+TO_RECIPIENT = {Kind.INVOICE_FIXED}
 # Written like any other, so that asking for a reset takes the same work whether or not the address is known (D12).
-TO_NOBODY = "reset_unknown"
+TO_NOBODY = Kind.RESET_UNKNOWN
+# What gives a person a password or a link to set one.
+GIVES_PASSWORD = (Kind.RESET_PASSWORD, Kind.ACCOUNT_CREATED, Kind.ACCOUNT_LINK)
+RESET_LASTS, INITIAL_LASTS = timedelta(hours=24), timedelta(days=14)
 
 
 class NobodyToWriteTo(Exception):
@@ -47,20 +48,6 @@ class NobodyToWriteTo(Exception):
 
 class Outdated(Exception):
     """What the mail would say is no longer so; it isn't sent."""
-
-
-def new_password(reader, lasts):
-    """Raises Outdated if the person has an own password by now: a late second try must not take it away."""
-    made = reader.give_password(lasts=lasts)
-    if made is None:
-        raise Outdated("the person has chosen a password since")
-    return {"password": made}
-
-
-def invitation(reader):
-    if not reader.waits_for_first_password:
-        raise Outdated("the person has chosen a password since")
-    return {"path": reader.key_path("initial")}
 
 
 def queue(kind, *, key, customer=None, user=None, **data):
@@ -91,14 +78,14 @@ def deliver(mail_id):
     PostgreSQL knows who is: the lock ends with its holder, whatever clocks say that jump or differ between machines.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCKS, mail_id % 2**31])
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK_SPACE, mail_id % 2**31])
         if not cursor.fetchone()[0]:
             return
     try:
         claim_and_send(mail_id)
     finally:
         with suppress(Error), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCKS, mail_id % 2**31])
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_SPACE, mail_id % 2**31])
 
 
 def claim_and_send(mail_id):
@@ -167,37 +154,93 @@ def keep(mail, **changes):
 
 def write(mail):
     """The message of a stored mail, in its reader's language. Raises NobodyToWriteTo, Outdated."""
-    reader = mail.user
-    if mail.kind in TO_RECIPIENT:
-        reader = mail.customer.users.filter(is_recipient=True).first()
-        if reader is None:
-            raise NobodyToWriteTo(str(mail.customer))
     vendor = Vendor.objects.first()
     if vendor is None:
         raise NobodyToWriteTo("the vendor's settings are missing")
-    address = vendor.desk_email if mail.kind in TO_DESK else mail.data.get("to") or reader.email
-    if not address:
-        raise Outdated("the user was deleted")
-    secret = SECRETS[mail.kind](reader) if mail.kind in SECRETS else {}
+    reader = reader_of(mail)
+    address = address_of(mail, reader, vendor)
+    to_desk = mail.kind in TO_DESK
     context = {
-        "link_mode": settings.CREDENTIAL_MAILS == "link",
-        "mail": mail,
+        **mail.data,
         "reader": reader,
         "customer": mail.customer,
         "vendor": vendor,
         "url": settings.PORTAL_URL,
+        **facts_of(mail, reader),
     }
-    with translation.override("ja" if mail.kind in TO_DESK else reader.language):
-        text = render_to_string(f"mail/{mail.kind}.txt", context | mail.data | secret)
+    with translation.override("ja" if to_desk else reader.language):
+        text = render_to_string(f"mail/{mail.kind}.txt", context)
     subject, body = text.split("\n", 1)
-    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].partition("@")[2]
+    sender_name, sender = parseaddr(settings.DEFAULT_FROM_EMAIL)
     return Message(
-        subject.strip(),
+        " ".join(subject.split()),
         body.lstrip("\n"),
+        from_email=formataddr((sender_name or f"{vendor.name} {vendor.desk_name}", sender)),
         to=[address],
-        reply_to=[mail.data["sender"]] if mail.kind in TO_DESK else None,
-        headers={"Message-ID": f"<{mail.pk:08}.{mail.kind}@{domain}>", "Auto-Submitted": "auto-generated"},
+        reply_to=[mail.data["sender"]] if to_desk else None,
+        headers={
+            "Message-ID": f"<{mail.pk:08}.{mail.kind}@{sender.partition('@')[2]}>",
+            "Auto-Submitted": "auto-generated",
+        },
     )
+
+
+def reader_of(mail):
+    """Whom the mail greets: its user, or whoever is the company's メール送信先 now."""
+    if mail.kind not in TO_RECIPIENT:
+        return mail.user
+    recipient = mail.customer.users.filter(is_recipient=True).first()
+    if recipient is None:
+        raise NobodyToWriteTo(str(mail.customer))
+    return recipient
+
+
+def address_of(mail, reader, vendor):
+    """Where the mail goes; only news of a changed address may go elsewhere than to the reader's present one."""
+    if mail.kind in TO_DESK:
+        return vendor.desk_email
+    address = mail.data["to"] if mail.kind == Kind.ADDRESS_CHANGED else reader.email
+    if not address:
+        raise Outdated("the user was deleted")
+    return address
+
+
+def facts_of(mail, reader):
+    """What the words need and the row doesn't hold. Secrets are made here and stored nowhere; a second try makes new ones."""
+    match mail.kind:
+        case Kind.INVOICE_FIXED:
+            return {"invoice": fixed_invoice(mail)}
+        case Kind.RESET_CONFIRM:
+            return {"path": reader.key_path("reset")}
+        case Kind.RESET_PASSWORD:
+            return {"password": new_password(reader, RESET_LASTS)}
+        case Kind.ACCOUNT_CREATED:
+            return {"password": new_password(reader, INITIAL_LASTS)}
+        case Kind.ACCOUNT_LINK:
+            return {"path": invitation_path(reader)}
+    return {}
+
+
+def fixed_invoice(mail):
+    """Raises Outdated where the document was replaced or voided before anybody could be told of it."""
+    invoice = mail.customer.invoices.filter(number=mail.data["number"], state="fixed").first()
+    if invoice is None:
+        raise Outdated("the invoice no longer stands")
+    return invoice
+
+
+def new_password(reader, lasts):
+    """Raises Outdated if the person has an own password by now: a late second try must not take it away."""
+    made = reader.give_password(lasts=lasts)
+    if made is None:
+        raise Outdated("the person has chosen a password since")
+    return made
+
+
+def invitation_path(reader):
+    if not reader.waits_for_first_password:
+        raise Outdated("the person has chosen a password since")
+    return reader.key_path("initial")
 
 
 class Message(EmailMessage):

@@ -150,6 +150,25 @@ class Counter(models.Model):
 class Mail(models.Model):
     """A mail to be sent once: kind and data are stored, its words (and any secret) are made at sending."""
 
+    class Kind(models.TextChoices):
+        """Each has its words in `templates/mail/<kind>.txt`, but the one to nobody."""
+
+        INVOICE_FIXED = "invoice_fixed", _("請求金額確定")
+        ACCOUNT_CREATED = "account_created", _("アカウント情報（パスワード）")
+        ACCOUNT_LINK = "account_link", _("アカウント情報（URL）")
+        ACCOUNT_TYPED = "account_typed", _("アカウント情報（パスワードは入力者に確認）")
+        RESET_CONFIRM = "reset_confirm", _("パスワードリセット確認")
+        RESET_PASSWORD = "reset_password", _("パスワード更新")
+        RESET_UNKNOWN = "reset_unknown", _("宛先なし")
+        PASSWORD_CHANGED = "password_changed", _("パスワード変更")
+        PASSWORD_SET = "password_set", _("パスワード変更（ほかのユーザによる）")
+        ADDRESS_CHANGED = "address_changed", _("Eメール変更")
+        RECIPIENT_CHANGED = "recipient_changed", _("メール送信先変更")
+        SECOND_FACTOR_ON = "second_factor_on", _("2段階認証の設定")
+        SECOND_FACTOR_OFF = "second_factor_off", _("2段階認証の解除")
+        INQUIRY = "inquiry", _("お問い合わせ")
+        INQUIRY_COPY = "inquiry_copy", _("お問い合わせの控え")
+
     class State(models.TextChoices):
         WAITING = "waiting", _("送信待ち")
         SENDING = "sending", _("送信中")
@@ -157,7 +176,7 @@ class Mail(models.Model):
         FAILED = "failed", _("送信不可")
 
     key = models.CharField(_("キー"), max_length=100, unique=True)
-    kind = models.CharField(_("種類"), max_length=30)
+    kind = models.CharField(_("種類"), max_length=30, choices=Kind)
     customer = models.ForeignKey("accounts.Customer", models.PROTECT, verbose_name=_("お客様"), null=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("利用者"), null=True)
     data = models.JSONField(_("内容"), default=dict)

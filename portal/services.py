@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal import history, mail
-from portal.models import Action, Inquiry
+from portal.models import Action, Inquiry, Mail
 
 INQUIRIES_AN_HOUR = 10
 
@@ -33,7 +33,7 @@ def send_inquiry(inquiry, *, by):
         "about": inquiry.about,
         "sender": by.email,
     }
-    for kind in ("inquiry", "inquiry_copy"):
+    for kind in (Mail.Kind.INQUIRY, Mail.Kind.INQUIRY_COPY):
         mail.queue(kind, key=f"{kind}:{inquiry.pk}", customer=by.customer, user=by, **content)
     history.record(Action.INQUIRY_SENT, inquiry.subject, by=by, customer=by.customer)
     return inquiry

@@ -15,6 +15,7 @@ from procrastinate.exceptions import ConnectorException
 from billing.documents import pdf
 from billing.models import Invoice, InvoicePdf, Rendering
 from portal import mail
+from portal.models import Mail
 
 TASK, QUEUE = "billing.render", "render"
 A_TASK = 15  # invoices
@@ -113,7 +114,9 @@ def store(invoice, content):
         sha256=hashlib.sha256(content).hexdigest(),
         size=len(content),
     )
-    mail.queue("invoice_fixed", key=f"invoice_fixed:{locked.number}", customer=locked.customer, number=locked.number)
+    mail.queue(
+        Mail.Kind.INVOICE_FIXED, key=f"invoice_fixed:{locked.number}", customer=locked.customer, number=locked.number
+    )
 
 
 def render_waiting(invoices=None):

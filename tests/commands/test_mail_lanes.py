@@ -1,7 +1,7 @@
 """Mails beside each other and beside other work: what is urgent overtakes, and nobody sends what somebody is sending."""
 
 import threading
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 import time_machine
@@ -17,15 +17,17 @@ from tests import make, processes
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 NOTICES = 100
+IN_JUNE = date(2026, 6, 5)
 
 
 @pytest.fixture
 def waiting(transactional_db):
     """A hundred notices to hanako wait for a worker."""
-    processes.empty_queue()
     cast = make.cast()
+    make.close_month()
+    processes.empty_queue()
     for number in range(NOTICES):
-        mails.queue("invoice_fixed", key=f"notice:{number}", customer=cast.a, number=f"A{number}")
+        mails.queue(Mail.Kind.INVOICE_FIXED, key=f"notice:{number}", customer=cast.a, number="B202604-000001")
     return cast
 
 
@@ -41,9 +43,9 @@ def it_is_not_held_up_by_a_slow_mail_server(waiting, web, sink, settings, tmp_pa
     try:
         processes.wait_until(lambda: len(sink.taken) >= 3)
         web.post("/password/reset/", {"email": "jiro@example.org"})
-        make.close_month()
+        make.close_month(make.MAY, today=IN_JUNE)
         asked_at = len(sink.taken)
-        processes.wait_until(lambda: InvoicePdf.objects.count() == 2)
+        processes.wait_until(lambda: InvoicePdf.objects.filter(invoice__month=make.MAY).count() == 2)
         receivers = [address for address, _text in sink.taken]
         assert receivers.index("jiro@example.org") <= asked_at + 2
         assert len(receivers) < NOTICES / 2
@@ -106,7 +108,7 @@ def it_keeps_the_pace_whatever_the_number_of_workers(waiting, web, sink, setting
     for _sweep in range(2):
         sweep.func()
         assert jobs().count() == 3  # what a slow server hasn't taken yet counts too
-    mails.queue("invoice_fixed", key="one more", customer=waiting.a, number="A")
+    mails.queue(Mail.Kind.INVOICE_FIXED, key="one more", customer=waiting.a, number="B202604-000001")
     assert jobs().count() == 3
     for job in jobs():
         mails.deliver(job.args["mail_id"])
