@@ -1,50 +1,52 @@
-"""The columns of the invoice list."""
+"""The columns of the invoice list, and of what an invoice's page shows: its lines and tax classes."""
 
 from django.db.models import Case, CharField, Value, When
-from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_tables2 import Table
 
 from accounts.models import PaymentMethod
-from billing.models import State
+from billing.models import InvoiceLine, State
+from orders.models import Kind as OrderKind
 from portal.lists.columns import (
+    AmountColumn,
     ChoiceColumn,
     DateColumn,
     LinkColumn,
     ListColumn,
     MonthColumn,
+    NumberColumn,
+    PeriodColumn,
+    StackColumn,
     StateColumn,
+    TaxRateColumn,
     TextColumn,
     TimeColumn,
     YenColumn,
+    link_to,
+    tag,
 )
-from portal.templatetags.figures import yen, ymd
+from portal.models import PriceBasis, TaxKind
+from portal.templatetags.figures import ymd
+from portal.templatetags.icons import icon
 
 LOOKS = {State.DRAFT: "warn", State.FIXED: "ok", State.REPLACED: "off", State.VOID: "bad"}
 
 
-def detail_url(row):
-    return reverse("invoice_detail", args=[row.number])
-
-
-def tag(words):
-    return format_html('<span class="tag">{}</span>', words)
-
-
 class FixedOnColumn(DateColumn):
-    """The day it was fixed; until then the day by which it will be, marked as planned (D5)."""
+    """The day it was fixed; on the page, until then, the day by which it will be, marked as planned (D5)."""
 
-    def cell(self, row):
-        return super().cell(row) if row.is_fixed else format_html("{} {}", ymd(row.fix_due_on), tag(_("予定")))
+    def writer(self):
+        write, planned = super().writer(), tag(_("予定"))
+        return lambda row: write(row) if row.is_fixed else f"{ymd(row.fix_due_on)} {planned}"
 
 
 class TotalColumn(YenColumn):
     """The amount, marked as provisional until it is fixed."""
 
-    def cell(self, row):
-        return yen(row.total) if row.is_fixed else format_html("{} {}", tag(_("見込")), yen(row.total))
+    def writer(self):
+        write, provisional = super().writer(), tag(_("見込"))
+        return lambda row: write(row) if row.is_fixed else f"{provisional} {write(row)}"
 
 
 class PdfColumn(ListColumn):
@@ -52,14 +54,16 @@ class PdfColumn(ListColumn):
 
     css = "pdf"
 
-    def cell(self, row):
-        if row.pdf_size:
-            return format_html(
-                '<a href="{}" aria-label="{} PDF"><svg class="icon" aria-hidden="true"><use href="#i-download"/></svg>PDF</a>',
-                reverse("invoice_pdf", args=[row.number]),
-                row.number,
-            )
-        return format_html('<span class="muted">{}</span>', _("PDF作成中") if row.is_fixed else _("確定後"))
+    def writer(self):
+        url, arrow = link_to("invoice_pdf"), icon("download")
+        waits, making = (f'<span class="muted">{words}</span>' for words in (_("確定後"), _("PDF作成中")))
+
+        def write(row):
+            if row.pdf_size:
+                return f'<a href="{url(row.number)}" aria-label="{row.number} PDF">{arrow}PDF</a>'
+            return making if row.is_fixed else waits
+
+        return write
 
     def csv(self):
         return Case(
@@ -70,8 +74,21 @@ class PdfColumn(ListColumn):
         )
 
 
+class LineKindColumn(ListColumn):
+    """新規 or 更新 of the order that a line bills; of a line without order where it comes from."""
+
+    def writer(self):
+        kinds, origins = dict(OrderKind.choices), dict(InvoiceLine.Origin.choices)
+        return lambda row: str(kinds[row.order.kind] if row.order_id else origins[row.origin])
+
+    def csv(self):
+        kinds = [When(order__kind=kind, then=Value(str(label))) for kind, label in OrderKind.choices]
+        origins = [When(origin=origin, then=Value(str(label))) for origin, label in InvoiceLine.Origin.choices]
+        return Case(*kinds, *origins, output_field=CharField())
+
+
 class InvoiceTable(Table):
-    number = LinkColumn(gettext_lazy("請求番号"), "number", url=detail_url, shown=True, card="sub")
+    number = LinkColumn(gettext_lazy("請求番号"), "number", to="invoice_detail", shown=True, card="sub")
     month = MonthColumn(gettext_lazy("請求対象年月"), "month", shown=True, card="title")
     subject = TextColumn(gettext_lazy("件名"), "subject")
     state = StateColumn(gettext_lazy("請求状態"), "state", State, LOOKS, shown=True, card="state")
@@ -87,3 +104,34 @@ class InvoiceTable(Table):
     payment_method = ChoiceColumn(gettext_lazy("支払方法"), "payment_method", PaymentMethod)
     pdf = PdfColumn(gettext_lazy("PDF"), "pdf_size", sort="", shown=True, needs="with_pdf", card="action")
     downloaded_at = TimeColumn(gettext_lazy("ダウンロード日時"), "downloaded_at", needs="with_download")
+
+
+class InvoiceLineTable(Table):
+    invoice = TextColumn(gettext_lazy("請求番号"), "invoice__number")
+    month = MonthColumn(gettext_lazy("請求対象年月"), "invoice__month")
+    state = ChoiceColumn(gettext_lazy("請求状態"), "invoice__state", State)
+    position = NumberColumn(gettext_lazy("行"), "position")
+    contract = LinkColumn(gettext_lazy("契約番号"), "contract__number", to="contract_detail")
+    order = LinkColumn(gettext_lazy("注文番号"), "order__number", to="order_detail")
+    numbers = StackColumn(gettext_lazy("契約番号 / 注文番号"), contract, order)
+    kind = LineKindColumn(gettext_lazy("注文区分"), "origin", shown=True)
+    product_code = TextColumn(gettext_lazy("商品コード"), "product_code")
+    item = TextColumn(gettext_lazy("品目"), "item")
+    specification = TextColumn(gettext_lazy("仕様"), "specification")
+    items = StackColumn(gettext_lazy("品目"), item, specification)
+    starts_on = DateColumn(gettext_lazy("利用開始日"), "starts_on")
+    ends_on = DateColumn(gettext_lazy("利用終了日"), "ends_on")
+    period = PeriodColumn(gettext_lazy("利用期間"), starts_on, ends_on)
+    quantity = NumberColumn(gettext_lazy("数量"), "quantity", shown=True)
+    unit = TextColumn(gettext_lazy("単位"), "unit", shown=True)
+    unit_price = NumberColumn(gettext_lazy("単価"), "unit_price", shown=True)
+    amount = AmountColumn(gettext_lazy("金額"), "amount", shown=True)
+    price_basis = ChoiceColumn(gettext_lazy("税込/税抜"), "price_basis", PriceBasis)
+    tax_kind = ChoiceColumn(gettext_lazy("税区分"), "tax_kind", TaxKind)
+    tax_rate = TaxRateColumn(gettext_lazy("税率"), "tax_rate", shown=True)
+
+
+class TaxTotalTable(Table):
+    rate = TaxRateColumn(gettext_lazy("税率区分"), "rate", kind="kind", words=gettext_lazy("{}対象"), shown=True)
+    base = YenColumn(gettext_lazy("対象額（税抜）"), "base", shown=True)
+    tax = YenColumn(gettext_lazy("消費税額"), "tax", shown=True)

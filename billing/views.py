@@ -9,7 +9,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from billing import costs, services
 from billing.filters import InvoiceFilter
 from billing.models import Invoice, InvoicePdf
-from billing.tables import LOOKS, InvoiceTable
+from billing.tables import LOOKS, InvoiceLineTable, InvoiceTable, TaxTotalTable
+from portal.lists.body import lines
 from portal.lists.screen import Screen, list_screen
 from portal.models import Mail
 
@@ -42,8 +43,8 @@ def invoice_detail(request, number):
     context = {
         "invoice": invoice,
         "look": LOOKS[invoice.state],
-        "lines": invoice.lines.select_related("contract", "order").order_by("position"),
-        "classes": invoice.tax_totals.all(),
+        "lines": lines(InvoiceLineTable, invoice.lines.select_related("contract", "order"), label=_("明細")),
+        "classes": lines(TaxTotalTable, invoice.tax_totals.all(), label=_("税率区分ごとの合計")),
         "reduced": invoice.lines.filter(tax_kind="reduced").exists(),
         "addressee": invoice.addressee
         or {"name": invoice.customer.addressee_name, "department": invoice.customer.billing_department},

@@ -1,31 +1,31 @@
-"""The columns of the contract list."""
+"""The columns of the contract list, and of what a contract's page shows: its lines, terms and used quantities."""
 
-from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_tables2 import Table
 
 from contracts.models import Form, Renewal, State
 from portal.lists.columns import (
+    AmountColumn,
     ChoiceColumn,
     DateColumn,
     LinkColumn,
+    MonthColumn,
     NumberColumn,
     RateColumn,
+    StackColumn,
     StateColumn,
+    TaxRateColumn,
     TextColumn,
     TimeColumn,
     YenColumn,
 )
+from portal.models import PriceBasis, TaxKind
 
 LOOKS = {State.BEFORE: "off", State.ACTIVE: "ok", State.ENDING: "warn", State.ENDED: "off"}
 
 
-def detail_url(row):
-    return reverse("contract_detail", args=[row.number])
-
-
 class ContractTable(Table):
-    number = LinkColumn(_("契約番号"), "number", url=detail_url, shown=True, card="sub")
+    number = LinkColumn(_("契約番号"), "number", to="contract_detail", shown=True, card="sub")
     name = TextColumn(_("契約名"), "name", shown=True, card="title")
     service = TextColumn(_("サービス"), "service__name", shown=True, card="sub")
     plan = TextColumn(_("プラン"), "plan")
@@ -42,3 +42,38 @@ class ContractTable(Table):
     monthly_fee = YenColumn(_("月額料金（税抜）"), "monthly_fee", shown=True, needs="with_main_line", card="main")
     tax_rate = RateColumn(_("税率"), "tax_rate", needs="with_main_line")
     updated_at = TimeColumn(_("最終更新日"), "updated_at")
+
+
+class ContractLineTable(Table):
+    position = NumberColumn(_("行"), "position")
+    contract = TextColumn(_("契約番号"), "contract__number")
+    product_code = TextColumn(_("商品コード"), "product_code", shown=True)
+    item = TextColumn(_("品目"), "item")
+    specification = TextColumn(_("仕様"), "specification")
+    items = StackColumn(_("品目"), item, specification)
+    quantity = NumberColumn(_("数量"), "quantity", shown=True)
+    unit = TextColumn(_("単位"), "unit", shown=True)
+    unit_price = NumberColumn(_("単価"), "unit_price", shown=True)
+    amount = AmountColumn(_("金額"), "amount", shown=True)
+    price_basis = ChoiceColumn(_("税込/税抜"), "price_basis", PriceBasis)
+    tax_kind = ChoiceColumn(_("税区分"), "tax_kind", TaxKind)
+    tax_rate = TaxRateColumn(_("税率"), "rate", shown=True)
+    charge_from = DateColumn(_("課金開始日"), "charge_from", shown=True)
+    charge_to = DateColumn(_("課金終了日"), "charge_to", shown=True)
+
+
+class TermTable(Table):
+    sequence = NumberColumn(_("期"), "term__sequence", shown=True)
+    starts_on = DateColumn(_("開始日"), "term__starts_on", shown=True)
+    ends_on = DateColumn(_("終了日"), "term__ends_on", shown=True)
+    kind = TextColumn(_("注文区分"), "kind", shown=True)
+    order = LinkColumn(_("注文番号"), "order__number", to="order_detail", shown=True)
+    invoice = LinkColumn(_("請求番号"), "order__invoice_number", to="invoice_detail", shown=True)
+
+
+class UsageTable(Table):
+    month = MonthColumn(_("対象年月"), "month", shown=True)
+    quantity = NumberColumn(_("使用量"), "quantity", shown=True)
+    unit = TextColumn(_("単位"), "meter__unit", shown=True)
+    amount = AmountColumn(_("金額"), "amount", basis="meter__price_basis", shown=True)
+    invoice = LinkColumn(_("請求番号"), "invoice_number", to="invoice_detail", shown=True)

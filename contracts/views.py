@@ -1,15 +1,19 @@
 """Contract pages: 契約一覧 and 契約詳細."""
 
+from types import SimpleNamespace
+
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from contracts.filters import ContractFilter
 from contracts.models import Contract, State
-from contracts.tables import LOOKS, ContractTable
-from portal.lists.columns import facts
+from contracts.tables import LOOKS, ContractLineTable, ContractTable, TermTable, UsageTable
+from portal.lists.body import facts, lines
 from portal.lists.screen import Screen, list_screen
+from portal.models import PriceBasis, TaxKind
 from portal.months import today
+from portal.templatetags.figures import percent, plain
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -34,23 +38,49 @@ def contract_list(request):
 def contract_detail(request, number):
     rows = Contract.objects.for_user(request.user).select_related("service")
     contract = get_object_or_404(rows.with_state(today()).with_main_line(), number=number)
-    invoices = dict(contract.orders.with_invoice().values_list("pk", "invoice_number"))
-    terms = [
-        {
-            "term": term,
-            "order": getattr(term, "order", None),
-            "invoice": invoices.get(getattr(term, "order", None) and term.order.pk),
-        }
-        for term in contract.terms.standing().order_by("-sequence").select_related("order")
-    ]
     meters = contract.meters.with_rate(today()).select_related("service").prefetch_related("tiers")
     context = {
         "contract": contract,
         "look": LOOKS[contract.state],
         "state": State(contract.state).label,
         "facts": facts(ContractTable, contract, ["name", "state"]),
-        "lines": contract.lines.with_rate(today()),
-        "terms": terms,
-        "meters": [{"meter": meter, "usages": meter.usages.with_charges()} for meter in meters],
+        "notes": [(_("備考"), contract.note)] if contract.note else [],
+        "lines": lines(ContractLineTable, contract.lines.with_rate(today()), label=_("明細")),
+        "meters": [{"meter": meter, "facts": price_facts(meter), "usages": usages(meter)} for meter in meters],
+        "terms": lines(
+            TermTable,
+            term_history(contract),
+            label=_("契約期間の履歴"),
+            empty=_("契約期間はまだありません。契約開始日に作られます。"),
+        ),
     }
     return render(request, "contracts/contract_detail.html", context)
+
+
+def price_facts(meter):
+    """(label, text) of what a metered item costs."""
+    inclusive = _("（税込）") if meter.price_basis == PriceBasis.INCLUSIVE else ""
+
+    def price(yen):
+        return _("%(price)s円 / %(unit)s") % {"price": plain(yen), "unit": meter.unit} + inclusive
+
+    free = [(_("無料枠"), f"{plain(meter.free_quantity)} {meter.unit}")] if meter.free_quantity else []
+    tiers = [
+        (_("%(above)s %(unit)s を超える分") % {"above": plain(tier.above), "unit": meter.unit}, price(tier.unit_price))
+        for tier in meter.tiers.all()
+    ]
+    rate = percent(meter.rate) + (" ※" if meter.tax_kind == TaxKind.REDUCED else "")
+    return [(_("サービス"), meter.service), *free, (_("単価"), price(meter.unit_price)), *tiers, (_("税率"), rate)]
+
+
+def usages(meter):
+    rows = meter.usages.with_charges()
+    return lines(UsageTable, rows, label=_("使用量"), empty=_("使用量はまだ届いていません。"))
+
+
+def term_history(contract):
+    """The terms, newest first, each with the order that it gave."""
+    orders = {order.term_id: order for order in contract.orders.with_invoice()}
+    for term in contract.terms.standing().order_by("-sequence"):
+        order = orders.get(term.pk)
+        yield SimpleNamespace(term=term, order=order, kind=order and order.get_kind_display())

@@ -6,9 +6,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from orders.filters import OrderFilter
 from orders.models import Order, State
-from orders.tables import LOOKS, OrderTable
-from portal.lists.columns import facts
+from orders.tables import LOOKS, OrderLineTable, OrderTable
+from portal.lists.body import facts, lines
 from portal.lists.screen import Screen, list_screen
+from portal.templatetags.figures import yen
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -38,6 +39,11 @@ def order_detail(request, number):
         "look": LOOKS[order.state],
         "state": State(order.state).label,
         "facts": facts(OrderTable, order, ["number", "state"]),
-        "lines": order.lines.all(),
+        "lines": lines(
+            OrderLineTable,
+            order.lines.all(),
+            label=_("明細"),
+            foot=(_("小計（税抜）"), {"amount": yen(order.amount)}),
+        ),
     }
     return render(request, "orders/order_detail.html", context)

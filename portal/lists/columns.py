@@ -1,18 +1,21 @@
-"""The kinds of columns a list can have: each knows its cell (safe HTML) and its CSV value (an ORM expression).
+"""The kinds of columns a table of rows can have: each knows its cell (safe HTML) and its CSV value (an ORM expression).
 
-They are django-tables2 columns, so tables declare them the usual way; but cells are made by one function a column and
-the CSV by the database, because the stock ways (reflection for each cell, cells as CSV) cost many times the query.
+They are django-tables2 columns, so tables declare them the usual way; but cells are written by one function a column,
+made once a page, and the CSV by the database: the stock ways (reflection for each cell, cells as CSV) cost many times
+the query.
 """
+
+from html import escape
 
 from django.db.models import Case, CharField, DateField, F, Func, TextField, Value, When
 from django.db.models.functions import Cast
-from django.utils.html import escape, format_html
+from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.utils.timezone import localtime
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django_tables2 import Column
 
+from portal.models import PriceBasis, TaxKind
 from portal.templatetags.figures import percent, plain, yen, ym, ymd
 
 NOTHING = mark_safe('<span class="muted">-</span>')
@@ -47,7 +50,7 @@ def reader(path):
 
     def read(row):
         for name in names:
-            row = getattr(row, name)
+            row = getattr(row, name, None)
             if row is None:
                 return None
         return row
@@ -55,10 +58,24 @@ def reader(path):
     return read
 
 
-class ListColumn(Column):
-    """A column of a list.
+def link_to(view):
+    """A function from a row's key (a number of ours, or an id) to the URL of its page; the URL is resolved once."""
+    before, after = reverse(view, args=[0]).rsplit("0", 1)
+    return lambda key: f"{before}{key}{after}"
 
-    `path` is the row's attribute and ORM path; `sort` the ORM fields to order by ('' for none); `shown` whether it is
+
+def badge(look, words):
+    return f'<span class="state {look} quiet">{escape(str(words))}</span>'
+
+
+def tag(words):
+    return f'<span class="tag">{escape(str(words))}</span>'
+
+
+class ListColumn(Column):
+    """A column of a table.
+
+    `path` is the row's attribute and ORM path; `sort` the ORM field to order by ('' for none); `shown` whether it is
     visible by default; `needs` names the queryset method that annotates what it shows; `card` its role on a phone.
     """
 
@@ -70,11 +87,13 @@ class ListColumn(Column):
         self.sort = path if sort is None else sort
         self.value = reader(path)
 
-    def cell(self, row):
-        value = self.value(row)
-        return escape(value) if value not in (None, "") else NOTHING
+    def writer(self):
+        """The function that writes the cell of a row; made once a page, so that words and URLs are looked up once."""
+        value = self.value
+        return lambda row: escape(str(found)) if (found := value(row)) not in (None, "") else NOTHING
 
     def csv(self):
+        """The value in the database; None where a column has nothing of its own to export."""
         return FormulaSafe(F(self.path))
 
 
@@ -83,19 +102,22 @@ class TextColumn(ListColumn):
 
 
 class LinkColumn(ListColumn):
-    """The text of a row that leads to a page; `url` makes the address from the row, or None for no link."""
+    """The text of a row that leads to the page of `key` (by default the text itself) at the view `to`."""
 
     css = "code"
 
-    def __init__(self, label, path, *, url, **options):
+    def __init__(self, label, path, *, to, key=None, **options):
         super().__init__(label, path, **options)
-        self.url = url
+        self.to, self.key = to, reader(key or path)
 
-    def cell(self, row):
-        value, url = self.value(row), self.url(row)
-        if not value:
-            return NOTHING
-        return format_html('<a href="{}">{}</a>', url, value) if url else escape(value)
+    def writer(self):
+        value, key, url = self.value, self.key, link_to(self.to)
+
+        def write(row):
+            text = value(row)
+            return f'<a href="{url(key(row))}">{escape(text)}</a>' if text else NOTHING
+
+        return write
 
 
 class ChoiceColumn(ListColumn):
@@ -104,17 +126,10 @@ class ChoiceColumn(ListColumn):
     def __init__(self, label, path, choices, **options):
         super().__init__(label, path, **options)
         self.choices = choices
-        self.in_language = {}
 
-    def cell(self, row):
-        return escape(self.words().get(self.value(row), ""))
-
-    def words(self):
-        """{value: label} in the language of the moment."""
-        language = get_language()
-        if language not in self.in_language:
-            self.in_language[language] = {value: str(label) for value, label in self.choices.choices}
-        return self.in_language[language]
+    def writer(self):
+        value, words = self.value, {key: escape(str(label)) for key, label in self.choices.choices}
+        return lambda row: words.get(value(row), NOTHING)
 
     def csv(self):
         whens = [When(**{self.path: value}, then=Value(str(label))) for value, label in self.choices.choices]
@@ -130,21 +145,17 @@ class StateColumn(ChoiceColumn):
         super().__init__(label, path, choices, **options)
         self.looks = looks
 
-    def cell(self, row):
-        value = self.value(row)
-        return badge(self.looks[value], self.words()[value], quiet=True)
-
-
-def badge(look, words, quiet=False):
-    return format_html('<span class="state {}{}">{}</span>', look, " quiet" if quiet else "", words)
+    def writer(self):
+        value, badges = self.value, {key: badge(self.looks[key], label) for key, label in self.choices.choices}
+        return lambda row: badges[value(row)]
 
 
 class DateColumn(ListColumn):
     css = "date"
 
-    def cell(self, row):
-        day = self.value(row)
-        return ymd(day) if day else NOTHING
+    def writer(self):
+        value = self.value
+        return lambda row: ymd(value(row)) or NOTHING
 
     def csv(self):
         return DateText(Cast(F(self.path), DateField()), "YYYY/MM/DD")
@@ -155,9 +166,9 @@ class TimeColumn(ListColumn):
 
     css = "date"
 
-    def cell(self, row):
-        moment = self.value(row)
-        return f"{localtime(moment):%Y/%m/%d %H:%M}" if moment else NOTHING
+    def writer(self):
+        value = self.value
+        return lambda row: f"{localtime(moment):%Y/%m/%d %H:%M}" if (moment := value(row)) else NOTHING
 
     def csv(self):
         return DateText(Func(F(self.path), template="%(expressions)s AT TIME ZONE 'Asia/Tokyo'"), "YYYY/MM/DD HH24:MI")
@@ -166,8 +177,9 @@ class TimeColumn(ListColumn):
 class MonthColumn(ListColumn):
     css = "date"
 
-    def cell(self, row):
-        return ym(self.value(row))
+    def writer(self):
+        value = self.value
+        return lambda row: ym(value(row)) or NOTHING
 
     def csv(self):
         return DateText(F(self.path), "YYYY/MM")
@@ -176,27 +188,43 @@ class MonthColumn(ListColumn):
 class YenColumn(ListColumn):
     css = "num"
 
-    def cell(self, row):
-        value = self.value(row)
-        return yen(value) if value is not None else NOTHING
+    def writer(self):
+        value = self.value
+        return lambda row: yen(value(row)) or NOTHING
 
     def csv(self):
         return F(self.path)
 
 
-class NumberColumn(YenColumn):
-    def cell(self, row):
-        value = self.value(row)
-        return plain(value) if value is not None else NOTHING
+class AmountColumn(YenColumn):
+    """Yen of a line in its own price basis (at `basis`), marked where tax is in it."""
+
+    def __init__(self, label, path, *, basis="price_basis", **options):
+        super().__init__(label, path, **options)
+        self.basis = reader(basis)
+
+    def writer(self):
+        write, basis, mark = super().writer(), self.basis, f"<small>{escape(_('税込'))}</small>"
+        return lambda row: write(row) + mark if basis(row) == PriceBasis.INCLUSIVE else write(row)
+
+
+class NumberColumn(ListColumn):
+    css = "num"
+
+    def writer(self):
+        value = self.value
+        return lambda row: plain(value(row)) or NOTHING
 
     def csv(self):
         return Func(F(self.path), function="trim_scale")
 
 
-class RateColumn(NumberColumn):
-    def cell(self, row):
-        value = self.value(row)
-        return percent(value) if value is not None else NOTHING
+class RateColumn(ListColumn):
+    css = "num"
+
+    def writer(self):
+        value = self.value
+        return lambda row: percent(value(row)) or NOTHING
 
     def csv(self):
         return Func(
@@ -204,20 +232,74 @@ class RateColumn(NumberColumn):
         )
 
 
+class TaxRateColumn(RateColumn):
+    """The rate of a line with the mark of the reduced one; of a supply without tax its kind, at `kind`."""
+
+    def __init__(self, label, path, *, kind="tax_kind", words="{}", **options):
+        super().__init__(label, path, **options)
+        self.kind, self.words = reader(kind), words
+
+    def writer(self):
+        value, kind, words = self.value, self.kind, escape(str(self.words))
+        untaxed = {each: escape(str(each.label)) for each in (TaxKind.EXEMPT, TaxKind.OUTSIDE)}
+
+        def write(row):
+            of = kind(row)
+            if of in untaxed:
+                return untaxed[of]
+            rate = words.format(percent(value(row)))
+            return f"{rate} ※" if of == TaxKind.REDUCED else rate
+
+        return write
+
+
 class FlagColumn(ListColumn):
     """○ for yes, nothing for no."""
 
     css = "flag"
 
-    def cell(self, row):
-        if not self.value(row):
-            return mark_safe(f'<span class="visually-hidden">{_("なし")}</span>')
-        return mark_safe(f'<span aria-hidden="true">○</span><span class="visually-hidden">{_("あり")}</span>')
+    def writer(self):
+        value = self.value
+        no = f'<span class="visually-hidden">{escape(_("なし"))}</span>'
+        yes = f'<span aria-hidden="true">○</span><span class="visually-hidden">{escape(_("あり"))}</span>'
+        return lambda row: yes if value(row) else no
 
     def csv(self):
         return Case(When(**{self.path: True}, then=Value("○")), default=Value(""), output_field=CharField())
 
 
-def facts(table, row, leave_out=()):
-    """(label, cell) of all columns but some, for a detail page that says what its list says."""
-    return [(column.label, column.cell(row)) for name, column in table.base_columns.items() if name not in leave_out]
+class StackColumn(ListColumn):
+    """Two columns of the same table in one cell, the second small below the first; in the CSV each stands for itself."""
+
+    def __init__(self, label, top, below):
+        super().__init__(label, top.path, sort="", shown=True)
+        self.css, self.top, self.below = top.css, top, below
+
+    def writer(self):
+        top, below = self.top.writer(), self.below.writer()
+
+        def write(row):
+            small = below(row)
+            return f"<span>{top(row)}</span>" if small is NOTHING else f"<span>{top(row)}<small>{small}</small></span>"
+
+        return write
+
+    def csv(self):
+        return None
+
+
+class PeriodColumn(ListColumn):
+    """First and last day in one cell, both inclusive; in the CSV each has a column of its own."""
+
+    css = "date"
+
+    def __init__(self, label, first, last):
+        super().__init__(label, first.path, sort="", shown=True)
+        self.first, self.last = first, last
+
+    def writer(self):
+        first, last = self.first.value, self.last.value
+        return lambda row: f"{ymd(first(row))}～{ymd(last(row))}"
+
+    def csv(self):
+        return None
