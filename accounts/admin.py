@@ -11,7 +11,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import credentials, services
 from accounts.models import Customer, User, plain_email
-from billing.services import follow_up
+from billing.services import defer_catch_up
 from portal import numbers
 from portal.admin import Desk
 
@@ -93,7 +93,7 @@ class CustomerAdmin(Desk):
         if not obj.number:
             obj.number = numbers.next_number(numbers.CUSTOMER)
         super().save_model(request, obj, form, change)
-        follow_up(obj)
+        defer_catch_up(obj)
 
     def has_delete_permission(self, request, obj=None):
         return False

@@ -126,8 +126,8 @@ def floor(connection, month, today):
     from django.db import transaction
 
     from billing.month.close import issuer
-    from billing.month.drafts import calendar
     from portal import months, numbers
+    from portal.models import CalendarDay
 
     last = months.last_day(month)
     given = {
@@ -137,8 +137,8 @@ def floor(connection, month, today):
         "o": numbers.order_series(month),
         "b": numbers.invoice_series(month),
         "subject": f"{month.year}年{month.month}月分ご利用料金",
-        "due": months.due_on(month, **calendar()),
-        "fix_due": months.nth_business_day_after(month, **calendar()),
+        "due": months.due_on(month, **CalendarDay.objects.exceptions()),
+        "fix_due": months.nth_business_day_after(month, **CalendarDay.objects.exceptions()),
         "issuer": json.dumps(issuer(last)),
     }
     begin = time.monotonic()

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 from bench.close import Copies
 
 INVOICES = 200
-PATIENCE = 300
+WAIT_SECONDS = 300
 
 
 def manage(*arguments):
@@ -37,7 +37,7 @@ def drain(count, folder, kill=False):
     ]
     begun, first = time.monotonic(), None
     try:
-        while Mail.objects.filter(state="sent").count() < INVOICES and time.monotonic() - begun < PATIENCE:
+        while Mail.objects.filter(state="sent").count() < INVOICES and time.monotonic() - begun < WAIT_SECONDS:
             if first is None and InvoicePdf.objects.exists():
                 first = time.monotonic()
             if kill and InvoicePdf.objects.count() >= INVOICES // 3:

@@ -10,8 +10,7 @@ from accounts.models import Customer
 from billing.documents.rendering import render_again
 from billing.models import Invoice, InvoiceLine, MonthRun, Parked, Rendering, TaxTotal
 from billing.month import drafts
-from billing.month.close import last_closed
-from billing.services import follow_up
+from billing.services import defer_catch_up
 from contracts.services import rate_of
 from portal import money
 from portal.admin import Desk, ReadOnly
@@ -174,8 +173,8 @@ class InvoiceAdmin(Desk):
 
     def save_related(self, request, form, formsets, change):
         super().save_related(request, form, formsets, change)
-        drafts.rebuild([form.instance.customer_id], form.instance.month, last_closed())
-        follow_up(form.instance.customer)
+        drafts.rebuild([form.instance.customer_id], form.instance.month, MonthRun.objects.last_closed())
+        defer_catch_up(form.instance.customer)
 
 
 @admin.register(MonthRun)
@@ -194,7 +193,7 @@ class ParkedAdmin(ReadOnly):
 
     @admin.action(description=_("もう一度締める"))
     def try_again(self, request, parked):
-        follow_up(*{each.customer for each in parked.select_related("customer")}, decided=True)
+        defer_catch_up(*{each.customer for each in parked.select_related("customer")}, decided=True)
         self.message_user(
             request, _("%(count)d件をもう一度処理します。結果はこの一覧に表れます。") % {"count": len(parked)}
         )

@@ -7,31 +7,27 @@ from django.db.models import BigIntegerField, Q, Sum
 from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
-from billing.models import InvoiceLine, Kind, State, TaxTotal
+from billing.models import InvoiceLine, State, TaxTotal
 from portal import money, months
 
 MONTHS = 6
 OWN_COLOURS = 6  # the services from the 7th on share 「その他」
-REGULAR = [Kind.INVOICE, Kind.CORRECTION, Kind.IMPORTED]
 
 
 def analysis(invoices, with_running=False):
     """Everything the page shows, in yen; `invoices` are those the user may see."""
-    fixed = invoices.filter(state=State.FIXED, kind__in=REGULAR)
+    regular = invoices.regular()
+    fixed = regular.standing()
     latest = fixed.order_by("-month").values_list("month", flat=True).first()
     if latest is None:
         return {"months": [], "empty": True, "with_running": with_running}
     span = list(months.months_between(months.add_months(latest, 1 - MONTHS), latest))
     shown = fixed.filter(month__in=span)
-    running = (
-        invoices.filter(state=State.DRAFT, month__gt=latest).order_by("month").values_list("month", flat=True).first()
-    )
+    running = invoices.drafts().filter(month__gt=latest).order_by("month").values_list("month", flat=True).first()
     columns = list(span)
     if with_running and running:
         columns.append(running)
-        shown = invoices.filter(
-            Q(state=State.FIXED, month__in=span) | Q(state=State.DRAFT, month=running), kind__in=REGULAR
-        )
+        shown = regular.filter(Q(state=State.FIXED, month__in=span) | Q(state=State.DRAFT, month=running))
     nets, taxes = by_service(shown)
     services = grouped(nets, columns)
     table = [{**service, "values": [service["by_month"].get(month, 0) for month in columns]} for service in services]

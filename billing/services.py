@@ -7,17 +7,17 @@ from billing.models import Download
 from portal import history
 from portal.models import Action
 
-PEOPLE_WAIT = 7  # the priority of what staff wait for, ahead of 100,000 renderings
+URGENT_PRIORITY = 7  # the priority of what staff wait for, ahead of 100,000 renderings
 
 
-def follow_up(*customers, decided=False):
+def defer_catch_up(*customers, decided=False):
     """After staff changed what is billed: bring their provisional invoices up to date and try again what is parked.
 
     Without customers (tax classes, the vendor's settings) only what is parked; the daily run brings all invoices up to
     date. What waits for a person's decision (D9) is tried only when that person says so (`decided`).
     """
     numbers = [customer.number for customer in customers] or None
-    tasks.catch_up.configure(priority=PEOPLE_WAIT).defer(numbers=numbers, decided=decided)
+    tasks.catch_up.configure(priority=URGENT_PRIORITY).defer(numbers=numbers, decided=decided)
 
 
 @transaction.atomic

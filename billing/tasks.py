@@ -28,4 +28,4 @@ def catch_up(numbers, decided=False):
     with lock.alone() as check_lock:
         tried = close.retry_parked(months.today(), numbers, decided, check_lock)
         if numbers or tried:
-            close.draft_open_months(months.today(), numbers or tried, check_lock=check_lock)
+            close.draft_unclosed_months(months.today(), numbers or tried, check_lock=check_lock)

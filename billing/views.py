@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from billing import costs, services
 from billing.filters import InvoiceFilter
-from billing.models import Invoice, InvoicePdf
+from billing.models import Invoice, InvoicePdf, State
 from billing.tables import LOOKS, InvoiceLineTable, InvoiceTable, TaxTotalTable
 from portal.lists.body import lines
 from portal.lists.screen import Screen, list_screen
@@ -28,7 +28,7 @@ def invoice_list(request):
         tabs="state",
         empty=_("請求はまだありません。契約が始まると、その月の見込がここに出ます。"),
         sum_label=_("確定分の合計（税込）"),
-        sums=Sum("total", filter=Q(state="fixed")),
+        sums=Sum("total", filter=Q(state=State.FIXED)),
         row_css=lambda row: {"draft": "provisional", "replaced": "past struck", "void": "past struck"}.get(
             row.state, ""
         ),
@@ -58,7 +58,7 @@ def invoice_detail(request, number):
 @require_safe
 def invoice_pdf(request, number):
     """The stored bytes; 404 until the amount is fixed and the file is there (D5, D10)."""
-    invoice = get_object_or_404(Invoice.objects.for_user(request.user).exclude(state="draft"), number=number)
+    invoice = get_object_or_404(Invoice.objects.for_user(request.user).fixed(), number=number)
     stored = InvoicePdf.objects.for_user(request.user).filter(invoice=invoice).first()
     if stored is None:
         raise Http404

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from billing.services import follow_up
+from billing.services import defer_catch_up
 from contracts.models import Contract, ContractLine, Meter, MeterTier, Service, Term
 from contracts.services import price, save_contract
 from orders.services import start_contract
@@ -114,7 +114,7 @@ class ContractAdmin(Desk):
             save_contract(form.instance, today=today())
             reason = " ".join(error.messages)
             self.message_user(request, _("契約は保存しましたが、注文を作れません: %s") % reason, level="warning")
-        follow_up(form.instance.customer)
+        defer_catch_up(form.instance.customer)
 
     def has_delete_permission(self, request, obj=None):
         return False
@@ -157,7 +157,7 @@ class MeterAdmin(Desk):
             reprice(form.instance, today=today())
         except ValidationError as error:
             self.message_user(request, " ".join(error.messages), level="error")
-        follow_up(form.instance.contract.customer)
+        defer_catch_up(form.instance.contract.customer)
 
     def has_delete_permission(self, request, obj=None):
         return (obj is None or not obj.usages.exists()) and super().has_delete_permission(request, obj)

@@ -148,8 +148,13 @@ class Contract(models.Model):
 class Taxed(Scoped):
     def with_rate(self, day):
         """Adds the tax rate of each row's kind on that day (`rate`)."""
-        rate = TaxClass.objects.filter(kind=OuterRef("tax_kind"), valid_from__lte=day).exclude(valid_to__lt=day)
+        rate = TaxClass.objects.valid_on(day).filter(kind=OuterRef("tax_kind"))
         return self.annotate(rate=Subquery(rate.values("rate")[:1]))
+
+
+# A line `l` owes something for a term `t`.
+CHARGED_SQL = """(l.charge_from IS NULL OR l.charge_from <= t.ends_on)
+    AND (l.charge_to IS NULL OR l.charge_to >= t.starts_on)"""
 
 
 class ContractLines(Taxed):

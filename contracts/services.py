@@ -7,12 +7,12 @@ from django.utils.translation import gettext as _
 from portal import money, months, numbers
 from portal.models import PriceBasis, TaxClass, Vendor
 
-MOST = 10**12  # yen of a line; more is a slip of the keyboard, and a sum of many must still fit a column
+MOST_YEN = 10**12  # of a line; more is a slip of the keyboard, and a sum of many must still fit a column
 
 
 def rate_of(kind, day):
     """The tax rate (Decimal) of a kind of tax on a day. Raises ValidationError if none is registered for it."""
-    found = TaxClass.objects.filter(kind=kind, valid_from__lte=day).exclude(valid_to__lt=day).first()
+    found = TaxClass.objects.valid_on(day).filter(kind=kind).first()
     if found is None:
         raise ValidationError(_("%(day)s の税率が税区分に登録されていません。") % {"day": f"{day:%Y/%m/%d}"})
     return found.rate
@@ -24,10 +24,10 @@ def price(line, *, today):
     Raises ValidationError for an amount that is too large, or a tax kind without a rate.
     """
     line.amount = line.net = money.line_amount(line.quantity, line.unit_price)
-    if abs(line.amount) > MOST:
+    if abs(line.amount) > MOST_YEN:
         raise ValidationError(_("金額が大きすぎます。"))
     if line.price_basis == PriceBasis.INCLUSIVE:
-        mode = Vendor.objects.get().rounding
+        mode = Vendor.objects.settings().rounding
         line.net = money.tax_total(0, line.amount, rate_of(line.tax_kind, today), mode).base
 
 
@@ -69,7 +69,7 @@ def add_terms(customer_ids, *, until):
     The caller has locked the customers. No term is made that ended before the vendor's 運用開始年月 (D22). Contracts with
     the same dates have the same terms: the calendar is asked once for all of them.
     """
-    since = Vendor.objects.values_list("first_month", flat=True).get()
+    since = Vendor.objects.settings().first_month
     given = {"customers": customer_ids, "until": until}
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT DISTINCT form, start_on, auto_renew, cancel_on, last FROM ({UNFINISHED}) u", given)

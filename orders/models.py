@@ -19,6 +19,10 @@ class State(models.TextChoices):
     REVERSED = "reversed", _("取消")
 
 
+# States of an invoice that bills what stands on it for good; more of them is known in the app above.
+BILLED = ["fixed", "replaced", "void"]
+
+
 class Orders(Scoped):
     def with_invoice(self):
         """Adds `state` (see `State`) and the number of the invoice that bills, or will bill, the order."""
@@ -28,7 +32,7 @@ class Orders(Scoped):
             invoice_number=F("head__invoice__number"),
             state=Case(
                 When(reversed_on__isnull=False, then=Value(State.REVERSED)),
-                When(head__invoice__state__in=["fixed", "replaced", "void"], then=Value(State.BILLED)),
+                When(head__invoice__state__in=BILLED, then=Value(State.BILLED)),
                 default=Value(State.RECEIVED),
                 output_field=models.CharField(),
             ),
@@ -85,7 +89,7 @@ class Order(models.Model):
     @property
     def is_billed(self):
         """Whether a fixed document shows it; it stays so when that one is replaced or void (D6)."""
-        return self.invoice_lines.exclude(invoice__state="draft").exists()
+        return self.invoice_lines.filter(invoice__state__in=BILLED).exists()
 
 
 class OrderLine(models.Model):
@@ -152,7 +156,7 @@ class UsageFile(models.Model):
 class Usages(Scoped):
     def with_charges(self):
         """Adds what the quantity costs (`amount`, yen) and the number of the invoice that shows it."""
-        charges = UsageCharge.objects.filter(usage=OuterRef("pk"), customer=OuterRef("customer"), dropped_on=None)
+        charges = UsageCharge.objects.standing().filter(usage=OuterRef("pk"), customer=OuterRef("customer"))
         billed = charges.filter(invoice_lines__origin="usage")
         return self.annotate(
             amount=Subquery(charges.order_by().values("usage").annotate(sum=Sum("amount")).values("sum")),
@@ -161,9 +165,11 @@ class Usages(Scoped):
 
     def billed(self):
         """Those that a fixed document shows."""
-        return self.filter(
-            charges__dropped_on=None, charges__invoice_lines__invoice__state__in=["fixed", "replaced", "void"]
-        ).distinct()
+        return self.filter(charges__dropped_on=None, charges__invoice_lines__invoice__state__in=BILLED).distinct()
+
+    def unbilled(self):
+        """Those that can still be corrected."""
+        return self.exclude(pk__in=self.billed())
 
 
 class Usage(models.Model):
@@ -201,6 +207,12 @@ class Usage(models.Model):
         return f"{self.month:%Y-%m} {self.quantity}"
 
 
+class UsageCharges(Scoped):
+    def standing(self):
+        """Those that count: no correction has taken their place."""
+        return self.filter(dropped_on=None)
+
+
 class UsageCharge(models.Model):
     """A stretch of a month's used quantity that has one price: a line of the invoice to come.
 
@@ -224,7 +236,7 @@ class UsageCharge(models.Model):
     tax_rate = models.DecimalField(_("税率"), max_digits=5, decimal_places=4)
     dropped_on = models.DateField(_("取りやめ日"), null=True)
 
-    objects = Scoped.as_manager()
+    objects = UsageCharges.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("従量明細")

@@ -5,14 +5,15 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer
+from contracts.models import CHARGED_SQL
 from contracts.services import add_terms, save_contract
-from orders.usage import follow_dates
+from orders.usage import recharge_moved_months
 from portal import money, months, numbers
-from portal.models import PriceBasis, Vendor
+from portal.models import VALID_SQL, PriceBasis, Vendor
 
 # One row for each contract line that a term without an order makes the customer owe. The tax class is that of the last
 # day of the line's period (D2); 日割 (D8) concerns monthly contracts only, since a year is charged once.
-DUE_LINES = """
+DUE_LINES = f"""
     SELECT t.id AS term_id, t.customer_id, t.contract_id, t.starts_on AS term_starts_on,
         CASE WHEN t.starts_on = c.start_on THEN 'new' ELSE 'renewal' END AS kind,
         l.id AS contract_line_id, l.position, l.product_code, l.item, l.specification, l.quantity, l.unit, l.unit_price,
@@ -22,12 +23,12 @@ DUE_LINES = """
     JOIN contracts_contract c ON c.id = t.contract_id
     JOIN contracts_service s ON s.id = c.service_id
     JOIN contracts_contractline l ON l.contract_id = c.id
-        AND (l.charge_from IS NULL OR l.charge_from <= t.ends_on) AND (l.charge_to IS NULL OR l.charge_to >= t.starts_on)
+        AND {CHARGED_SQL}
     CROSS JOIN LATERAL (
         SELECT greatest(t.starts_on, l.charge_from) AS starts_on, least(t.ends_on, l.charge_to) AS ends_on
     ) p
     LEFT JOIN portal_taxclass k ON k.kind = l.tax_kind
-        AND k.valid_from <= p.ends_on AND (k.valid_to IS NULL OR k.valid_to >= p.ends_on)
+        AND {VALID_SQL.format(row="k", day="p.ends_on")}
     WHERE t.customer_id = ANY(%s) AND t.dropped_on IS NULL AND NOT EXISTS (SELECT FROM orders_order o WHERE o.term_id = t.id)
 """
 
@@ -40,14 +41,14 @@ def start_contract(contract, lines=(), *, today):
     """
     Customer.objects.lock([contract.customer_id])  # a close in the middle of this customer ends first
     save_contract(contract, lines, today=today)
-    follow_cancellation(contract, today=today)
-    follow_dates(contract, today=today)
+    drop_outdated_terms(contract, today=today)
+    recharge_moved_months(contract, today=today)
     add_terms([contract.customer_id], until=today)
     add_orders([contract.customer_id])
     return contract
 
 
-def follow_cancellation(contract, *, today):
+def drop_outdated_terms(contract, *, today):
     """Take back the terms that end on another day than the 解約日 now says, and reverse their orders (D2).
 
     `add_terms` and `add_orders` then make what is right instead. A term whose order was billed stays as it was.
@@ -126,7 +127,7 @@ def price_due_lines(cursor):
         [PriceBasis.INCLUSIVE],
     )
     keys = cursor.fetchall()
-    mode = Vendor.objects.values_list("rounding", flat=True).get()
+    mode = Vendor.objects.settings().rounding
     priced = []
     for amount, basis, rate, days, month in keys:
         due = amount if days is None else money.prorated(amount, days, months.days_in_month(month))

@@ -95,7 +95,7 @@ def take_in(name, content, *, today):
 def reprice(meter, *, today):
     """Charge this meter's unbilled quantities again, after its prices were changed. Raises ValidationError, then nothing is."""
     Customer.objects.lock([meter.customer_id])
-    charge_again(list(meter.usages.exclude(pk__in=meter.usages.billed())), today)
+    recharge(list(meter.usages.unbilled()), today)
 
 
 def read(content):
@@ -169,7 +169,7 @@ def find_meters(rows):
 
 def match(rows, meters, today):
     """(Usage of each good row, [(line number, text) of each bad one])."""
-    span = Vendor.objects.values_list("first_month", flat=True).get(), months.month_of(today)
+    span = Vendor.objects.settings().first_month, months.month_of(today)
     contracts = {number for number, _service in meters}
     usages, faults = [], []
     seen: dict[tuple, int] = {}
@@ -240,17 +240,17 @@ def key(usage):
     return usage.meter_id, usage.month
 
 
-def follow_dates(contract, *, today):
+def recharge_moved_months(contract, *, today):
     """Charge again the contract's unbilled quantities whose period a 解約日 has changed. Raises ValidationError."""
     for meter in contract.meters.prefetch_related("tiers"):
         meter.contract = contract
-        for usage in meter.usages.exclude(pk__in=meter.usages.billed()):
-            charged = usage.charges.filter(dropped_on=None).values_list("starts_on", "ends_on").first()
+        for usage in meter.usages.unbilled():
+            charged = usage.charges.standing().values_list("starts_on", "ends_on").first()
             if charged != (period(usage) if in_force(contract, usage.month) else None):
-                charge_again([usage], today)
+                recharge([usage], today)
 
 
-def charge_again(usages, today):
+def recharge(usages, today):
     """A month in which the contract is no longer used costs nothing. Raises ValidationError, then all stays as it was."""
     drop_charges(usages, today)
     if unpriced := charge([usage for usage in usages if in_force(usage.meter.contract, usage.month)]):
@@ -315,7 +315,7 @@ def drop_charges(usages, today):
     """The charges of the stored usages with the same meter and month count no more."""
     for month in {usage.month for usage in usages}:
         meters = [usage.meter_id for usage in usages if usage.month == month]
-        charges = UsageCharge.objects.filter(usage__month=month, usage__meter__in=meters, dropped_on=None)
+        charges = UsageCharge.objects.standing().filter(usage__month=month, usage__meter__in=meters)
         charges.update(dropped_on=today)
 
 

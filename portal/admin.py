@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from procrastinate.contrib.django.admin import ProcrastinateJobAdmin
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from billing.services import follow_up
+from billing.services import defer_catch_up
 from portal import mail
 from portal.models import CalendarDay, FaqEntry, HistoryEvent, Inquiry, Mail, TaxClass, Vendor, VendorRegistration
 
@@ -77,7 +77,7 @@ class VendorAdmin(Desk):
     def save_model(self, request, obj, form, change):
         obj.pk = 1
         super().save_model(request, obj, form, change)
-        follow_up()
+        defer_catch_up()
 
 
 @admin.register(VendorRegistration)
@@ -92,7 +92,7 @@ class TaxClassAdmin(Desk):
 
     def save_model(self, request, obj, form, change):
         super().save_model(request, obj, form, change)
-        follow_up()
+        defer_catch_up()
 
 
 @admin.register(CalendarDay)

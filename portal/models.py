@@ -6,6 +6,7 @@ from operator import or_
 from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import RangeOperators
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Func, Q
@@ -28,6 +29,15 @@ class RoundingMode(models.TextChoices):
     UP = money.UP, _("切り上げ")
 
 
+class Vendors(Everybody):
+    def settings(self):
+        """The vendor's row. Raises ValidationError while nobody has registered it."""
+        found = self.first()
+        if found is None:
+            raise ValidationError(_("ベンダー設定がありません。先に管理画面で登録してください。"))
+        return found
+
+
 class Vendor(models.Model):
     """The one vendor of this installation (row 1)."""
 
@@ -45,7 +55,7 @@ class Vendor(models.Model):
     rounding = models.CharField(_("消費税の端数処理"), max_length=8, choices=RoundingMode, default=RoundingMode.DOWN)
     first_month = models.DateField(_("運用開始年月"), help_text=_("この月から請求します（1日の日付）"))
 
-    objects = Everybody.as_manager()
+    objects = Vendors.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("ベンダー設定")
@@ -59,12 +69,25 @@ class Vendor(models.Model):
         return self.name
 
 
+class Dated(models.QuerySet):
+    """Rows that hold from `valid_from` to `valid_to`, both days included; without an end they go on."""
+
+    def valid_on(self, day):
+        return self.filter(valid_from__lte=day).exclude(valid_to__lt=day)
+
+
+# The same in SQL.
+VALID_SQL = "{row}.valid_from <= {day} AND ({row}.valid_to IS NULL OR {row}.valid_to >= {day})"
+
+
 class VendorRegistration(models.Model):
     """The vendor's number as qualified invoice issuer (適格請求書発行事業者), with the dates it holds."""
 
     number = models.CharField(_("登録番号"), max_length=14, validators=[RegexValidator(r"^T\d{13}$")])
     valid_from = models.DateField(_("開始日"))
     valid_to = models.DateField(_("終了日"), null=True, blank=True)
+
+    objects = Dated.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("登録番号")
@@ -101,6 +124,8 @@ class TaxClass(models.Model):
     valid_from = models.DateField(_("開始日"))
     valid_to = models.DateField(_("終了日"), null=True, blank=True)
 
+    objects = Dated.as_manager()
+
     class Meta:
         verbose_name = verbose_name_plural = _("税区分")
         ordering = ["kind", "valid_from"]
@@ -122,12 +147,24 @@ class TaxClass(models.Model):
         return f"{self.get_kind_display()} {self.rate * 100:.0f}%"
 
 
+class CalendarDays(models.QuerySet):
+    def exceptions(self):
+        """The vendor's own days, as the arguments `off` and `on` of portal.months."""
+        days = dict(self.values_list("day", "working"))
+        return {
+            "off": {day for day, works in days.items() if not works},
+            "on": {day for day, works in days.items() if works},
+        }
+
+
 class CalendarDay(models.Model):
     """A day on which the vendor works, or doesn't, against the general calendar."""
 
     day = models.DateField(_("日付"), unique=True)
     working = models.BooleanField(_("営業する"), default=False)
     note = models.CharField(_("メモ"), max_length=100, blank=True)
+
+    objects = CalendarDays.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("営業日の例外")

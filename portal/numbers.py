@@ -20,7 +20,7 @@ def invoice_series(month: date) -> str:
 
 
 @contextmanager
-def taken_at_once() -> Iterator[None]:
+def reserving_apart() -> Iterator[None]:
     """In this thread, numbers are taken by a transaction of their own: side by side, runs would wait for each other's commit.
 
     A batch that is rolled back leaves a gap then.

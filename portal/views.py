@@ -53,10 +53,10 @@ def server_error(request):
 @require_safe
 def home(request):
     invoices = Invoice.objects.for_user(request.user)
-    regular = invoices.filter(kind__in=costs.REGULAR)
+    regular = invoices.regular()
     context = {
-        "latest": regular.with_pdf().filter(state="fixed").order_by("-month", "-number").first(),
-        "running": regular.filter(state="draft").order_by("-month").first(),
+        "latest": regular.with_pdf().standing().order_by("-month", "-number").first(),
+        "running": regular.drafts().order_by("-month").first(),
         "analysis": costs.analysis(invoices),
     }
     return render(request, "portal/home.html", context)

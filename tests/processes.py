@@ -12,7 +12,7 @@ from django.db import connection
 from psycopg.conninfo import make_conninfo
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE = 60
+WAIT_SECONDS = 60
 MANAGE = """
 import sys, django
 django.setup()
@@ -60,7 +60,7 @@ def start(*arguments, patch="", **environment):
 
 def finish(process):
     """(exit code, what it said, what it complained of)"""
-    out, err = process.communicate(timeout=PATIENCE)
+    out, err = process.communicate(timeout=WAIT_SECONDS)
     return process.returncode, out, err
 
 
@@ -75,7 +75,7 @@ def empty_queue():
 
 
 def wait_until(true):
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + WAIT_SECONDS
     while not true():
         assert time.monotonic() < until, "waited in vain"
         time.sleep(0.05)

@@ -8,12 +8,12 @@ from django.db import connection, transaction
 
 from accounts.models import Customer, User
 from billing.models import MonthRun
-from billing.month import close, drafts
+from billing.month import close
 from contracts.models import Contract, ContractLine, Form, Meter, MeterTier, Service
 from orders import usage
 from orders.services import start_contract
 from portal import faq, months
-from portal.models import Counter, FaqEntry, TaxClass, TaxKind, Vendor, VendorRegistration
+from portal.models import CalendarDay, Counter, FaqEntry, TaxClass, TaxKind, Vendor, VendorRegistration
 
 PASSWORD = "Portal-2024!"
 MONTHS = 13
@@ -53,12 +53,12 @@ def load(today, say):
             set_up_vendor(months.add_months(running, -MONTHS))
             make_customers(running, today)
         say("お客様3社とその契約を登録しました")
-    first = Vendor.objects.get().first_month
+    first = Vendor.objects.settings().first_month
     for month in months.months_between(
-        max(first, months.add_months(close.last_closed(), 1)), months.add_months(running, -1)
+        max(first, months.add_months(MonthRun.objects.last_closed(), 1)), months.add_months(running, -1)
     ):
         use(month, today)
-        as_of = min(months.nth_business_day_after(month, 4, **drafts.calendar()), today)
+        as_of = min(months.nth_business_day_after(month, 4, **CalendarDay.objects.exceptions()), today)
         close.run(month, kind=MonthRun.Kind.CLOSE, today=as_of)
         say(f"{months.format_month(month)} を締めました")
     use(running, today)
@@ -261,7 +261,7 @@ def make_contract(customer, name, service, plan, start_on, lines, today, form=Fo
         for position, (item, specification, quantity, unit, price, *kind) in enumerate(lines, start=1)
     ]  # fmt: skip
     # As if staff had registered it on its first day: months before 運用開始年月 give no terms (D22).
-    return start_contract(contract, made, today=min(today, max(start_on, Vendor.objects.get().first_month)))
+    return start_contract(contract, made, today=min(today, max(start_on, Vendor.objects.settings().first_month)))
 
 
 def load_many(count, today, say):

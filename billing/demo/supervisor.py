@@ -7,7 +7,7 @@ import subprocess
 import time
 from contextlib import suppress
 
-PATIENCE = 5.0  # seconds between the polite signal and the one that can't be refused
+GRACE_SECONDS = 5.0  # seconds between the polite signal and the one that can't be refused
 PR_SET_PDEATHSIG = 1
 
 
@@ -53,11 +53,11 @@ class Children:
         return next((name for name, child in self.running.items() if child.poll() is not None), None)
 
     def end(self):
-        """End all and wait for them; whoever is left after PATIENCE seconds is killed with its whole group."""
+        """End all and wait for them; whoever is left after GRACE_SECONDS seconds is killed with its whole group."""
         for child in self.running.values():
             if child.poll() is None:
                 child.terminate()
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + GRACE_SECONDS
         for child in self.running.values():
             with suppress(subprocess.TimeoutExpired):
                 child.wait(max(0, until - time.monotonic()))

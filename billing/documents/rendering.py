@@ -18,8 +18,8 @@ from portal import mail
 from portal.models import Mail
 
 TASK, QUEUE = "billing.render", "render"
-A_TASK = 15  # invoices
-A_SWEEP = 150  # invoices
+INVOICES_A_TASK = 15  # invoices
+INVOICES_A_SWEEP = 150  # invoices
 MOST_TRIES = 3
 # Seconds that a worker gives one invoice (5,000 lines take 37); one that never ends would hold up all others.
 RENDER_SECONDS = 120
@@ -28,7 +28,9 @@ DIED = "作成中にプロセスが終了しました（時間切れ、メモリ
 
 def defer(invoices):
     """Have these invoices (ids) rendered: tasks of some each, in the caller's transaction; they start when it commits."""
-    tasks = [{"invoices": invoices[start : start + A_TASK]} for start in range(0, len(invoices), A_TASK)]
+    tasks = [
+        {"invoices": invoices[start : start + INVOICES_A_TASK]} for start in range(0, len(invoices), INVOICES_A_TASK)
+    ]
     if tasks:
         app.configure_task(TASK, queue=QUEUE).batch_defer(*tasks)
 
@@ -60,23 +62,23 @@ def render_one(invoice):
 
     A fault is written down; after three tries the invoice is parked, until `render_invoices` is run by hand.
     """
-    begin(invoice)
+    count_try(invoice)
     try:
         store(invoice, pdf.render(invoice))
     except (OperationalError, InterfaceError, ConnectorException):  # the database's trouble, not the invoice's
-        take_back(invoice)
+        uncount_try(invoice)
         raise
     except Exception as fault:
         Rendering.objects.filter(invoice=invoice).update(error=f"{type(fault).__name__}: {fault}"[:2000])
         return False
     except BaseException:  # somebody stops us
-        take_back(invoice)
+        uncount_try(invoice)
         raise
     return True
 
 
 @transaction.atomic
-def begin(invoice):
+def count_try(invoice):
     """Count the try before it starts, so that one which takes the process down with it has counted too."""
     tried, first = Rendering.objects.select_for_update().get_or_create(
         invoice=invoice, defaults={"customer_id": invoice.customer_id, "tries": 1}
@@ -89,7 +91,7 @@ def begin(invoice):
         tried.save()
 
 
-def take_back(invoice):
+def uncount_try(invoice):
     """A try that was no fault of the invoice doesn't count; if the database is gone altogether, it stays counted."""
     with suppress(Error):
         connection.close_if_unusable_or_obsolete()
@@ -133,7 +135,7 @@ def render_left_over():
         return
     parked = Rendering.objects.filter(parked_at__isnull=False).values("invoice")
     waiting = Invoice.objects.without_pdf().exclude(pk__in=parked).order_by("pk").values_list("pk", flat=True)
-    render(list(waiting[:A_SWEEP]))
+    render(list(waiting[:INVOICES_A_SWEEP]))
 
 
 def render_again(failed):

@@ -23,6 +23,13 @@ FIRST_MONTH, LAST_MONTH = date(2000, 1, 1), date(2999, 12, 1)  # beyond them the
 DONE, INCOMPLETE, USAGE, CONFIGURATION, BUSY = 0, 1, 2, 3, 75
 
 
+class WrongUsage(CommandError):
+    """What was typed can't be meant, or a file can't be read; the text says what would do."""
+
+    def __init__(self, text):
+        super().__init__(text, returncode=USAGE)
+
+
 class Stopped(BaseException):
     """SIGTERM: the batch in hand is rolled back, what was committed stays. No `except Exception` takes it for a fault."""
 
@@ -112,26 +119,26 @@ def readable(text):
 
 
 def month(text):
-    """A month typed by a person. Raises Refused."""
+    """A month typed by a person. Raises WrongUsage."""
     try:
         given = months.parse_month(text)
     except ValueError:
-        raise Refused(f"月は YYYY-MM の形で指定してください（例 2026-04）: {readable(text)}") from None
+        raise WrongUsage(f"月は YYYY-MM の形で指定してください（例 2026-04）: {readable(text)}") from None
     if not FIRST_MONTH <= given <= LAST_MONTH:
-        raise Refused(
+        raise WrongUsage(
             f"月は {months.format_month(FIRST_MONTH)} から {months.format_month(LAST_MONTH)} までです: {text}"
         )
     return given
 
 
 def known_customers(numbers):
-    """Customers' numbers typed by a person; None, for all of them, stays None. Raises Refused naming those that nobody has."""
+    """Customers' numbers typed by a person; None, for all of them, stays None. Raises WrongUsage naming those that nobody has."""
     if numbers is None:
         return None
     numbers = [readable(number) for number in numbers]
     known = set(Customer.objects.filter(number__in=numbers).values_list("number", flat=True))
     if unknown := [f"「{number}」" for number in numbers if number not in known]:
-        raise Refused(f"お客様番号がありません: {' '.join(unknown)}")
+        raise WrongUsage(f"お客様番号がありません: {' '.join(unknown)}")
     return numbers
 
 

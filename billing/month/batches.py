@@ -5,16 +5,16 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 
-from portal.numbers import taken_at_once
+from portal.numbers import reserving_apart
 
-BATCH = 2000
-PATIENCE = "10s"  # with whoever holds a customer's row
+CUSTOMERS_A_BATCH = 2000
+LOCK_SECONDS = 10  # how long whoever holds a customer's row is waited for
 DEADLOCK = "40P01"
 SERVER_TROUBLE = ("53", "58")  # classes of SQLSTATE: disk or memory is full, the system failed
 
 
 def split(customers):
-    return [customers[start : start + BATCH] for start in range(0, len(customers), BATCH)]
+    return [customers[start : start + CUSTOMERS_A_BATCH] for start in range(0, len(customers), CUSTOMERS_A_BATCH)]
 
 
 def attempt(batch, act, give_up, tries=3):
@@ -44,7 +44,7 @@ def attempt(batch, act, give_up, tries=3):
 def limit_waiting():
     """For the transaction: give up on a row that somebody holds for too long."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [PATIENCE])
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_SECONDS * 1000:.0f}"])
 
 
 def side_by_side(batches, jobs, act):
@@ -57,7 +57,7 @@ def side_by_side(batches, jobs, act):
 
     def apart(batch):
         try:
-            with taken_at_once():
+            with reserving_apart():
                 act(batch)
         finally:
             connection.close()

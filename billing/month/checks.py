@@ -7,9 +7,10 @@ from django.db import connection
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from billing.month import drafts
-from billing.month.close import last_closed
+from billing.models import DRAFT_SQL, FIXED_SQL, LIVE_SQL, OF_MONTH_SQL, MonthRun
+from contracts.models import CHARGED_SQL
 from portal import money, months
+from portal.models import CalendarDay, VendorRegistration
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -41,17 +42,15 @@ class Question:
     after: bool = False
 
 
-LIVE = "i.kind IN ('invoice', 'correction') AND i.state IN ('draft', 'fixed')"
 QUESTIONS = [
     Question(
         "term_without_order",
         BROKEN,
         gettext_lazy("注文のない契約期間"),
-        """
+        f"""
         SELECT c.number, to_char(t.starts_on, 'YYYY/MM/DD') FROM contracts_term t JOIN contracts_contract c ON c.id = t.contract_id
         WHERE date_trunc('month', t.starts_on) = %(month)s AND t.dropped_on IS NULL AND NOT EXISTS (SELECT FROM orders_order o WHERE o.term_id = t.id)
-            AND EXISTS (SELECT FROM contracts_contractline l WHERE l.contract_id = c.id
-                AND (l.charge_from IS NULL OR l.charge_from <= t.ends_on) AND (l.charge_to IS NULL OR l.charge_to >= t.starts_on))
+            AND EXISTS (SELECT FROM contracts_contractline l WHERE l.contract_id = c.id AND {CHARGED_SQL})
         """,
     ),
     Question(
@@ -84,7 +83,7 @@ QUESTIONS = [
         gettext_lazy("締めた月に残る未確定の請求"),
         f"""
         SELECT i.number, c.number FROM billing_invoice i JOIN accounts_customer c ON c.id = i.customer_id
-        WHERE i.month = %(month)s AND i.state = 'draft' AND {LIVE}
+        WHERE i.month = %(month)s AND {DRAFT_SQL}
             AND NOT EXISTS (SELECT FROM billing_parked p WHERE p.customer_id = i.customer_id AND p.month = %(month)s)
         """,
         after=True,
@@ -117,10 +116,10 @@ QUESTIONS = [
         "mail_missing",
         BROKEN,
         gettext_lazy("お知らせのない請求"),
-        """
+        f"""
         SELECT i.number, c.number FROM billing_invoice i JOIN accounts_customer c ON c.id = i.customer_id
         JOIN billing_invoicepdf p ON p.invoice_id = i.id
-        WHERE i.month = %(month)s AND i.kind IN ('invoice', 'correction')
+        WHERE i.month = %(month)s AND {OF_MONTH_SQL}
             AND NOT EXISTS (SELECT FROM portal_mail m WHERE m.key = 'invoice_fixed:' || i.number)
         """,
         after=True,
@@ -149,9 +148,11 @@ QUESTIONS = [
         gettext_lazy("前月から大きく変わった請求"),
         f"""
         SELECT i.number, to_char(b.total, 'FM999,999,999,990') || ' → ' || to_char(i.total, 'FM999,999,999,990')
-        FROM billing_invoice i JOIN billing_invoice b ON b.customer_id = i.customer_id
-            AND b.month = %(month)s::date - interval '1 month' AND b.state = 'fixed' AND b.kind IN ('invoice', 'correction')
-        WHERE i.month = %(month)s AND {LIVE} AND abs(i.total - b.total) >= %(yen)s
+        FROM billing_invoice i JOIN (
+            SELECT i.customer_id, i.total FROM billing_invoice i
+            WHERE i.month = %(month)s::date - interval '1 month' AND {LIVE_SQL} AND {FIXED_SQL}
+        ) b ON b.customer_id = i.customer_id
+        WHERE i.month = %(month)s AND {LIVE_SQL} AND abs(i.total - b.total) >= %(yen)s
             AND abs(i.total - b.total) * 100 >= b.total * %(share)s
         """,
     ),
@@ -162,7 +163,7 @@ QUESTIONS = [
         f"""
         SELECT i.number, k.number || ' ' || to_char(k.cancel_on, 'YYYY/MM/DD') FROM billing_invoiceline l
         JOIN billing_invoice i ON i.id = l.invoice_id JOIN contracts_contract k ON k.id = l.contract_id
-        WHERE i.month = %(month)s AND {LIVE} AND l.ends_on > k.cancel_on
+        WHERE i.month = %(month)s AND {LIVE_SQL} AND l.ends_on > k.cancel_on
         """,
     ),
     Question(
@@ -217,7 +218,7 @@ QUESTIONS = [
         gettext_lazy("合計が0円以下の請求"),
         f"""
         SELECT i.number, to_char(i.total, 'FM999,999,999,990') FROM billing_invoice i
-        WHERE i.month = %(month)s AND {LIVE} AND i.total <= 0
+        WHERE i.month = %(month)s AND {LIVE_SQL} AND i.total <= 0
         """,
     ),
     Question(
@@ -226,7 +227,7 @@ QUESTIONS = [
         gettext_lazy("請求先の住所がないお客様"),
         f"""
         SELECT c.number, c.name FROM billing_invoice i JOIN accounts_customer c ON c.id = i.customer_id
-        WHERE i.month = %(month)s AND {LIVE} AND c.address = '' AND c.billing_address = ''
+        WHERE i.month = %(month)s AND {LIVE_SQL} AND c.address = '' AND c.billing_address = ''
         """,
     ),
     Question(
@@ -237,7 +238,7 @@ QUESTIONS = [
         SELECT c.number, coalesce(u.email || ' ' || u.bounced, '') FROM billing_invoice i
         JOIN accounts_customer c ON c.id = i.customer_id
         LEFT JOIN accounts_user u ON u.customer_id = c.id AND u.is_recipient
-        WHERE i.month = %(month)s AND {LIVE} AND (u.id IS NULL OR u.bounced <> '')
+        WHERE i.month = %(month)s AND {LIVE_SQL} AND (u.id IS NULL OR u.bounced <> '')
         """,
     ),
     Question(
@@ -256,7 +257,7 @@ QUESTIONS = [
 
 def check(month, *, today, share=JUMP_SHARE, yen=JUMP_YEN):
     """All findings about the month, empty ones too. `share` is per cent, `yen` the least change that counts as a jump."""
-    closed = last_closed() >= month
+    closed = MonthRun.objects.last_closed() >= month
     given = {"month": month, "last": months.last_day(month), "share": share, "yen": yen}
     findings = []
     with connection.cursor() as cursor:
@@ -300,18 +301,14 @@ def check_tax(month):
 
 
 def check_registration(day):
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM portal_vendorregistration WHERE valid_from <= %s AND (valid_to IS NULL OR valid_to >= %s)",
-            [day, day],
-        )
-        rows = [] if cursor.fetchone() else [(f"{day:%Y/%m/%d}", _("この日に有効な登録番号がありません"))]
+    valid = VendorRegistration.objects.valid_on(day).exists()
+    rows = [] if valid else [(f"{day:%Y/%m/%d}", _("この日に有効な登録番号がありません"))]
     return Finding("registration", WARNING, _("適格請求書の登録番号"), rows)
 
 
 def check_deadline(month, closed, today):
     """確定予定日 nears, or is past, and the month isn't closed."""
-    calendar = drafts.calendar()
+    calendar = CalendarDay.objects.exceptions()
     due = months.nth_business_day_after(month, **calendar)
     rows = []
     if not closed and months.is_over(month, today):

@@ -2,7 +2,7 @@
 
 import json
 from contextlib import nullcontext
-from datetime import date
+from functools import partial
 
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
@@ -10,15 +10,14 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Customer
 from billing.documents import rendering
-from billing.models import MonthRun, Parked
+from billing.models import FIXED_SQL, OF_MONTH_SQL, MonthRun, Parked
 from billing.month import batches, drafts, parking
 from contracts.services import add_terms
 from orders.services import add_orders
 from portal import months
-from portal.models import Vendor
+from portal.models import Vendor, VendorRegistration
 
-SIZEABLE = 500  # customers; what fewer of them add doesn't make the planner's view wrong
-NEVER = date(1, 1, 1)
+SIZEABLE_CUSTOMERS = 500  # what fewer of them add doesn't make the planner's view wrong
 WRITTEN = [
     "contracts_term",
     "orders_order",
@@ -37,15 +36,9 @@ class Undo(Exception):
     """Ends a dry run."""
 
 
-def last_closed():
-    """The last month whose close has finished; a date long ago if there is none."""
-    done = MonthRun.objects.filter(kind=MonthRun.Kind.CLOSE, finished_at__isnull=False)
-    return done.order_by("-month").values_list("month", flat=True).first() or NEVER
-
-
 def check_closable(month, today):
     """Raises Refused unless the month is over (Asia/Tokyo), not before 運用開始年月, and its predecessor was run (D22)."""
-    first = Vendor.objects.values_list("first_month", flat=True).get()
+    first = Vendor.objects.settings().first_month
     name = months.format_month(month)
     if not months.is_over(month, today):
         raise Refused(_("%(month)s はまだ終わっていません。翌月1日以降に実行してください。") % {"month": name})
@@ -54,7 +47,7 @@ def check_closable(month, today):
             _("%(month)s は運用開始年月 %(first)s より前です。") % {"month": name, "first": months.format_month(first)}
         )
     before = months.add_months(month, -1)
-    if month > first and last_closed() < before:
+    if month > first and MonthRun.objects.last_closed() < before:
         raise Refused(
             _("前月 %(before)s の締めがまだです。先に close_month %(before)s を実行してください。")
             % {"before": months.format_month(before)}
@@ -84,29 +77,15 @@ def run(
         check_closable(month, today)
     whole = numbers is None and not retry_failed
     made = MonthRun(month=month, kind=kind, as_of=today)
-
-    def act(batch):
-        check_lock()
-        batches.attempt(
-            batch,
-            lambda part: work(part, month, closed, today, fix),
-            lambda part, reason: park_within_patience(part, month, reason),
-        )
-
     try:
         with transaction.atomic() if dry_run else nullcontext():
             if fix or whole:
                 made.save()
-            closed = last_closed()
-            parking.park_followers(month)
+            parking.carry_over(month)
             todo = customers_to_run(month, numbers, retry_failed)
-            through, at_once = 0, 1 if dry_run else jobs
-            for place, size in enumerate(batches.side_by_side(batches.split(todo), at_once, act), 1):
-                through += size
-                progress(through, len(todo))
-                # After 1, 2, 4, 8 … batches: tables that grow make old plans wrong.
-                if place & (place - 1) == 0 and len(todo) >= SIZEABLE:
-                    refresh("ANALYZE")
+            closed = MonthRun.objects.last_closed()
+            act = partial(run_batch, month=month, closed=closed, today=today, fix=fix, check_lock=check_lock)
+            run_batches(todo, act, jobs=1 if dry_run else jobs, progress=progress)
             count_results(made, numbers)
             # A part of the customers closes nothing: the next month may begin only after a run over all of them.
             made.finished_at = timezone.now() if whole or not fix else None
@@ -116,10 +95,31 @@ def run(
                 raise Undo
     except Undo:
         made.pk = None
-    if len(todo) >= SIZEABLE and not connection.in_atomic_block:
+    if len(todo) >= SIZEABLE_CUSTOMERS and not connection.in_atomic_block:
         # A dry run leaves as many dead rows as it made; otherwise only the planner's view is out of date.
         refresh("VACUUM (ANALYZE)" if dry_run else "ANALYZE")
     return made
+
+
+def run_batches(customers, act, *, jobs, progress):
+    """`act` on all these customers (ids), `jobs` batches at a time; `progress` is told how many are through, of how many."""
+    through = 0
+    for place, size in enumerate(batches.side_by_side(batches.split(customers), jobs, act), 1):
+        through += size
+        progress(through, len(customers))
+        # After 1, 2, 4, 8 … batches: tables that grow make old plans wrong.
+        if place & (place - 1) == 0 and len(customers) >= SIZEABLE_CUSTOMERS:
+            refresh("ANALYZE")
+
+
+def run_batch(batch, *, month, closed, today, fix, check_lock):
+    """The month of one batch; whoever can't be run is parked. Raises Lost before it begins, if the lock is gone."""
+    check_lock()
+    batches.attempt(
+        batch,
+        lambda part: work(part, month, closed, today, fix),
+        lambda part, reason: park_within_patience(part, month, reason),
+    )
 
 
 def retry_parked(today, numbers=None, decided=False, check_lock=lambda: None):
@@ -127,7 +127,7 @@ def retry_parked(today, numbers=None, decided=False, check_lock=lambda: None):
 
     What waits for a person's decision (D9) only if somebody `decided`. Returns the numbers of the customers concerned.
     """
-    parked = Parked.objects.filter(month__lte=last_closed())
+    parked = Parked.objects.filter(month__lte=MonthRun.objects.last_closed())
     if not decided:
         parked = parked.exclude(customer__in=Parked.objects.filter(by_person=True).values("customer"))
     if numbers is not None:
@@ -146,11 +146,13 @@ def retry_parked(today, numbers=None, decided=False, check_lock=lambda: None):
     return concerned
 
 
-def draft_open_months(today, numbers=None, tell=lambda made: None, check_lock=lambda: None):
+def draft_unclosed_months(today, numbers=None, tell=lambda made: None, check_lock=lambda: None):
     """Draft every month from the one after the last close to the running one; returns how many stay parked."""
-    first = Vendor.objects.values_list("first_month", flat=True).get()
+    first = Vendor.objects.settings().first_month
     parked = 0
-    for month in months.months_between(max(first, months.add_months(last_closed(), 1)), months.month_of(today)):
+    for month in months.months_between(
+        max(first, months.add_months(MonthRun.objects.last_closed(), 1)), months.month_of(today)
+    ):
         made = run(month, kind=MonthRun.Kind.OPEN, today=today, numbers=numbers, check_lock=check_lock)
         parked += made.parked
         tell(made)
@@ -161,11 +163,10 @@ def customers_to_run(month, numbers, retry_failed):
     """Ids of the customers without a finished invoice for the month and without a parked earlier one, in order."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             SELECT c.id FROM accounts_customer c
             WHERE NOT EXISTS (
-                SELECT FROM billing_invoice i WHERE i.customer_id = c.id AND i.month = %(month)s AND i.state <> 'draft'
-                    AND i.kind IN ('invoice', 'correction')
+                SELECT FROM billing_invoice i WHERE i.customer_id = c.id AND i.month = %(month)s AND {FIXED_SQL}
             )
             AND NOT EXISTS (SELECT FROM billing_parked p WHERE p.customer_id = c.id AND p.month < %(month)s)
             AND (%(numbers)s::text[] IS NULL OR c.number = ANY(%(numbers)s))
@@ -209,7 +210,7 @@ def fix_drafts(batch, month, today):
     """
     given = {"customers": batch, "month": month, "today": today, "issuer": json.dumps(issuer(months.last_day(month)))}
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT customer_id FROM billing_invoice WHERE {drafts.DRAFTS} AND total < 0", given)
+        cursor.execute(f"SELECT i.customer_id FROM {drafts.DRAFTS} AND i.total < 0", given)
         negative = [row[0] for row in cursor.fetchall()]
         cursor.execute(
             f"""
@@ -221,7 +222,7 @@ def fix_drafts(batch, month, today):
                     'address', coalesce(nullif(c.billing_address, ''), c.address),
                     'registration_number', c.registration_number)
             FROM accounts_customer c WHERE c.id = i.customer_id
-                AND i.id IN (SELECT id FROM billing_invoice WHERE {drafts.DRAFTS} AND total >= 0)
+                AND i.id IN (SELECT i.id FROM {drafts.DRAFTS} AND i.total >= 0)
             RETURNING i.id
             """,
             given,
@@ -235,16 +236,11 @@ def fix_drafts(batch, month, today):
 
 def issuer(day):
     """The vendor as an invoice of that day shows it (消費税法 57条の4); no registration number without a valid one."""
-    vendor = Vendor.objects.get()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT number FROM portal_vendorregistration WHERE valid_from <= %s AND (valid_to IS NULL OR valid_to >= %s)",
-            [day, day],
-        )
-        number = cursor.fetchone()
+    vendor = Vendor.objects.settings()
+    registration = VendorRegistration.objects.valid_on(day).first()
     return {
         "name": vendor.name,
-        "registration_number": number[0] if number else "",
+        "registration_number": registration.number if registration else "",
         "postal_code": vendor.postal_code,
         "address": vendor.address,
         "phone": vendor.phone,
@@ -260,7 +256,7 @@ def count_results(made, numbers=None):
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             SELECT count(*), count(*) FILTER (WHERE done), count(*) FILTER (WHERE parked AND done IS NOT TRUE),
                 count(*) FILTER (WHERE done IS NULL AND NOT parked AND NOT owing)
             FROM (
@@ -274,8 +270,8 @@ def count_results(made, numbers=None):
                                 SELECT FROM billing_invoiceline l WHERE l.usage_charge_id = k.id AND l.origin = 'usage'))
                         AS owing
                 FROM accounts_customer c LEFT JOIN (
-                    SELECT customer_id, bool_or(state <> 'draft') AS done FROM billing_invoice
-                    WHERE month = %(month)s AND kind IN ('invoice', 'correction') GROUP BY 1
+                    SELECT i.customer_id, bool_or({FIXED_SQL}) AS done FROM billing_invoice i
+                    WHERE i.month = %(month)s AND {OF_MONTH_SQL} GROUP BY 1
                 ) i ON i.customer_id = c.id
                 WHERE %(numbers)s::text[] IS NULL OR c.number = ANY(%(numbers)s)
             ) x

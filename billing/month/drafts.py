@@ -5,6 +5,7 @@ Every function takes ids of customers whose rows the caller has locked, and runs
 
 from django.db import connection
 
+from billing.models import DRAFT_SQL, LIVE_SQL
 from portal import money, months, numbers
 from portal.models import CalendarDay, Vendor
 
@@ -33,18 +34,7 @@ UNBILLED = """
 """
 DUE = """unnest(%(later)s::int[], %(shifts)s::text[], %(days)s::date[]) AS d (later, shift, due_on)
     ON d.later = c.payment_months AND d.shift = c.due_shift"""
-DRAFTS = (
-    "state = 'draft' AND month = %(month)s AND customer_id = ANY(%(customers)s) AND kind IN ('invoice', 'correction')"
-)
-
-
-def calendar():
-    """The vendor's exceptions to the bank calendar, as the arguments `off` and `on` of portal.months."""
-    days = dict(CalendarDay.objects.values_list("day", "working"))
-    return {
-        "off": {day for day, works in days.items() if not works},
-        "on": {day for day, works in days.items() if works},
-    }
+DRAFTS = f"""billing_invoice i WHERE {DRAFT_SQL} AND i.month = %(month)s AND i.customer_id = ANY(%(customers)s)"""
 
 
 def rebuild(customers, month, closed):
@@ -54,7 +44,7 @@ def rebuild(customers, month, closed):
         given |= days_due(cursor, given)
         drop_stale_lines(cursor, given)
         find_unbilled(cursor, given)
-        cursor.execute(f"SELECT id FROM billing_invoice WHERE {DRAFTS}", given)
+        cursor.execute(f"SELECT i.id FROM {DRAFTS}", given)
         given["kept"] = [row[0] for row in cursor.fetchall()]
         add_invoices(cursor, given)
         add_lines(cursor, given)
@@ -70,7 +60,7 @@ def drop_stale_lines(cursor, given):
     cursor.execute(
         f"""
         DELETE FROM billing_invoiceline l USING billing_invoice i
-        WHERE l.invoice_id = i.id AND i.id IN (SELECT id FROM billing_invoice WHERE {DRAFTS}) AND (
+        WHERE l.invoice_id = i.id AND i.id IN (SELECT i.id FROM {DRAFTS}) AND (
             l.origin = 'order' AND EXISTS (SELECT FROM orders_order o WHERE o.id = l.order_id AND o.reversed_on IS NOT NULL)
             OR l.origin = 'usage' AND EXISTS (
                 SELECT FROM orders_usagecharge u WHERE u.id = l.usage_charge_id AND u.dropped_on IS NOT NULL))
@@ -100,15 +90,15 @@ def add_invoices(cursor, given):
 
     Its totals are written with it: changed later, each row would be written and its keys checked twice.
     """
-    rounding = Vendor.objects.values_list("rounding", flat=True).get()
+    rounding = Vendor.objects.settings().rounding
     cursor.execute(
-        """
+        f"""
         SELECT u.customer_id, u.tax_kind, u.tax_rate,
             coalesce(sum(u.amount) FILTER (WHERE u.price_basis = 'exclusive'), 0)::bigint,
             coalesce(sum(u.amount) FILTER (WHERE u.price_basis = 'inclusive'), 0)::bigint
         FROM unbilled u WHERE NOT EXISTS (
             SELECT FROM billing_invoice i WHERE i.customer_id = u.customer_id AND i.month = %(month)s
-                AND i.kind IN ('invoice', 'correction') AND i.state IN ('draft', 'fixed')
+                AND {LIVE_SQL}
         ) GROUP BY 1, 2, 3 ORDER BY 1
         """,
         given,
@@ -168,7 +158,7 @@ def add_lines(cursor, given):
         f"""
         CREATE TEMP TABLE draft ON COMMIT DROP AS
         SELECT i.id, i.customer_id, coalesce(max(l.position), 0) AS last
-        FROM (SELECT id, customer_id FROM billing_invoice WHERE {DRAFTS}) i
+        FROM (SELECT i.id, i.customer_id FROM {DRAFTS}) i
         LEFT JOIN billing_invoiceline l ON l.invoice_id = i.id GROUP BY i.id, i.customer_id
         """,
         given,
@@ -208,7 +198,7 @@ def put_in_order(cursor, given):
 
 def days_due(cursor, given):
     """支払期日 by each way to pay that the batch has (D4), and 確定予定日 (D5), as parameters of `DUE` and %(fix_due)s."""
-    off_on = calendar()
+    off_on = CalendarDay.objects.exceptions()
     cursor.execute(
         "SELECT DISTINCT payment_months, due_shift FROM accounts_customer WHERE id = ANY(%(customers)s)", given
     )

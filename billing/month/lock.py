@@ -7,7 +7,7 @@ from django.db import OperationalError, connections
 from django.utils.translation import gettext as _
 
 LOCK = 20160501  # any number of our own; one for all months, so that two months can't be closed at once either
-A_MOMENT = "3s"  # for a small run, as the one that follows what staff change, to end
+WAIT_SECONDS = 3  # for a small run, as the one that follows what staff change, to end
 TOO_LONG = "55P03"
 
 
@@ -28,7 +28,7 @@ def alone():
     lock = connections.create_connection("default")
     try:
         with lock.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [A_MOMENT])
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{WAIT_SECONDS}s"])
             try:
                 cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
             except OperationalError as error:

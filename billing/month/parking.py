@@ -4,13 +4,12 @@ from django.db import connection
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from billing.models import Parked
+from billing.models import FIXED_SQL, Parked
 from portal import months
 
 # A customer's month that needs no parking any more, or never did.
-DONE = """
-    EXISTS (SELECT FROM billing_invoice i WHERE i.customer_id = p.customer_id AND i.month = %(month)s
-        AND i.kind IN ('invoice', 'correction') AND i.state <> 'draft')
+DONE = f"""
+    EXISTS (SELECT FROM billing_invoice i WHERE i.customer_id = p.customer_id AND i.month = %(month)s AND {FIXED_SQL})
 """
 
 
@@ -36,7 +35,7 @@ def unpark(customers, month, but=()):
         )
 
 
-def park_followers(month):
+def carry_over(month):
     """Who is parked in an earlier month is parked in this one too, for the earlier comes first; unless this one is done."""
     earliest = (
         "SELECT customer_id, min(month) AS month FROM billing_parked WHERE month < %(month)s GROUP BY customer_id"

@@ -22,8 +22,8 @@ import tempfile
 import time
 from pathlib import Path
 
-GRACE = 2.0  # seconds that an unused server waits for the next command
-START_PATIENCE = 60
+GRACE_SECONDS = 2.0  # seconds that an unused server waits for the next command
+START_SECONDS = 60
 SOCKET_PATH_MAX = 90  # sun_path holds 108 bytes on Linux, 104 on macOS, and the file name is part of it
 SEPARATORS = set(",'\"")  # PostgreSQL and libpq would read a path with one of these as several
 SERVER_USER = "nobody"  # PostgreSQL refuses to run as root
@@ -271,7 +271,7 @@ class Server:
         for tries_left in (3, 2, 1, 0):  # a server that was just killed may hold its pid for a moment
             try:
                 self._run(
-                    programs / "pg_ctl", "-w", "-t", START_PATIENCE, "-D", self.data, "-l", self.beside(".log"),
+                    programs / "pg_ctl", "-w", "-t", START_SECONDS, "-D", self.data, "-l", self.beside(".log"),
                     "-o", options, "start",
                 )  # fmt: skip
                 break
@@ -333,7 +333,7 @@ class Server:
             while lock_within(watch, 0):
                 with open(self.beside(".use"), "a") as use:
                     fcntl.flock(use, fcntl.LOCK_EX)
-                until = time.monotonic() + GRACE
+                until = time.monotonic() + GRACE_SECONDS
                 while self.alive() and time.monotonic() < until:
                     time.sleep(0.1)
                 with open(self.beside(".lock"), "a") as lock:

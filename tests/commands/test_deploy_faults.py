@@ -51,7 +51,7 @@ def undisturbed():
 
 def at_second_batch(monkeypatch, act):
     """`act` when the second of two batches has done its work, before its commit."""
-    monkeypatch.setattr(batches, "BATCH", 1)
+    monkeypatch.setattr(batches, "CUSTOMERS_A_BATCH", 1)
     original, seen = close.work, []
 
     def work(*given):
@@ -134,7 +134,7 @@ def it_does_not_begin_a_run_while_somebody_migrates(cast, unapplied, monkeypatch
 
 
 def it_does_not_wait_for_ever_for_a_table_that_somebody_uses(transactional_db, monkeypatch):
-    monkeypatch.setattr("billing.management.commands.migrate.PATIENCE", "200ms")
+    monkeypatch.setattr("billing.management.commands.migrate.LOCK_SECONDS", 0.2)
     other = connections.create_connection("default")
     try:
         other.set_autocommit(False)

@@ -23,7 +23,7 @@ server.ensure()
 print("ready", flush=True)
 sys.stdin.read()
 """
-PATIENCE = 20
+WAIT_SECONDS = 20
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def user_of(data):
 
 
 def wait_until(true):
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + WAIT_SECONDS
     while not true():
         assert time.monotonic() < until
         time.sleep(0.02)

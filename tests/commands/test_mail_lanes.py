@@ -77,7 +77,7 @@ def it_leaves_a_mail_alone_that_somebody_is_sending_whatever_the_clock_says(wait
 
     def write(mail):
         talking.set()
-        go_on.wait(processes.PATIENCE)
+        go_on.wait(processes.WAIT_SECONDS)
         return original(mail)
 
     monkeypatch.setattr(mails, "write", write)
@@ -89,7 +89,7 @@ def it_leaves_a_mail_alone_that_somebody_is_sending_whatever_the_clock_says(wait
     sending = threading.Thread(target=send)
     sending.start()
     try:
-        assert talking.wait(processes.PATIENCE)
+        assert talking.wait(processes.WAIT_SECONDS)
         with time_machine.travel(timezone.now() + jump):
             mails.deliver(chosen)
             assert Mail.objects.get(pk=chosen).tries == 1

@@ -10,7 +10,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 
 from billing.demo import supervisor
 from billing.documents import pdf, rendering
-from billing.management.commands.demo import Command, take_back_jobs
+from billing.management.commands.demo import Command, requeue_jobs
 from billing.models import Invoice, InvoicePdf, Rendering
 from portal.models import Mail
 from tests import make, processes
@@ -99,7 +99,7 @@ pdf.render = render
             break
         assert (code, "Timeout" in complained) == (1, True), complained
         deaths += 1
-        take_back_jobs()
+        requeue_jobs()
     assert 3 <= deaths < 6
     assert Rendering.objects.get().parked_at is not None
     assert [stored.customer_id for stored in InvoicePdf.objects.all()] == [closed.b.pk]

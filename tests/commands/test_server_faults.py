@@ -31,7 +31,7 @@ for number in range(1, 7):
     make.make_user(customer, f"user{number}@example.com", is_recipient=True, is_manager=True)
     make.make_contract(customer, (1000 * number, 2), (999,))
 """
-IN_PAIRS = "from billing.month import batches; batches.BATCH = 2"
+IN_PAIRS = "from billing.month import batches; batches.CUSTOMERS_A_BATCH = 2"
 names = count()
 
 

@@ -22,7 +22,7 @@ def many(transactional_db, monkeypatch):
     for number in range(1, 31):
         customer = make.make_customer(f"C{number:07}")
         make.make_contract(customer, (number * 10, 3), (999,))
-    monkeypatch.setattr(batches, "BATCH", 4)
+    monkeypatch.setattr(batches, "CUSTOMERS_A_BATCH", 4)
     with time_machine.travel("2026-05-08T03:00Z"):
         yield
 
@@ -63,7 +63,7 @@ def it_wants_at_least_one_job(db):
 
 
 def it_goes_on_when_a_customer_cannot_even_be_parked(many, monkeypatch):
-    monkeypatch.setattr(batches, "PATIENCE", "100ms")
+    monkeypatch.setattr(batches, "LOCK_SECONDS", 0.1)
     holder = connections.create_connection("default")
     try:
         holder.set_autocommit(False)
@@ -81,7 +81,7 @@ def it_goes_on_when_a_customer_cannot_even_be_parked(many, monkeypatch):
 
 def it_parks_a_customer_whose_row_somebody_holds_and_closes_the_others(many, monkeypatch):
     """Held for longer than the lock's patience: the batch is halved until that customer stands alone (F14)."""
-    monkeypatch.setattr(batches, "PATIENCE", "100ms")
+    monkeypatch.setattr(batches, "LOCK_SECONDS", 0.1)
     held = Customer.objects.get(number="C0000007").pk
     holder = connections.create_connection("default")
     try:
@@ -104,7 +104,7 @@ def it_tries_again_after_a_deadlock(many, monkeypatch, size):
 
     It looks for a deadlock long before the other side does, so it is the one that gives way.
     """
-    monkeypatch.setattr(batches, "BATCH", size)
+    monkeypatch.setattr(batches, "CUSTOMERS_A_BATCH", size)
     victims = []
     original = close.work
 

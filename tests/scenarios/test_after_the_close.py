@@ -11,7 +11,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.models import Invoice, InvoiceLine, Parked, Rendering
 from billing.month import checks, close, parking
-from billing.services import follow_up
+from billing.services import defer_catch_up
 from contracts.models import Contract, ContractLine
 from orders import services
 from portal.models import TaxClass
@@ -203,7 +203,7 @@ def it_leaves_a_negative_total_to_the_person_who_decides(cast, web, time_machine
     )  # fmt: skip
     make.close_month()
     discount.delete()
-    follow_up(cast.b)
+    defer_catch_up(cast.b)
     run_jobs()
     assert Parked.objects.get(month=make.APRIL).by_person
     web.force_login(cast.staff)

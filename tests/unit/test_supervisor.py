@@ -51,7 +51,7 @@ def it_names_the_child_that_died(children):
 
 
 def it_kills_a_child_that_ignores_the_polite_signal_and_what_that_started(children, tmp_path, monkeypatch):
-    monkeypatch.setattr(supervisor, "PATIENCE", 0.2)
+    monkeypatch.setattr(supervisor, "GRACE_SECONDS", 0.2)
     report = tmp_path / "pid"
     children.start("deaf", ["sh", "-c", f"trap '' TERM; sleep 60 & echo $! > {report}; wait; sleep 60"])
     wait_until(lambda: report.exists() and report.read_text().endswith("\n"))

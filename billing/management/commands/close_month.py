@@ -6,6 +6,7 @@ from billing.documents.rendering import render_again, render_waiting
 from billing.management.base import (
     INCOMPLETE,
     OperatorCommand,
+    WrongUsage,
     known_customers,
     month,
     need_vendor,
@@ -34,7 +35,7 @@ class Command(OperatorCommand):
         numbers = known_customers(options["customer"])
         silent = options["json"]
         if options["jobs"] < 1:
-            raise close.Refused("--jobs には1以上を指定してください。")
+            raise WrongUsage("--jobs には1以上を指定してください。")
         with lock.alone() as check_lock:
             made = close.run(
                 given,

@@ -24,9 +24,9 @@ from billing.management.base import BUSY, CONFIGURATION, INCOMPLETE
 from billing.models import Invoice, Rendering
 from portal.db.embedded import Unavailable
 
-PREDECESSOR_PATIENCE = 10.0  # a killed demo's children need a moment to end
-WEB_PATIENCE = 60.0
-PAUSE = 0.1
+PREDECESSOR_SECONDS = 10.0  # a killed demo's children need a moment to end
+WEB_SECONDS = 60.0
+PAUSE_SECONDS = 0.1
 WORKER = "ワーカー"
 MOST_DEATHS = 3  # within a minute
 SIGN_IN = """
@@ -83,7 +83,7 @@ class Command(BaseCommand):
 
     def be_alone(self, lock):
         """One demo per data folder. The lock is held by the children too, so it shows those of a killed demo."""
-        until = time.monotonic() + PREDECESSOR_PATIENCE
+        until = time.monotonic() + PREDECESSOR_SECONDS
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -109,7 +109,7 @@ class Command(BaseCommand):
         self.command("load_demo")
         self.say("ワーカーを起動しています")
         if settings.EMBEDDED:
-            take_back_jobs()
+            requeue_jobs()
         self.start_worker()
         self.await_pdfs()
         self.say("Webサーバを起動しています")
@@ -150,7 +150,7 @@ class Command(BaseCommand):
             raise Stop
 
     def pause(self):
-        time.sleep(PAUSE)
+        time.sleep(PAUSE_SECONDS)
         self.check_signals()
 
     def start_worker(self):
@@ -181,7 +181,7 @@ class Command(BaseCommand):
         connection.close()
 
     def await_web(self):
-        until = time.monotonic() + WEB_PATIENCE
+        until = time.monotonic() + WEB_SECONDS
         while not web_answers():
             self.check_children()
             if time.monotonic() > until:
@@ -204,7 +204,7 @@ class Command(BaseCommand):
             settings.EMBEDDED.release()
 
 
-def take_back_jobs():
+def requeue_jobs():
     """Jobs that a killed demo's worker left wait again: this demo is alone here, so nobody can be at work on them."""
     for job in async_to_sync(app.job_manager.get_stalled_jobs)(seconds_since_heartbeat=0):
         async_to_sync(app.job_manager.retry_job)(job)

@@ -6,7 +6,7 @@ from pathlib import Path
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from billing.management.base import INCOMPLETE, USAGE, OperatorCommand, need_vendor, parked_customers, readable
+from billing.management.base import INCOMPLETE, USAGE, OperatorCommand, WrongUsage, need_vendor, parked_customers, readable
 from billing.models import MonthRun
 from billing.month import close, lock
 from orders import usage
@@ -29,7 +29,7 @@ class Command(OperatorCommand):
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise close.Refused(f"{readable(str(path))} を読めません: {error.strerror}") from None
+            raise WrongUsage(f"{readable(str(path))} を読めません: {error.strerror}") from None
         with lock.alone() as check_lock:
             try:
                 taken = usage.take_in(name, content, today=months.today())
@@ -37,7 +37,7 @@ class Command(OperatorCommand):
                 self.reject(name, invalid.messages, options["json"])
                 return USAGE
             drafted: list[MonthRun] = []
-            count = close.draft_open_months(
+            count = close.draft_unclosed_months(
                 months.today(), numbers=taken.customers, tell=drafted.append, check_lock=check_lock
             )
         parked = parked_customers([made.month for made in drafted], taken.customers)

@@ -1,9 +1,7 @@
 """Demo data: a vendor, three customers and a year of months closed by the real close; or N customers for load."""
 
-from django.core.management.base import CommandError
-
 from billing.demo import data
-from billing.management.base import USAGE, OperatorCommand
+from billing.management.base import OperatorCommand, WrongUsage
 from billing.month import lock
 from portal import months
 
@@ -17,7 +15,7 @@ class Command(OperatorCommand):
     def work(self, **options):
         count, today = options["customers"], months.today()
         if count is not None and count < 1:
-            raise CommandError("--customers には1以上を指定してください。", returncode=USAGE)
+            raise WrongUsage("--customers には1以上を指定してください。")
         with lock.alone():
             if count:
                 data.load_many(count, today, self.say)

@@ -13,7 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 from billing.management.base import BUSY, CONFIGURATION
 from billing.month import lock
 
-PATIENCE = "5s"
+LOCK_SECONDS = 5
 
 
 class Command(migrate.Command):
@@ -42,7 +42,7 @@ def changes_something(options):
 @contextmanager
 def short_waits(connection):
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [PATIENCE])
+        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{LOCK_SECONDS * 1000:.0f}"])
     try:
         yield
     finally:

@@ -23,7 +23,7 @@ class Command(OperatorCommand):
                 made = close.run(given, kind=MonthRun.Kind.OPEN, today=today, check_lock=check_lock)
                 self.tell(made)
                 return INCOMPLETE if made.parked else None
-            return INCOMPLETE if close.draft_open_months(today, tell=self.tell, check_lock=check_lock) else None
+            return INCOMPLETE if close.draft_unclosed_months(today, tell=self.tell, check_lock=check_lock) else None
 
     def tell(self, made):
         self.say(f"{months.format_month(made.month)}: 見込を更新しました（保留 {made.parked} 件）")
@@ -32,10 +32,10 @@ class Command(OperatorCommand):
 
 def check_open(given, today):
     """Raises Refused for a month that hasn't begun, is closed already or lies before 運用開始年月 (D22)."""
-    first, name = Vendor.objects.get().first_month, months.format_month(given)
+    first, name = Vendor.objects.settings().first_month, months.format_month(given)
     if given > months.month_of(today):
         raise close.Refused(f"{name} はまだ始まっていません。")
     if given < first:
         raise close.Refused(f"{name} は運用開始年月 {months.format_month(first)} より前です。")
-    if given <= close.last_closed():
+    if given <= MonthRun.objects.last_closed():
         raise close.Refused(f"{name} は締め済みです。保留のお客様は close_month {name} --retry-failed で締めます。")

@@ -4,8 +4,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from billing.management.base import INCOMPLETE, OperatorCommand
-from billing.month.close import Refused
+from billing.management.base import INCOMPLETE, OperatorCommand, WrongUsage
 from portal import mail
 from portal.models import Mail
 from portal.tasks import send_due
@@ -32,9 +31,9 @@ class Command(OperatorCommand):
 
 
 def moment(text):
-    """A date and time typed by a person, of Japan unless it says otherwise. Raises Refused."""
+    """A date and time typed by a person, of Japan unless it says otherwise. Raises WrongUsage."""
     try:
         given = datetime.fromisoformat(text)
     except ValueError:
-        raise Refused(f"日時は YYYY-MM-DDTHH:MM の形で指定してください（例 2026-05-08T10:00）: {text}") from None
+        raise WrongUsage(f"日時は YYYY-MM-DDTHH:MM の形で指定してください（例 2026-05-08T10:00）: {text}") from None
     return timezone.make_aware(given) if timezone.is_naive(given) else given

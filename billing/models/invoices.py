@@ -1,4 +1,4 @@
-"""Invoices with lines, tax totals and PDF, and the record of the month-end runs that made them."""
+"""Invoices with lines, tax totals and PDF, and the words for which of them are meant."""
 
 from django.conf import settings
 from django.db import models
@@ -24,10 +24,34 @@ class State(models.TextChoices):
     VOID = "void", _("取消")
 
 
-LIVE = Q(state__in=[State.DRAFT, State.FIXED], kind__in=[Kind.INVOICE, Kind.CORRECTION])
+# The documents that ask for a customer's month; a return names one of them and stands beside it.
+OF_MONTH = [Kind.INVOICE, Kind.CORRECTION]
+# The one of them that holds now.
+LIVE = Q(state__in=[State.DRAFT, State.FIXED], kind__in=OF_MONTH)
+# The same in the SQL of the month's runs, where a document is always called `i`.
+OF_MONTH_SQL = f"i.kind IN ('{Kind.INVOICE}', '{Kind.CORRECTION}')"
+LIVE_SQL = f"{OF_MONTH_SQL} AND i.state IN ('{State.DRAFT}', '{State.FIXED}')"
+DRAFT_SQL = f"{OF_MONTH_SQL} AND i.state = '{State.DRAFT}'"
+FIXED_SQL = f"{OF_MONTH_SQL} AND i.state <> '{State.DRAFT}'"
 
 
 class Invoices(Scoped):
+    def drafts(self):
+        """Those whose amount still follows the contracts (未確定)."""
+        return self.filter(state=State.DRAFT)
+
+    def fixed(self):
+        """Those that never change again, whatever became of them afterwards (差替済, 取消)."""
+        return self.exclude(state=State.DRAFT)
+
+    def standing(self):
+        """Fixed ones that hold: neither replaced nor void."""
+        return self.filter(state=State.FIXED)
+
+    def regular(self):
+        """What a month cost, in one document each; returns come on top."""
+        return self.filter(kind__in=[*OF_MONTH, Kind.IMPORTED])
+
     def with_classes(self):
         """Adds the tax-exclusive base at 10 % and at 8 % (`base_10`, `base_8`, yen, null where there is none)."""
 
@@ -49,7 +73,7 @@ class Invoices(Scoped):
 
     def without_pdf(self):
         """Fixed documents whose PDF is still to be rendered."""
-        return self.filter(state=State.FIXED, pdf=None)
+        return self.standing().filter(pdf=None)
 
 
 class Invoice(models.Model):
@@ -338,50 +362,3 @@ class Download(models.Model):
 
     def __str__(self):
         return f"{self.at:%Y/%m/%d %H:%M}"
-
-
-class MonthRun(models.Model):
-    """One run of `close_month` or `open_month`, with what it found and did."""
-
-    class Kind(models.TextChoices):
-        CLOSE = "close", _("月末締め")
-        OPEN = "open", _("見込作成")
-
-    month = models.DateField(_("対象年月"))
-    kind = models.CharField(_("種類"), max_length=5, choices=Kind)
-    as_of = models.DateField(_("基準日"))
-    started_at = models.DateTimeField(_("開始"), auto_now_add=True)
-    finished_at = models.DateTimeField(_("終了"), null=True)
-    expected = models.PositiveIntegerField(_("対象"), default=0)
-    fixed = models.PositiveIntegerField(_("確定"), default=0)
-    skipped = models.PositiveIntegerField(_("対象外"), default=0)
-    parked = models.PositiveIntegerField(_("保留"), default=0)
-
-    class Meta:
-        verbose_name = verbose_name_plural = _("月次処理")
-        ordering = ["-started_at"]
-        indexes = [models.Index(fields=["month", "kind"], name="runs_of_month")]
-
-    def __str__(self):
-        return f"{self.month:%Y-%m} {self.get_kind_display()}"
-
-
-class Parked(models.Model):
-    """A customer whose month couldn't be closed (保留), and why; the row goes when a later run succeeds."""
-
-    customer = models.ForeignKey("accounts.Customer", models.PROTECT, verbose_name=_("お客様"), related_name="+")
-    month = models.DateField(_("対象年月"))
-    reason = models.TextField(_("理由"))
-    by_person = models.BooleanField(_("判断待ち"), default=False)
-    tries = models.PositiveSmallIntegerField(_("試行回数"), default=1)
-    parked_at = models.DateTimeField(_("保留日時"), auto_now_add=True)
-    tried_at = models.DateTimeField(_("最終試行"), auto_now=True)
-
-    objects = Scoped.as_manager()
-
-    class Meta:
-        verbose_name = verbose_name_plural = _("保留")
-        constraints = [models.UniqueConstraint(fields=["customer", "month"], name="parked_once_a_month")]
-
-    def __str__(self):
-        return self.reason[:80]

@@ -1,0 +1,36 @@
+"""Invoices and the month's runs that made them."""
+
+from billing.models.invoices import (
+    DRAFT_SQL,
+    FIXED_SQL,
+    LIVE,
+    LIVE_SQL,
+    OF_MONTH_SQL,
+    Download,
+    Invoice,
+    InvoiceLine,
+    InvoicePdf,
+    Kind,
+    Rendering,
+    State,
+    TaxTotal,
+)
+from billing.models.runs import MonthRun, Parked
+
+__all__ = [
+    "DRAFT_SQL",
+    "FIXED_SQL",
+    "LIVE",
+    "LIVE_SQL",
+    "OF_MONTH_SQL",
+    "Download",
+    "Invoice",
+    "InvoiceLine",
+    "InvoicePdf",
+    "Kind",
+    "MonthRun",
+    "Parked",
+    "Rendering",
+    "State",
+    "TaxTotal",
+]

@@ -1,0 +1,66 @@
+"""The record of the month's runs, and the customers whose month waits (保留)."""
+
+from datetime import date
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from portal.scoping import Scoped
+
+NEVER = date(1, 1, 1)
+
+
+class MonthRuns(models.QuerySet):
+    def last_closed(self):
+        """The last month whose close has finished; a date long ago if there is none."""
+        done = self.filter(kind=MonthRun.Kind.CLOSE, finished_at__isnull=False)
+        return done.order_by("-month").values_list("month", flat=True).first() or NEVER
+
+
+class MonthRun(models.Model):
+    """One run of `close_month` or `open_month`, with what it found and did."""
+
+    class Kind(models.TextChoices):
+        CLOSE = "close", _("月末締め")
+        OPEN = "open", _("見込作成")
+
+    month = models.DateField(_("対象年月"))
+    kind = models.CharField(_("種類"), max_length=5, choices=Kind)
+    as_of = models.DateField(_("基準日"))
+    started_at = models.DateTimeField(_("開始"), auto_now_add=True)
+    finished_at = models.DateTimeField(_("終了"), null=True)
+    expected = models.PositiveIntegerField(_("対象"), default=0)
+    fixed = models.PositiveIntegerField(_("確定"), default=0)
+    skipped = models.PositiveIntegerField(_("対象外"), default=0)
+    parked = models.PositiveIntegerField(_("保留"), default=0)
+
+    objects = MonthRuns.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("月次処理")
+        ordering = ["-started_at"]
+        indexes = [models.Index(fields=["month", "kind"], name="runs_of_month")]
+
+    def __str__(self):
+        return f"{self.month:%Y-%m} {self.get_kind_display()}"
+
+
+class Parked(models.Model):
+    """A customer whose month couldn't be closed (保留), and why; the row goes when a later run succeeds."""
+
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, verbose_name=_("お客様"), related_name="+")
+    month = models.DateField(_("対象年月"))
+    reason = models.TextField(_("理由"))
+    by_person = models.BooleanField(_("判断待ち"), default=False)
+    tries = models.PositiveSmallIntegerField(_("試行回数"), default=1)
+    parked_at = models.DateTimeField(_("保留日時"), auto_now_add=True)
+    tried_at = models.DateTimeField(_("最終試行"), auto_now=True)
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("保留")
+        constraints = [models.UniqueConstraint(fields=["customer", "month"], name="parked_once_a_month")]
+
+    def __str__(self):
+        return self.reason[:80]
