@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from contracts.models import Contract, ContractLine
-from portal.models import TaxClass
+from portal.models import TaxClass, Vendor
 from tests import make
 
 
@@ -38,6 +38,13 @@ def it_stores_what_was_typed(cast, save):
     assert "errornote" not in save(note="至急", cancel_on="2026-04-20", lines__0__unit_price="8000")
     assert (stored(cast).note, stored(cast).cancel_on) == ("至急", date(2026, 4, 20))
     assert ContractLine.objects.get(contract=stored(cast)).amount == 8000
+
+
+def it_keeps_what_was_typed_before_the_vendors_settings_are_there(cast, save):
+    Vendor.objects.all().delete()
+    page = save(note="至急", cancel_on="2026-04-20")
+    assert "ベンダー設定がありません" in page
+    assert (stored(cast).note, stored(cast).cancel_on) == ("至急", date(2026, 4, 20))
 
 
 def it_refuses_a_cancellation_before_the_start(cast, save):
