@@ -6,7 +6,15 @@ from pathlib import Path
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from billing.management.base import INCOMPLETE, USAGE, OperatorCommand, WrongUsage, need_vendor, parked_customers, readable
+from billing.management.base import (
+    INCOMPLETE,
+    USAGE,
+    OperatorCommand,
+    WrongUsage,
+    need_vendor,
+    parked_customers,
+    readable,
+)
 from billing.models import MonthRun
 from billing.month import close, lock
 from orders import usage
