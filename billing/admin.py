@@ -3,7 +3,6 @@
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import BigIntegerField
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
@@ -14,8 +13,6 @@ from billing.services import defer_catch_up
 from contracts.services import rate_of
 from portal import money
 from portal.admin import Desk, ReadOnly
-
-LARGEST = BigIntegerField.MAX_BIGINT
 
 
 class Shown(admin.TabularInline):
@@ -69,27 +66,25 @@ class AdjustmentForm(forms.ModelForm):
                 self.add_error("tax_kind", unknown)
         if given.get("quantity") is not None and given.get("unit_price") is not None:
             self.instance.amount = money.line_amount(given["quantity"], given["unit_price"])
-            if abs(self.instance.amount) > LARGEST:
-                self.add_error("unit_price", _("数量×単価の金額が大きすぎます"))
+            if abs(self.instance.amount) > money.MOST_YEN:
+                self.add_error("unit_price", _("金額が大きすぎます。"))
         return given
 
 
 class AdjustmentFormSet(forms.BaseInlineFormSet):
     def clean(self):
-        """What Django leaves to the database: each line's place is its own, and the invoice can hold the sum."""
+        """What Django leaves to the database: each line's place is its own."""
         super().clean()
         if any(self.errors):
             return
         others = self.instance.lines.exclude(pk__in=[form.instance.pk for form in self.initial_forms])
-        amounts = dict(others.values_list("position", "amount"))
+        taken = set(others.values_list("position", flat=True))
         for form in self.forms:
             if form in self.deleted_forms or not form.cleaned_data:
                 continue
-            if form.instance.position in amounts:
+            if form.instance.position in taken:
                 form.add_error("position", _("この行番号はほかの明細で使われています"))
-            amounts[form.instance.position] = form.instance.amount
-        if 2 * sum(map(abs, amounts.values())) > LARGEST:  # the tax is less than once as much again
-            raise ValidationError(_("明細の金額の合計が大きすぎます"))
+            taken.add(form.instance.position)
 
 
 class AdjustmentLines(admin.TabularInline):

@@ -7,8 +7,6 @@ from django.utils.translation import gettext as _
 from portal import money, months, numbers
 from portal.models import PriceBasis, TaxClass, Vendor
 
-MOST_YEN = 10**12  # of a line; more is a slip of the keyboard, and a sum of many must still fit a column
-
 
 def rate_of(kind, day):
     """The tax rate (Decimal) of a kind of tax on a day. Raises ValidationError if none is registered for it."""
@@ -24,7 +22,7 @@ def price(line, *, today):
     Raises ValidationError for an amount that is too large, or a tax kind without a rate.
     """
     line.amount = line.net = money.line_amount(line.quantity, line.unit_price)
-    if abs(line.amount) > MOST_YEN:
+    if abs(line.amount) > money.MOST_YEN:
         raise ValidationError(_("金額が大きすぎます。"))
     if line.price_basis == PriceBasis.INCLUSIVE:
         mode = Vendor.objects.settings().rounding

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import BigIntegerField
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -282,11 +281,11 @@ def charge(usages):
 def charges_of(usage, rate):
     """One charge for each price; the tax class is that of the last day of use (D2).
 
-    Raises ValidationError for a tax class that isn't registered, and an amount too large to be stored.
+    Raises ValidationError for a tax class that isn't registered, and for an amount that is too large.
     """
     meter = usage.meter
     stretches = money.metered(usage.quantity, meter.free_quantity, meter.ladder)
-    if any(stretch.amount > BigIntegerField.MAX_BIGINT for stretch in stretches):
+    if any(stretch.amount > money.MOST_YEN for stretch in stretches):
         named = {"contract": meter.contract.number, "period": months.format_month(usage.month)}
         raise ValidationError(_("契約 %(contract)s の %(period)s の使用量は、金額が大きすぎます。") % named)
     starts_on, ends_on = period(usage)

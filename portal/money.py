@@ -13,6 +13,8 @@ from typing import NamedTuple
 DOWN, HALF_UP, UP = "down", "half_up", "up"
 MODES = {DOWN: ROUND_DOWN, HALF_UP: ROUND_HALF_UP, UP: ROUND_UP}
 
+MOST_YEN = 10**12  # of a line; more is a slip of the keyboard, and a sum of many must still fit a column
+
 # With the usual 28 digits a long quantity times a long price would be rounded before the one rounding that is meant.
 _WIDE = Context(prec=60)
 

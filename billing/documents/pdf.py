@@ -12,9 +12,14 @@ from django.template.loader import get_template
 from django.utils import translation
 
 from billing.models import Kind
-from portal.models import PriceBasis, TaxKind
+from portal.models import PriceBasis, RoundingMode, TaxKind
 
 TITLES = {Kind.INVOICE: "請求書", Kind.CORRECTION: "修正請求書", Kind.RETURN: "返還請求書"}
+ROUNDED = {
+    RoundingMode.DOWN: "切り捨てています",
+    RoundingMode.HALF_UP: "四捨五入しています",
+    RoundingMode.UP: "切り上げています",
+}
 FACES = [("Portal", "NotoSansJP"), ("PortalLatin", "NotoSans")]
 
 
@@ -60,6 +65,7 @@ def render(invoice):
         "starts_on": min((line.starts_on for line in lines), default=invoice.month),
         "ends_on": max((line.ends_on for line in lines), default=invoice.issued_on),
         "reduced": any(line.tax_kind == TaxKind.REDUCED for line in lines),
+        "rounded": ROUNDED[invoice.rounding],
         "mixed": len(bases) > 1,
         "basis": PriceBasis(bases.pop()).label if len(bases) == 1 else "",
     }

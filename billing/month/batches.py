@@ -4,12 +4,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
+from django.utils.translation import gettext as _
 
 from portal.numbers import reserving_apart
 
 CUSTOMERS_A_BATCH = 2000
 LOCK_SECONDS = 10  # how long whoever holds a customer's row is waited for
-DEADLOCK = "40P01"
+DEADLOCK, LOCK_TIMEOUT, OUT_OF_RANGE = "40P01", "55P03", "22003"
 SERVER_TROUBLE = ("53", "58")  # classes of SQLSTATE: disk or memory is full, the system failed
 
 
@@ -36,9 +37,21 @@ def attempt(batch, act, give_up, tries=3):
         if len(batch) > 1:
             middle = len(batch) // 2
             return attempt(batch[:middle], act, give_up) + attempt(batch[middle:], act, give_up)
-        give_up(batch, " ".join(error.messages) if isinstance(error, ValidationError) else str(error).strip())
+        give_up(batch, reason(error, state))
         return []
     return [done]
+
+
+def reason(error, state):
+    """Why a customer's month failed, as one line for whoever looks after it; `state` is the database's SQLSTATE."""
+    if isinstance(error, ValidationError):
+        return " ".join(error.messages)
+    if state == OUT_OF_RANGE:
+        return _("金額または数量が大きすぎて計算できません。契約明細と使用量を確認してください。")
+    if state == LOCK_TIMEOUT:
+        return _("ほかの処理がこのお客様のデータを使用中です。終わってからもう一度実行してください。")
+    kind = _("データベースのエラーです") if isinstance(error, DatabaseError) else _("プログラムのエラーです")
+    return f"{kind}: {' '.join(str(error).splitlines()[:1]) or type(error).__name__}"
 
 
 def limit_waiting():

@@ -239,6 +239,15 @@ def it_names_the_line_whose_amount_is_too_large(cast, meter, send, capsys):
     assert not Usage.objects.exists()
 
 
+def it_refuses_amounts_that_no_invoice_could_add_up(cast, meter, send, capsys):
+    meter.tiers.update(unit_price="9000000000")
+    meter.unit_price = "9000000000"
+    meter.save()
+    refused(send, "K0000001,line,2026-04,999999999")
+    assert "2行目: 契約 K0000001 の 2026-04 の使用量は、金額が大きすぎます。" in capsys.readouterr().err
+    assert not UsageCharge.objects.exists()
+
+
 def it_charges_nothing_for_a_quantity_that_lies_outside_the_contract(cast, meter, send):
     send("K0000001,line,2026-04,150", "K0000001,line,2026-05,150")
     meter.contract.cancel_on = date(2026, 4, 20)

@@ -11,6 +11,7 @@ from django.db import DatabaseError, OperationalError, connection, connections
 from accounts.models import Customer
 from billing.models import Invoice, InvoiceLine, Parked, TaxTotal
 from billing.month import batches, close
+from contracts.models import ContractLine, Term
 from orders.models import Order
 from tests import make
 
@@ -55,6 +56,19 @@ def it_parks_the_bad_one_and_goes_on(many, monkeypatch):
     assert Parked.objects.get().customer_id == bad
 
 
+def it_says_in_japanese_that_amounts_are_too_large_to_be_added(cast):
+    """Limits at every entry keep such amounts out; what got past them parks the customer with a line that people can read."""
+    ContractLine.objects.filter(customer=cast.a).update(
+        quantity=9 * 10**7, unit_price=10**11, amount=9 * 10**18, net=9 * 10**18
+    )
+    Order.objects.filter(customer=cast.a).update(reversed_on=make.APRIL)
+    Term.objects.filter(customer=cast.a).update(dropped_on=make.APRIL)
+    assert make.close_month().parked == 1
+    reason = Parked.objects.get().reason
+    assert "金額または数量が大きすぎて計算できません" in reason
+    assert len(reason.splitlines()) == 1
+
+
 def it_wants_at_least_one_job(db):
     make.make_vendor()
     with pytest.raises(CommandError) as refused:
@@ -91,7 +105,7 @@ def it_parks_a_customer_whose_row_somebody_holds_and_closes_the_others(many, mon
         with pytest.raises(SystemExit):
             call_command("close_month", "2026-04")
         assert Invoice.objects.filter(state="fixed").count() == 29
-        assert "lock timeout" in Parked.objects.get(customer=held).reason
+        assert "使用中" in Parked.objects.get(customer=held).reason
     finally:
         holder.close()
     call_command("close_month", "2026-04", "--retry-failed")

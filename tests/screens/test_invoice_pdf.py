@@ -1,0 +1,52 @@
+"""The invoice as PDF, read as its reader does: each sentence that explains an amount is there, and is Japanese."""
+
+from io import BytesIO
+
+import pytest
+from pypdf import PdfReader
+
+from billing.documents import pdf
+from billing.models import Invoice
+from contracts.models import ContractLine
+from portal.models import RoundingMode, Vendor
+from tests import make
+
+
+@pytest.fixture
+def text(cast):
+    """Close April and read company A's document without its blanks."""
+
+    def read():
+        make.close_month()
+        pages = PdfReader(BytesIO(pdf.render(Invoice.objects.get(customer=cast.a)))).pages
+        return "".join("".join(page.extract_text() for page in pages).split())
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("down", "1円未満を切り捨てています。"),
+        ("half_up", "1円未満を四捨五入しています。"),
+        ("up", "1円未満を切り上げています。"),
+    ],
+)
+def it_says_how_tax_was_rounded(cast, text, mode, words):
+    Vendor.objects.update(rounding=mode)
+    assert words in text()
+
+
+def it_has_a_sentence_for_every_way_to_round():
+    assert set(pdf.ROUNDED) == set(RoundingMode)
+
+
+def it_explains_prices_with_and_without_tax_side_by_side(cast, text):
+    first = ContractLine.objects.filter(customer=cast.a).first()
+    make.make_contract(cast.a, (11000, 1, {"price_basis": "inclusive"}))
+    assert first.price_basis == "exclusive"
+    assert "税込の明細は、税率ごとに税抜の金額に直して対象額に含めています。" in text()
+
+
+def it_explains_nothing_where_all_prices_are_of_one_kind(cast, text):
+    assert "税込の明細は" not in text()
