@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounts import factors, throttle, tokens
 from accounts.models import Session, User
+from accounts.sessions import stored
 from portal import history, mail
 from portal.models import Action, HistoryEvent, Mail
 
@@ -128,13 +129,13 @@ def check_own_password(user, password, *, field):
 
 
 def end_sessions(user, but=None):
-    """Sign the user out everywhere, or everywhere but in the session `but`. Returns how many ended."""
-    return Session.objects.filter(user=user).exclude(session_key=but).delete()[0]
+    """Sign the user out everywhere, or everywhere but in the session with the key `but`. Returns how many ended."""
+    return Session.objects.filter(user=user).exclude(session_key=stored(but)).delete()[0]
 
 
 @transaction.atomic
 def end_other_sessions(request):
-    own = Session.objects.for_user(request.user).exclude(session_key=request.session.session_key)
+    own = Session.objects.for_user(request.user).exclude(session_key=stored(request.session.session_key))
     if ended := own.delete()[0]:
         note(Action.SESSIONS_ENDED, request.user, by=request.user)
     return ended

@@ -3,6 +3,9 @@
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.contrib.auth.views import redirect_to_login
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -12,6 +15,18 @@ BEFORE_THE_CHANGE = ("/logout/", "/healthz", "/static/")
 FOR_STAFF = ("/admin/", "/password/change/", "/account/security/")
 # The end of a session moves on with use, but is written at most once in this many seconds.
 TOUCH = 60
+
+
+class Sessions(SessionMiddleware):
+    """Django's own, except that a session which ends while its page is made leads to the sign-in page, not to an error."""
+
+    def process_response(self, request, response):
+        try:
+            return super().process_response(request, response)
+        except SessionInterrupted:
+            request.session.flush()
+            answer = redirect_to_login(request.get_full_path()) if request.method == "GET" else redirect("login")
+            return super().process_response(request, answer)
 
 
 def session_limit(get_response):

@@ -243,13 +243,15 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 class OwnSessions(models.QuerySet):
     def for_user(self, user):
-        """The sessions of this person that still work."""
-        return self.filter(user=user, expire_date__gt=timezone.now()) if user.is_authenticated else self.none()
+        """The sessions of this person that still work, without what they hold, which the web's role may not read."""
+        found = self.filter(user=user, expire_date__gt=timezone.now()) if user.is_authenticated else self.none()
+        return found.defer("session_data")
 
 
 class Session(AbstractBaseSession):
     """A browser in which somebody is signed in (or about to be: no user yet)."""
 
+    session_key = models.CharField(_("キーのSHA-256"), max_length=64, primary_key=True)
     user = models.ForeignKey(User, models.CASCADE, verbose_name=_("利用者"), null=True)
     signed_in_at = models.DateTimeField(_("ログイン日時"), null=True)
     address = models.CharField(_("IPアドレス"), max_length=45, blank=True)

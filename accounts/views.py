@@ -150,7 +150,7 @@ def security(request):
     own = Session.objects.for_user(request.user)
     context = {
         "sessions": own.order_by("-signed_in_at"),
-        "this_session": request.session.session_key,
+        "this_session": sessions.stored(request.session.session_key),
         "sign_ins": HistoryEvent.objects.for_user(request.user).last_sign_ins(request.user)[:5],
         "recovery_codes_left": factors.recovery_codes_left(request.user),
         "form": OwnPasswordForm(),

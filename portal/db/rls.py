@@ -10,9 +10,10 @@ from django.db import connection, connections, transaction
 
 from portal.db.schema import ROLE
 
+OWNER = "none"  # PostgreSQL's word for the role that logged in
+
 # Paths that look at the database before anybody is known, or that staff work in. They keep the owner's eyes.
 OWNER_PATHS = ("/login/", "/password/reset/", "/healthz", "/admin/")
-
 
 # What somebody at a screen waits for, in seconds: a row that a run holds, a statement, a connection, and a server that
 # doesn't even say that time is up. Batch commands have no such limit.
@@ -29,7 +30,7 @@ def connect_as_web():
 
 
 def take(role, customer_id=None):
-    """Be `role`, for this customer, until the transaction ends ('none' is the role that logged in)."""
+    """Be `role`, for this customer, until the transaction ends (OWNER is the one that logged in)."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('role', %s, true), set_config('portal.customer', %s, true)",
@@ -60,7 +61,7 @@ class ScopeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request):
-        with scope("none"):  # session and user are loaded as owner
+        with scope(OWNER):  # session and user are loaded as owner
             user = request.user
             customer_id = getattr(user, "customer_id", None)
             staff = user.is_authenticated and customer_id is None

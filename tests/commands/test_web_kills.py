@@ -7,6 +7,7 @@ import pytest
 
 from accounts import tokens
 from accounts.models import Session, User
+from accounts.sessions import stored
 from bench.faults import killer, watch
 from portal.models import HistoryEvent, Mail
 from tests import make, processes
@@ -78,7 +79,7 @@ def play(transactional_db, tmp_path):
         one = someone(number)
         one.browser.force_login(one.person)
         one.path = tokens.path(User.objects.get(pk=one.person.pk), "reset")
-        one.session = one.browser.session.session_key
+        one.session = stored(one.browser.session.session_key)
         seen = tmp_path / f"{number}"
 
         def send():

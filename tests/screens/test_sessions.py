@@ -1,9 +1,15 @@
 """Sessions: they end after an hour's rest or twelve hours' work, with every change of credentials, and on request."""
 
+import hashlib
+
 import pytest
 import time_machine
+from django.db import DatabaseError, connection, transaction
 
+from accounts import views
 from accounts.models import Session
+from portal.db import rls
+from portal.db.schema import ROLE
 from tests import make
 from tests.conftest import WebClient
 
@@ -95,3 +101,64 @@ def it_ends_when_the_row_is_gone_even_in_the_middle_of_work(three):
     mine, *others = three
     Session.objects.all().delete()
     assert not any(alive(browser) for browser in (mine, *others))
+
+
+def it_keeps_no_key_that_would_open_a_session(cast, web):
+    key = browser_of("hanako@example.com").cookies["sessionid"].value
+    assert [row.pk for row in Session.objects.all()] == [hashlib.sha256(key.encode()).hexdigest()]
+    thief = WebClient()
+    thief.cookies["sessionid"] = Session.objects.get().pk
+    assert not alive(thief)
+
+
+def it_marks_this_browser_among_ones_own(three):
+    page = three[0].get("/account/security/").content.decode()
+    assert page.count("この端末") == 1
+
+
+def it_shows_no_strangers_browser_even_when_the_filter_is_gone(cast, web, monkeypatch):
+    mine = browser_of("hanako@example.com", "Mozilla/5.0 (Windows NT 10.0) Edg/130")
+    browser_of("jiro@example.org", "Mozilla/5.0 (X11; Linux) Firefox/130")
+    monkeypatch.setattr(type(Session.objects.all()), "for_user", lambda self, user: self.defer("session_data"))
+    page = mine.get("/account/security/").content.decode()
+    assert "Edge (Windows)" in page
+    assert "Firefox" not in page
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT session_data FROM accounts_session",
+        "INSERT INTO accounts_session (session_key, session_data, expire_date, address, browser)"
+        " VALUES ('x', '', now(), '', '')",
+        "UPDATE accounts_session SET user_id = NULL",
+        "UPDATE accounts_session SET expire_date = now() + interval '1 year'",
+    ],
+)
+def it_lets_the_webs_role_neither_read_what_a_session_holds_nor_write_one(sql, cast, web):
+    browser_of("hanako@example.com")
+    with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic(), rls.scope(ROLE, cast.a.pk):
+        connection.cursor().execute(sql)
+
+
+def it_lets_the_webs_role_end_no_session_of_another_company(cast, web):
+    browser_of("jiro@example.org")
+    with rls.scope(ROLE, cast.a.pk), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM accounts_session")
+        assert cursor.rowcount == 0
+
+
+def it_asks_to_sign_in_when_the_session_ends_while_its_page_is_made(cast, web, monkeypatch):
+    mine = browser_of("hanako@example.com")
+    render = views.render
+
+    def ended_meanwhile(request, *args, **kwargs):
+        request.session["seen"] = 0
+        with rls.scope(rls.OWNER):
+            Session.objects.all().delete()
+        return render(request, *args, **kwargs)
+
+    monkeypatch.setattr(views, "render", ended_meanwhile)
+    response = mine.get("/account/?x=1")
+    assert (response.status_code, response.url) == (302, "/login/?next=/account/%3Fx%3D1")
+    assert not mine.cookies["sessionid"].value
