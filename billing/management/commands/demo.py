@@ -103,8 +103,9 @@ class Command(BaseCommand):
     def start(self):
         """Everything up to the first page, one line a step."""
         self.prepare_database()
-        self.say("静的ファイルを用意しています")
-        collect_static()
+        if not settings.DEBUG:
+            self.say("静的ファイルを用意しています")
+            collect_static()
         self.say("デモデータを用意しています")
         self.command("load_demo")
         self.say("ワーカーを起動しています")
@@ -116,6 +117,7 @@ class Command(BaseCommand):
         self.children.start("Webサーバ", [
             sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", f"127.0.0.1:{settings.PORT}", "--workers", "2",
             "--threads", "4", "--graceful-timeout", "3", "--no-control-socket", "--log-level", "warning",
+            *(["--reload", "--access-logfile", "-"] if settings.DEBUG else []),
         ])  # fmt: skip
         self.await_web()
         mail = settings.EMAIL_FILES if settings.EMAIL_BACKEND == "portal.mail.FileBackend" else settings.EMAIL_HOST
