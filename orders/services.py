@@ -42,8 +42,8 @@ def start_contract(contract, lines=(), *, today):
     Customer.objects.lock([contract.customer_id])  # a close in the middle of this customer ends first
     save_contract(contract, lines, today=today)
     drop_outdated_terms(contract, today=today)
-    recharge_moved_months(contract, today=today)
     add_terms([contract.customer_id], until=today)
+    recharge_moved_months(contract, today=today)
     add_orders([contract.customer_id])
     return contract
 

@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -16,8 +17,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Customer
-from contracts.models import Contract, Meter
-from contracts.services import rate_of
+from contracts.models import Contract, Meter, Term
+from contracts.services import add_terms, rate_of
 from orders.models import Usage, UsageCharge, UsageFile
 from portal import money, months
 from portal.models import Vendor
@@ -70,6 +71,7 @@ def take_in(name, content, *, today):
     Customer.objects.lock(set(contracts.values_list("customer_id", flat=True)))
     meters = find_meters(rows)  # only now: whoever was changing prices or contracts of these customers is through
     usages, faults = match(rows, meters, today)
+    usages, faults = keep_used(usages, faults, today)
     new, changed = sort_out(usages, faults)
     if faults:
         raise ValidationError([text for _number, text in sorted(faults)])
@@ -211,13 +213,46 @@ def wrong_with(row, meter, contracts, span):
         return _("対象年月は %(first)s から %(last)s までです: %(period)s") % {
             "first": months.format_month(first), "last": months.format_month(last), "period": row.period,
         }  # fmt: skip
-    if not in_force(meter.contract, month):
-        return _("契約 %(contract)s は %(period)s には利用されていません。") % row._asdict()
     return None
 
 
-def in_force(contract, month):
-    return contract.start_on <= months.last_day(month) and (contract.cancel_on is None or contract.cancel_on >= month)
+def keep_used(usages, faults, today):
+    """Leave out usages of months without a standing term, each as a fault more (D33); terms that should exist are added first."""
+    owners = {usage.customer_id for usage in usages}
+    newest = max((usage.month for usage in usages), default=today)
+    add_terms(sorted(owners), until=min(today, months.last_day(newest)))
+    days = days_of_use(usages)
+    text = _("契約 %(contract)s は %(period)s には利用されていません。")
+    unused = [
+        (
+            usage.line_number,
+            at(usage.line_number, text % {"contract": usage.meter.contract.number, "period": f"{usage.month:%Y-%m}"}),
+        )
+        for usage in usages
+        if key(usage) not in days
+    ]
+    return [usage for usage in usages if key(usage) in days], faults + unused
+
+
+def days_of_use(usages):
+    """{key of each usage whose month has a standing term of its contract: (first, last) day of use in that month}."""
+    if not usages:
+        return {}
+    first, last = min(usage.month for usage in usages), max(usage.month for usage in usages)
+    terms = Term.objects.standing().filter(starts_on__lte=months.last_day(last), ends_on__gte=first)
+    spans = defaultdict(list)
+    for contract, *span in terms.filter(contract__in={usage.meter.contract_id for usage in usages}).values_list(
+        "contract", "starts_on", "ends_on"
+    ):
+        spans[contract].append(span)
+    found = {}
+    for usage in usages:
+        contract, end = usage.meter.contract, months.last_day(usage.month)
+        end = min(end, contract.cancel_on or end)
+        inside = [(max(begin, usage.month), min(until, end)) for begin, until in spans[contract.pk]]
+        if days := [(begin, until) for begin, until in inside if begin <= until]:
+            found[key(usage)] = (min(begin for begin, _until in days), max(until for _begin, until in days))
+    return found
 
 
 def sort_out(usages, faults):
@@ -243,34 +278,32 @@ def recharge_moved_months(contract, *, today):
     """Charge again the contract's unbilled quantities whose period a 解約日 has changed. Raises ValidationError."""
     for meter in contract.meters.prefetch_related("tiers"):
         meter.contract = contract
-        for usage in meter.usages.unbilled():
+        usages = list(meter.usages.unbilled())
+        days = days_of_use(usages)
+        for usage in usages:
             charged = usage.charges.standing().values_list("starts_on", "ends_on").first()
-            if charged != (period(usage) if in_force(contract, usage.month) else None):
+            if charged != days.get(key(usage)):
                 recharge([usage], today)
 
 
 def recharge(usages, today):
     """A month in which the contract is no longer used costs nothing. Raises ValidationError, then all stays as it was."""
     drop_charges(usages, today)
-    if unpriced := charge([usage for usage in usages if in_force(usage.meter.contract, usage.month)]):
+    if unpriced := charge(usages):
         raise ValidationError([text for _usage, text in unpriced])
-
-
-def period(usage):
-    """First and last day of use in the month, both included."""
-    contract, last = usage.meter.contract, months.last_day(usage.month)
-    return max(usage.month, contract.start_on), min(last, contract.cancel_on or last)
 
 
 def charge(usages):
     """Make the charges of these usages, which have none that count, by the prices that their meters have now.
 
-    Returns [(usage, text)] of those that can't be charged; if there are any, none is.
+    Nothing for those whose month has no standing term. Returns [(usage, text)] of those that can't be charged; if there are any, none is.
     """
-    rate, charges, unpriced = cache(rate_of), [], []
+    rate, days, charges, unpriced = cache(rate_of), days_of_use(usages), [], []
     for usage in usages:
+        if key(usage) not in days:
+            continue
         try:
-            charges += charges_of(usage, rate)
+            charges += charges_of(usage, *days[key(usage)], rate)
         except ValidationError as fault:
             unpriced.append((usage, " ".join(fault.messages)))
     if not unpriced:
@@ -278,8 +311,8 @@ def charge(usages):
     return unpriced
 
 
-def charges_of(usage, rate):
-    """One charge for each price; the tax class is that of the last day of use (D2).
+def charges_of(usage, starts_on, ends_on, rate):
+    """One charge for each price, for use between these days; the tax class is that of the last of them (D2).
 
     Raises ValidationError for a tax class that isn't registered, and for an amount that is too large.
     """
@@ -288,7 +321,6 @@ def charges_of(usage, rate):
     if any(stretch.amount > money.MOST_YEN for stretch in stretches):
         named = {"contract": meter.contract.number, "period": months.format_month(usage.month)}
         raise ValidationError(_("契約 %(contract)s の %(period)s の使用量は、金額が大きすぎます。") % named)
-    starts_on, ends_on = period(usage)
     return [
         UsageCharge(
             customer_id=usage.customer_id,

@@ -208,7 +208,8 @@ QUESTIONS = [
         gettext_lazy("使用量が届いていない従量契約"),
         """
         SELECT k.number, m.item FROM contracts_meter m JOIN contracts_contract k ON k.id = m.contract_id
-        WHERE k.start_on <= %(last)s AND (k.cancel_on IS NULL OR k.cancel_on >= %(month)s)
+        WHERE EXISTS (SELECT FROM contracts_term t WHERE t.contract_id = k.id AND t.dropped_on IS NULL
+                AND t.starts_on <= %(last)s AND t.ends_on >= %(month)s)
             AND NOT EXISTS (SELECT FROM orders_usage u WHERE u.meter_id = m.id AND u.month = %(month)s)
         """,
     ),

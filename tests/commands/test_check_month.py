@@ -54,6 +54,14 @@ def it_finds_a_term_without_order(month, cast):
     assert "K0000002" in found()["contract_without_order"][0]
 
 
+def it_asks_for_used_quantities_only_while_the_contract_runs(month, cast):
+    ended = make.make_contract(cast.b, (1000,), form="once", start_on=date(2026, 3, 20))
+    running = cast.a.contracts.get()
+    for contract in (ended, running):
+        make.make_meter(contract, 10)
+    assert found()["usage_missing"] == [(running.number, "データ転送量")]
+
+
 def it_finds_an_order_that_nobody_bills(month, cast):
     sql("DELETE FROM billing_invoiceline WHERE customer_id = %s", cast.b.pk)
     assert found()["order_without_invoice"] == [("O202604-000002", "C0000002")]

@@ -248,6 +248,30 @@ def it_refuses_amounts_that_no_invoice_could_add_up(cast, meter, send, capsys):
     assert not UsageCharge.objects.exists()
 
 
+@pytest.mark.parametrize(("form", "renews"), [("once", True), ("monthly", False), ("yearly", False)])
+def it_refuses_a_month_after_a_contract_that_ended_by_itself(cast, send, capsys, form, renews):
+    start = date(2025, 5, 1) if form == "yearly" else make.APRIL
+    contract = make.make_contract(cast.b, (1000,), form=form, auto_renew=renews, start_on=start)
+    make.make_meter(contract, 10)
+    assert "追加 1 件" in send(f"{contract.number},line,2026-04,5")
+    refused(send, f"{contract.number},line,2026-05,5")
+    assert f"2行目: 契約 {contract.number} は 2026-05 には利用されていません。" in capsys.readouterr().err
+    assert [(usage.month, usage.meter.contract) for usage in Usage.objects.all()] == [(make.APRIL, contract)]
+
+
+def it_adds_the_terms_that_no_run_has_made_yet(cast, meter, send):
+    assert not meter.contract.terms.filter(starts_on=make.MAY).exists()
+    assert "追加 1 件" in send("K0000001,line,2026-05,150")
+    assert meter.contract.terms.standing().get(starts_on=make.MAY).ends_on == date(2026, 5, 31)
+    meter.contract.refresh_from_db()
+    assert lines_of(Invoice.objects.get(customer=cast.a, month=make.MAY))
+
+
+def it_leaves_no_term_behind_when_the_file_is_refused(cast, meter, send):
+    refused(send, "K0000001,line,2026-05,150", "K0000001,line,2026-04,x")
+    assert not meter.contract.terms.filter(starts_on=make.MAY).exists()
+
+
 def it_charges_nothing_for_a_quantity_that_lies_outside_the_contract(cast, meter, send):
     send("K0000001,line,2026-04,150", "K0000001,line,2026-05,150")
     meter.contract.cancel_on = date(2026, 4, 20)
