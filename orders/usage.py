@@ -303,7 +303,8 @@ def charge(usages):
         if key(usage) not in days:
             continue
         try:
-            charges += charges_of(usage, *days[key(usage)], rate)
+            starts_on, ends_on = days[key(usage)]
+            charges += charges_of(usage, starts_on, ends_on, rate)
         except ValidationError as fault:
             unpriced.append((usage, " ".join(fault.messages)))
     if not unpriced:
