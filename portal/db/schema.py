@@ -1,4 +1,4 @@
-"""SQL that the migrations of every app need: the web's role, policies, grants and keys that carry the customer."""
+"""SQL that the migrations of every app need: the web's role, policies, grants, keys that carry the customer, closed gaps."""
 
 ROLE = "portal_web"
 
@@ -19,6 +19,33 @@ DO $$ BEGIN
 EXCEPTION WHEN unique_violation THEN NULL;
 END $$;
 """
+
+# What a database may not leave open, mended by every `migrate`. With `pg_temp` searched first, as it is by default, whoever
+# can make temporary tables puts an own one in the place of a guard's, or code in the place of a function's.
+SEARCH_PATH = "pg_catalog, public, pg_temp"
+CLOSE_GAPS = f"""
+DO $$ DECLARE found regprocedure; BEGIN
+    FOR found IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.prokind IN ('f', 'p')
+        AND pg_has_role(p.proowner, 'USAGE')
+        AND NOT coalesce('search_path={SEARCH_PATH}' = ANY (p.proconfig), false)
+    LOOP
+        EXECUTE format('ALTER ROUTINE %s SET search_path = {SEARCH_PATH}', found);
+    END LOOP;
+    IF has_database_privilege('public', current_database(), 'TEMPORARY') THEN
+        EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), current_user);
+        EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    END IF;
+    IF has_schema_privilege('public', 'public', 'CREATE') THEN
+        REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+    END IF;
+END $$;
+"""
+
+
+def close_gaps(connection):
+    """Give every function a search path of its own, and take from everybody the right to make temporary tables."""
+    with connection.cursor() as cursor:
+        cursor.execute(CLOSE_GAPS)
 
 
 def policy(table, column="customer_id"):

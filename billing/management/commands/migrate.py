@@ -1,6 +1,7 @@
 """Django's `migrate`, except that it doesn't begin while a month run is active, and waits for no lock longer than 5 seconds.
 
-A table's change that waits behind somebody's transaction makes everybody else wait behind it.
+A table's change that waits behind somebody's transaction makes everybody else wait behind it. Each time, whether there
+was something to apply or not, it closes the gaps that a database is born or restored with.
 """
 
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from billing.management.base import BUSY, CONFIGURATION
 from billing.month import lock
+from portal.db import schema
 
 LOCK_SECONDS = 5
 
@@ -19,10 +21,15 @@ LOCK_SECONDS = 5
 class Command(migrate.Command):
     def handle(self, *args, **options):
         try:
-            if options["plan"] or options["check_unapplied"] or not changes_something(options):
+            if options["plan"] or options["check_unapplied"]:
                 return super().handle(*args, **options)
-            with lock.alone(), short_waits(connections[options["database"]]):
-                return super().handle(*args, **options)
+            if changes_something(options):
+                with lock.alone(), short_waits(connections[options["database"]]):
+                    super().handle(*args, **options)
+            else:
+                super().handle(*args, **options)
+            if not options["app_label"]:
+                schema.close_gaps(connections[options["database"]])
         except lock.Busy as busy:
             raise CommandError(str(busy), returncode=BUSY) from None
         except OperationalError as error:
