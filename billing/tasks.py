@@ -4,9 +4,10 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from billing.documents import rendering
+from billing.models import Invoice
 from billing.month import close, lock
 from portal import months
-from portal.tasks import retry_stalled_jobs
+from portal.tasks import forget_failed, retry_stalled_jobs
 
 
 @app.task(name=rendering.TASK, queue=rendering.QUEUE, priority=5)  # before the notices of invoices, after credentials
@@ -20,6 +21,13 @@ def sweep(timestamp=0):
     """Every minute: put jobs of dead workers back, and render what they left."""
     retry_stalled_jobs()
     rendering.render_left_over()
+    forget_failed_renderings()
+    forget_failed("billing.sweep")
+
+
+def forget_failed_renderings():
+    """A job that died is no news any more once each of its invoices has its PDF, or waits for somebody to look."""
+    forget_failed(rendering.TASK, lambda invoices: not Invoice.objects.renderable().filter(pk__in=invoices).exists())
 
 
 @app.task(name="billing.catch_up", queue="render", retry=RetryStrategy(wait=30, retry_exceptions=[lock.Busy]))
@@ -29,3 +37,10 @@ def catch_up(numbers, decided=False):
         tried = close.retry_parked(months.today(), numbers, decided, check_lock)
         if numbers or tried:
             close.draft_unclosed_months(months.today(), numbers or tried, check_lock=check_lock)
+    forget_failed("billing.catch_up", lambda **earlier: covers(numbers, decided, earlier))
+
+
+def covers(numbers, decided, earlier):
+    """Whether catching up with these customers did what an `earlier` job was for; its arguments are those of `catch_up`."""
+    same = numbers is None if earlier["numbers"] is None else set(earlier["numbers"]) <= set(numbers or ())
+    return same and decided >= earlier.get("decided", False)

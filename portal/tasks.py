@@ -1,18 +1,24 @@
 """Background work that belongs to no app: sending mails, and sweeping up what a dead worker left."""
 
+import logging
+from contextlib import suppress
 from datetime import timedelta
 from itertools import islice
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
+from django.db import connection, transaction
 from django.db.models import Case, When
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.exceptions import ConnectorException, UniqueViolation
+from procrastinate.jobs import Status
 
 from portal import mail
 from portal.models import Mail
 
+logger = logging.getLogger(__name__)
 AT_ONCE = 500  # jobs, or mails, of one go
 
 
@@ -32,6 +38,8 @@ def sweep(timestamp=0):
     retry_stalled_jobs()
     for each in without_job(due()):
         mail.give_job(each)
+    forget_failed("portal.deliver", lambda mail_id: not Mail.objects.filter(pk=mail_id, state__in=mail.OPEN).exists())
+    forget_failed("portal.sweep")
 
 
 def due():
@@ -56,9 +64,25 @@ def room(queued=()):
     return max(0, settings.MAIL_PER_MINUTE - sent - len(queued))
 
 
-def retry_stalled_jobs():
-    for job in async_to_sync(app.job_manager.get_stalled_jobs)(seconds_since_heartbeat=30):
-        async_to_sync(app.job_manager.retry_job)(job)
+def retry_stalled_jobs(silent_seconds=30):
+    """Jobs of workers that gave no sign of life for so long wait again; one that can't holds up none of the others."""
+    for job in async_to_sync(app.job_manager.get_stalled_jobs)(seconds_since_heartbeat=silent_seconds):
+        try:
+            with transaction.atomic():
+                async_to_sync(app.job_manager.retry_job)(job)
+        except UniqueViolation:  # a sweep, and the next one waits already
+            with suppress(ConnectorException), transaction.atomic():
+                async_to_sync(app.job_manager.finish_job)(job, Status.SUCCEEDED, delete_job=True)
+        except ConnectorException:  # somebody else was first
+            logger.warning("job %s can't be put back", job.id, exc_info=True)
+
+
+def forget_failed(task_name, done=lambda **arguments: True):
+    """Failed jobs of the task go once their work is done, which `done` says of the arguments of each."""
+    failed = ProcrastinateJob.objects.filter(task_name=task_name, status="failed").values_list("pk", "args")
+    over = [pk for pk, arguments in failed if done(**arguments)]
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs WHERE status = 'failed' AND id = ANY(%s)", [over])
 
 
 def send_due():

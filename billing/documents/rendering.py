@@ -40,9 +40,9 @@ def render(invoices):
 
     Whoever failed before comes last, so an invoice that kills this process holds up nobody but itself.
     """
-    waiting = Invoice.objects.without_pdf().filter(pk__in=invoices)
+    waiting = Invoice.objects.renderable().filter(pk__in=invoices)
     for invoice in waiting.order_by(F("rendering__tries").asc(nulls_first=True), "pk"):
-        if not Rendering.objects.filter(invoice=invoice, parked_at__isnull=False).exists():
+        if Invoice.objects.renderable().filter(pk=invoice.pk).exists():
             with time_limit():
                 render_one(invoice)
 
@@ -133,8 +133,7 @@ def render_left_over():
     """Render what no task will render any more, a failed try or a dead worker having left it."""
     if ProcrastinateJob.objects.filter(status__in=["todo", "doing"], task_name=TASK).exists():
         return
-    parked = Rendering.objects.filter(parked_at__isnull=False).values("invoice")
-    waiting = Invoice.objects.without_pdf().exclude(pk__in=parked).order_by("pk").values_list("pk", flat=True)
+    waiting = Invoice.objects.renderable().order_by("pk").values_list("pk", flat=True)
     render(list(waiting[:INVOICES_A_SWEEP]))
 
 

@@ -75,6 +75,11 @@ class Invoices(Scoped):
         """Fixed documents whose PDF is still to be rendered."""
         return self.standing().filter(pdf=None)
 
+    def renderable(self):
+        """Those that workers still try: without PDF, and not parked for somebody to look at."""
+        parked = Rendering.objects.filter(parked_at__isnull=False)
+        return self.without_pdf().exclude(pk__in=parked.values("invoice"))
+
 
 class Invoice(models.Model):
     """A document for one customer and month; frozen by the database from the moment it is fixed (D6)."""

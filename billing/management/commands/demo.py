@@ -10,19 +10,18 @@ import sys
 import time
 from pathlib import Path
 
-from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
-from procrastinate.contrib.django import app
 
 from billing.demo.data import PASSWORD
 from billing.demo.supervisor import Children, Signals
 from billing.management.base import BUSY, CONFIGURATION, INCOMPLETE
-from billing.models import Invoice, Rendering
+from billing.models import Invoice
 from portal.db.embedded import Unavailable
+from portal.tasks import retry_stalled_jobs
 
 PREDECESSOR_SECONDS = 10.0  # a killed demo's children need a moment to end
 WEB_SECONDS = 60.0
@@ -110,7 +109,7 @@ class Command(BaseCommand):
         self.command("load_demo")
         self.say("ワーカーを起動しています")
         if settings.EMBEDDED:
-            requeue_jobs()
+            retry_stalled_jobs(0)  # this demo is alone here: whatever a killed one left, nobody is at work on
         self.start_worker()
         self.await_pdfs()
         self.say("Webサーバを起動しています")
@@ -173,8 +172,7 @@ class Command(BaseCommand):
 
     def await_pdfs(self):
         """The portal opens when every fixed invoice has its PDF, or was parked because it can't have one."""
-        parked = Rendering.objects.filter(parked_at__isnull=False).values("invoice")
-        waiting = Invoice.objects.without_pdf().exclude(pk__in=parked)
+        waiting = Invoice.objects.renderable()
         if left := waiting.count():
             self.say(f"請求書PDFを作成しています（残り {left} 件）")
         while waiting.exists():
@@ -204,12 +202,6 @@ class Command(BaseCommand):
         connection.close()
         if settings.EMBEDDED:
             settings.EMBEDDED.release()
-
-
-def requeue_jobs():
-    """Jobs that a killed demo's worker left wait again: this demo is alone here, so nobody can be at work on them."""
-    for job in async_to_sync(app.job_manager.get_stalled_jobs)(seconds_since_heartbeat=0):
-        async_to_sync(app.job_manager.retry_job)(job)
 
 
 def check_port():

@@ -5,6 +5,7 @@ from billing.models import MonthRun
 from billing.month import close, lock
 from portal import months
 from portal.models import Vendor
+from portal.tasks import forget_failed
 
 
 class Command(OperatorCommand):
@@ -23,7 +24,9 @@ class Command(OperatorCommand):
                 made = close.run(given, kind=MonthRun.Kind.OPEN, today=today, check_lock=check_lock)
                 self.tell(made)
                 return INCOMPLETE if made.parked else None
-            return INCOMPLETE if close.draft_unclosed_months(today, tell=self.tell, check_lock=check_lock) else None
+            parked = close.draft_unclosed_months(today, tell=self.tell, check_lock=check_lock)
+        forget_failed("billing.catch_up")  # what they were for is done now, or stands as parked
+        return INCOMPLETE if parked else None
 
     def tell(self, made):
         self.say(f"{months.format_month(made.month)}: 見込を更新しました（保留 {made.parked} 件）")
