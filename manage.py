@@ -7,12 +7,19 @@ import sys
 
 def main():
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    import django
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
     from portal.db.embedded import Unavailable
 
     try:
+        django.setup()
+        from portal.db import ready
+
+        if ready.needs_tables(sys.argv[1:]) and (missing := ready.without_tables()):
+            sys.stderr.write(f"{missing}\n")
+            sys.exit(3)
         execute_from_command_line(sys.argv)
     except (Unavailable, ImproperlyConfigured) as reason:
         sys.stderr.write(f"{reason}\n")

@@ -3,21 +3,30 @@
 import os
 import sys
 
+import django
 from django.core.wsgi import get_wsgi_application
 
 
 def web():
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-    made = get_wsgi_application()
+    django.setup()
     from django.conf import settings
 
-    from portal.db import rls
+    from portal.db import ready, rls
+    from portal.db.embedded import Unavailable
 
     if settings.DATABASE_URL and not settings.SECRET_KEY_GIVEN:
         sys.stderr.write("DATABASE_URL を使うときは SECRET_KEY も設定してください。\n")
         sys.exit(3)
+    try:
+        missing = ready.without_tables()
+    except Unavailable as reason:
+        missing = str(reason)
+    if missing:
+        sys.stderr.write(f"{missing}\n")
+        sys.exit(3)
     rls.connect_as_web()
-    return made
+    return get_wsgi_application()
 
 
 application = web()

@@ -15,6 +15,7 @@ from billing.models import Parked
 from billing.month.close import Refused
 from billing.month.lock import Busy
 from portal import months
+from portal.db.ready import what_to_run
 from portal.db.schema import ROLE
 from portal.models import Vendor
 
@@ -81,7 +82,7 @@ class OperatorCommand(BaseCommand):
             )
             found = cursor.fetchone()
         if found is None:
-            raise CommandError("表がありません。先に migrate を実行してください。", returncode=CONFIGURATION)
+            raise CommandError(what_to_run(), returncode=CONFIGURATION)
         if found[0] or not found[1]:
             raise CommandError(
                 "表の所有者ロールで実行してください（Webのロールではできません）。", returncode=CONFIGURATION
