@@ -108,6 +108,12 @@ class Customer(models.Model):
         return self.billing_name or self.name
 
     @property
+    def billing_place(self):
+        """Postal code and address for invoices: all of the 請求先's own or all of the company's."""
+        own = (self.billing_postal_code, self.billing_address)
+        return " ".join(own if self.billing_address else (self.postal_code, self.address)).strip()
+
+    @property
     def closing_day(self):
         return _("月末")
 

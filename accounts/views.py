@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.timezone import localtime
 from django.utils.translation import check_for_language
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
@@ -26,10 +27,12 @@ from accounts.forms import (
     ResetForm,
     UserForm,
 )
-from accounts.models import Customer, Session, User
+from accounts.models import Customer, PaymentMethod, Session, SignedIn, User
 from accounts.tables import LOOKS, HistoryTable, UserTable
 from portal.lists.screen import Screen, list_screen
-from portal.models import HistoryEvent
+from portal.models import HistoryEvent, Vendor
+from portal.once import once
+from portal.templatetags.figures import ymd
 
 
 @sensitive_post_parameters("password")
@@ -94,6 +97,7 @@ def logout(request):
 
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def password_change(request):
     first = request.user.must_change_password
     form = ChangePasswordForm(request.user, request.POST or None)
@@ -222,8 +226,34 @@ def set_language(request):
 
 @require_safe
 def account(request):
-    customer = get_object_or_404(Customer.objects.for_user(request.user))
-    return render(request, "accounts/account.html", {"company": customer})
+    company = get_object_or_404(Customer.objects.for_user(request.user))
+    by_transfer = company.payment_method == PaymentMethod.TRANSFER
+    context = {
+        "company_facts": [
+            *facts(company, "number", "name", "kana", "representative", "corporate_number", "registration_number"),
+            *facts(company, "postal_code", "address", "phone", "fax"),
+            (_("取引開始日"), ymd(company.since)),
+        ],
+        "contact_facts": [(_("部署"), company.contact_department), (_("名前"), company.contact_name)],
+        "billing_facts": [
+            (_("請求先名"), company.addressee_name),
+            (_("部署"), company.billing_department),
+            (_("担当者"), company.billing_person),
+            (_("住所"), company.billing_place),
+            (_("締日"), company.closing_day),
+            (_("支払条件"), company.payment_terms),
+            (_("支払方法"), company.get_payment_method_display()),
+        ],
+        "payment_notes": [(_("振込先"), Vendor.objects.for_user(request.user).get().bank_account)]
+        if by_transfer
+        else [],
+    }
+    return render(request, "accounts/account.html", context)
+
+
+def facts(row, *names):
+    """(label, value) of these fields, as `_facts.html` shows them."""
+    return [(row._meta.get_field(name).verbose_name, getattr(row, name)) for name in names]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -250,11 +280,25 @@ def colleagues(request):
 @require_safe
 def user_detail(request, pk):
     person = get_object_or_404(colleagues(request), pk=pk)
-    return render(request, "accounts/user_detail.html", {"person": person, "look": LOOKS[person.state]})
+    never, mark = _("未使用の項目です"), "○" if person.is_manager else "-"
+    context = {
+        "person": person,
+        "look": LOOKS[person.state],
+        "state": SignedIn(person.state).label,
+        "newcomer": person.waits_for_first_password and not person.last_login,
+        "facts": [
+            *facts(person, "name", "kana", "email", "department", "position", "phone"),
+            (_("管理者ユーザ"), f"{mark}（{never}）"),
+            (_("メール送信先"), "○" if person.is_recipient else "-"),
+            (_("最終ログイン"), person.last_login and f"{localtime(person.last_login):%Y/%m/%d %H:%M}"),
+        ],
+    }
+    return render(request, "accounts/user_detail.html", context)
 
 
 @sensitive_post_parameters("password", "password_again")
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def user_create(request):
     form = UserForm(request.POST or None, instance=User(customer_id=request.user.customer_id))
     if form.is_valid() and keep(request, form, services.create_user):
@@ -265,6 +309,7 @@ def user_create(request):
 
 @sensitive_post_parameters("password", "password_again", "own_password")
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def user_edit(request, pk):
     person = get_object_or_404(colleagues(request), pk=pk)
     form = UserForm(request.POST or None, instance=get_object_or_404(colleagues(request), pk=pk))
@@ -297,6 +342,7 @@ def keep(request, form, service):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def user_delete(request, pk):
     """GET asks, or says why not and what to do first; POST deletes."""
     person = get_object_or_404(colleagues(request), pk=pk)
@@ -313,6 +359,7 @@ def user_delete(request, pk):
 
 
 @require_POST
+@once
 def user_send(request, pk):
     """Send the account data again, with a new password."""
     person = get_object_or_404(colleagues(request), pk=pk)

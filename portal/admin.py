@@ -108,11 +108,11 @@ class FaqEntryAdmin(Desk):
 
 @admin.register(Inquiry)
 class InquiryAdmin(Desk):
-    list_display = ["created_at", "customer", "kind", "subject", "about", "handled_at"]
+    list_display = ["number", "created_at", "customer", "kind", "subject", "about", "handled_at"]
     list_filter = ["kind", ("handled_at", admin.EmptyFieldListFilter)]
     list_select_related = ["customer"]
-    search_fields = ["subject", "customer__number", "customer__name"]
-    readonly_fields = ["customer", "user", "kind", "subject", "body", "about", "created_at"]
+    search_fields = ["number", "subject", "customer__number", "customer__name"]
+    readonly_fields = ["number", "customer", "user", "kind", "subject", "body", "about", "created_at"]
 
     def has_add_permission(self, request):
         return False

@@ -359,6 +359,7 @@ class Inquiry(models.Model):
         BILLING = "billing", _("請求について")
         OTHER = "other", _("その他")
 
+    number = models.CharField(_("受付番号"), max_length=20, unique=True)
     customer = models.ForeignKey("accounts.Customer", models.PROTECT, verbose_name=_("お客様"))
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("送信者"))
     kind = models.CharField(_("種別"), max_length=10, choices=Kind, default=Kind.QUESTION)
@@ -377,8 +378,27 @@ class Inquiry(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind__in=["question", "change", "cancel", "billing", "other"]), name="inquiry_kind_known"
-            )
+            ),
+            models.CheckConstraint(condition=Q(number__regex=r"^[A-Z0-9-]{1,20}$"), name="inquiry_number_form"),
         ]
 
     def __str__(self):
-        return self.subject
+        return f"{self.number} {self.subject}"
+
+
+class SentForm(models.Model):
+    """A form that was sent, known by its one-time key, and the address that answered it."""
+
+    customer = models.ForeignKey("accounts.Customer", models.CASCADE, null=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    key = models.CharField(max_length=32)
+    answer = models.CharField(max_length=200, blank=True)
+    sent_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="form_sent_once")]
+
+    def __str__(self):
+        return self.key

@@ -1,4 +1,4 @@
-"""Numbers of customers, contracts, orders and invoices (D20): unique, never reused, gaps allowed."""
+"""Numbers of customers, contracts, orders, invoices and inquiries (D20): unique, never reused, gaps allowed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +17,11 @@ def order_series(month: date) -> str:
 
 def invoice_series(month: date) -> str:
     return f"B{month:%Y%m}-"
+
+
+def inquiry_series(month: date) -> str:
+    """The one series that the web may count on (its role sees no other)."""
+    return f"Q{month:%Y%m}-"
 
 
 @contextmanager

@@ -14,6 +14,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("faq/", views.faq, name="faq"),
     path("inquiry/", views.inquiry, name="inquiry"),
+    path("inquiry/<str:number>/", views.inquiry_detail, name="inquiry_detail"),
     path("healthz", views.healthz, name="healthz"),
     path("", include("accounts.urls")),
     path("", include("contracts.urls")),

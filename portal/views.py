@@ -7,8 +7,9 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -19,7 +20,8 @@ from billing.models import Invoice
 from portal.forms import InquiryForm
 from portal.lists.filters import narrow
 from portal.models import FaqEntry, Inquiry, Vendor
-from portal.services import send_inquiry
+from portal.once import once
+from portal.services import find_record, send_inquiry, suggested_subject
 
 
 def frame(request):
@@ -71,18 +73,45 @@ def faq(request):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@once
 def inquiry(request):
-    given = {name: request.GET[name][:100] for name in ("kind", "subject", "about") if name in request.GET}
-    form = InquiryForm(request.POST or None, initial=given)
+    customer = request.user.customer
+    form = InquiryForm(customer, request.POST or None, initial=prefilled(request.GET, customer))
     if form.is_valid():
         try:
-            send_inquiry(form.save(commit=False), by=request.user)
-            return redirect("/inquiry/?sent=1")
+            stored = send_inquiry(form.save(commit=False), by=request.user)
         except ValidationError as refused:
             form.add_error(None, refused)
-    context = {
-        "form": form,
-        "sent": request.GET.get("sent") == "1",
-        "earlier": Inquiry.objects.for_user(request.user).filter(user=request.user)[:20],
+        else:
+            return redirect(reverse("inquiry_detail", args=[stored.number]) + "?sent=1")
+    earlier = Inquiry.objects.for_user(request.user).filter(user=request.user)[:20]
+    return render(request, "portal/inquiry.html", {"form": form, "earlier": earlier})
+
+
+def prefilled(given, customer):
+    """What the link to the form says: kind, subject, and the record it is about, if it is the customer's own."""
+    kind = given.get("kind", "")
+    record = find_record(customer, given.get("about", "")[:20])
+    return {
+        "kind": kind if kind in Inquiry.Kind.values else Inquiry.Kind.QUESTION,
+        "subject": given.get("subject", "")[:100] or suggested_subject(kind, record),
+        "about": record.number if record else "",
     }
-    return render(request, "portal/inquiry.html", context)
+
+
+@require_safe
+def inquiry_detail(request, number):
+    """What was sent, under its number; any colleague may see it."""
+    found = get_object_or_404(Inquiry.objects.for_user(request.user).select_related("user"), number=number)
+    context = {
+        "inquiry": found,
+        "about_url": url_of_record(found),
+        "sent": request.GET.get("sent") == "1" and found.user == request.user,
+    }
+    return render(request, "portal/inquiry_detail.html", context)
+
+
+def url_of_record(inquiry):
+    """The page of the record an inquiry is about; '' for none, or one that is gone."""
+    record = find_record(inquiry.customer, inquiry.about)
+    return reverse(f"{record._meta.model_name}_detail", args=[record.number]) if record else ""

@@ -13,7 +13,8 @@ from billing.month import close
 from contracts.models import Contract, ContractLine, Meter, MeterTier, Service
 from orders import usage
 from orders.services import start_contract
-from portal.models import Vendor
+from portal.models import Inquiry, Vendor
+from portal.services import send_inquiry
 
 PASSWORD = "Portal-2024!"
 APRIL, MAY, JUNE = date(2026, 4, 1), date(2026, 5, 1), date(2026, 6, 1)
@@ -79,6 +80,10 @@ def use(contract, quantity, month="2026-04", service="line", today=IN_MAY):
     """Take in a file with one used quantity."""
     row = f"{contract.number},{service},{month},{quantity}"
     return usage.take_in("usage.csv", f"contract,service,period,quantity\n{row}\n".encode(), today=today)
+
+
+def make_inquiry(user, **fields):
+    return send_inquiry(Inquiry(**{"subject": "件名", "body": "本文", **fields}), by=user)
 
 
 def cast():

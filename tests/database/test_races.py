@@ -11,7 +11,7 @@ from accounts import credentials, services, throttle, tokens
 from accounts.models import User
 from portal.db import rls
 from portal.db.schema import ROLE
-from portal.models import Mail
+from portal.models import Inquiry, Mail
 from tests import make
 from tests.conftest import WebClient
 
@@ -121,6 +121,34 @@ def it_creates_one_user_of_five_equal_requests(cast):
         answers = racers.run(*[lambda each=each: each.post("/account/users/new/", given) for each in browsers])
     assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 302]
     assert User.objects.filter(email="new@example.com").count() == 1
+
+
+def it_answers_alike_when_one_form_comes_five_times_at_once(cast):
+    browsers = [WebClient() for _each in range(5)]
+    for browser in browsers:
+        browser.force_login(cast.hanako)
+    inquiry = {"kind": "question", "subject": "件名", "body": "本文"}
+    newcomer = {"name": "新人", "email": "new@example.com"}
+    with Racers(5) as racers:
+        for turn in range(10):
+            for path, given in (("/inquiry/", inquiry), ("/account/users/new/", newcomer)):
+                given |= {"form_key": f"{turn:032x}" if path == "/inquiry/" else "f" * 32}
+                answers = racers.run(*[lambda each=each, p=path, g=given: each.post(p, g) for each in browsers])
+                assert {answer.status_code for answer in answers} == {302}
+                assert len({answer.url for answer in answers}) == 1
+    assert Inquiry.objects.count() == 10
+    assert Mail.objects.filter(kind=Mail.Kind.ACCOUNT_CREATED).count() == 1
+
+
+def it_stores_no_more_inquiries_an_hour_in_a_burst_than_one_after_the_other(cast):
+    browsers = [WebClient() for _each in range(14)]
+    for browser in browsers:
+        browser.force_login(cast.hanako)
+    given = {"kind": "question", "subject": "件名", "body": "本文"}
+    with Racers(14) as racers:
+        answers = racers.run(*[lambda each=each: each.post("/inquiry/", given) for each in browsers])
+    assert sorted(answer.status_code for answer in answers) == [200] * 4 + [302] * 10
+    assert Inquiry.objects.count() == 10
 
 
 def it_resets_once_when_two_clicks_meet(cast):

@@ -1,23 +1,93 @@
 """お問い合わせ and よくある質問: prefilled, mailed without a chance for a second header, remembered, and found."""
 
 import pytest
+import time_machine
 from django.core import mail as outbox
 
+from contracts.models import Contract
 from portal.models import FaqEntry, Inquiry
 from portal.tasks import send_due
 from tests import make
 
-GIVEN = {"kind": "billing", "subject": "金額について", "body": "教えてください。", "about": "B202604-000001"}
+GIVEN = {"kind": "billing", "subject": "金額について", "body": "教えてください。", "about": ""}
 
 
 def it_comes_with_the_record_it_is_about(cast, sign_in):
     browser = sign_in(cast.hanako)
     page = browser.get("/contracts/K0000001/").content.decode()
-    assert "/inquiry/?kind=cancel&amp;about=K0000001" in page
-    form = browser.get("/inquiry/?kind=cancel&about=K0000001").content.decode()
-    assert '<option value="cancel" selected>' in form
-    assert 'value="K0000001"' in form
+    for kind, subject in (("cancel", "解約の申し込み"), ("change", "変更の申し込み")):
+        assert f"/inquiry/?kind={kind}&amp;about=K0000001" in page
+        form = browser.get(f"/inquiry/?kind={kind}&about=K0000001").content.decode()
+        assert f'<option value="{kind}" selected>' in form
+        assert f'value="{subject}: K0000001 サーバ契約"' in form
+        assert 'name="about" value="K0000001"' in form
     assert "/inquiry/?kind=change" in browser.get("/account/").content.decode()
+    assert 'value="お客様情報の変更の申し込み"' in browser.get("/inquiry/?kind=change").content.decode()
+    assert 'value="注文について: O202604-000001"' in browser.get("/inquiry/?about=O202604-000001").content.decode()
+
+
+def it_cuts_a_suggested_subject_to_what_the_field_takes(cast, sign_in):
+    Contract.objects.filter(customer=cast.a).update(name="長" * 100)
+    browser = sign_in(cast.hanako)
+    subject = browser.get("/inquiry/?kind=cancel&about=K0000001").context["form"]["subject"].value()
+    assert subject.startswith("解約の申し込み: K0000001 長")
+    given = GIVEN | {"kind": "cancel", "subject": subject, "about": "K0000001"}
+    assert browser.post("/inquiry/", given).status_code == 302
+
+
+@pytest.mark.parametrize("number", ["K0000002", "O202604-000002", "B202604-000002", "K9999999", "x"])
+def it_takes_only_records_of_ones_own_company(cast, sign_in, number):
+    make.close_month()
+    browser = sign_in(cast.hanako)
+    page = browser.post("/inquiry/", GIVEN | {"about": number}).content.decode()
+    assert "この番号の契約、注文、請求は見つかりません" in page
+    assert 'aria-invalid="true"' in page
+    assert "教えてください。" in page
+    assert not Inquiry.objects.exists()
+    assert number not in browser.get(f"/inquiry/?kind=cancel&about={number}").context["form"]["subject"].value()
+
+
+@pytest.mark.parametrize(
+    "typed", ["K0000001", "ｋ００００００１", " k0000001 ", "O202604-000001", "Ｂ２０２６０４－０００００１"]
+)
+def it_reads_a_number_in_any_width(cast, sign_in, typed):
+    make.close_month()
+    browser = sign_in(cast.hanako)
+    page = browser.post("/inquiry/", GIVEN | {"about": typed}, follow=True).content.decode()
+    assert "受付番号は" in page
+    assert Inquiry.objects.get().about in ("K0000001", "O202604-000001", "B202604-000001")
+
+
+def it_gives_a_receipt_number_on_screen_and_in_both_mails(cast, sign_in):
+    browser = sign_in(cast.hanako)
+    with time_machine.travel("2026-05-08T10:00+09:00"):
+        answer = browser.post("/inquiry/", GIVEN | {"about": "K0000001"})
+    assert answer.url == "/inquiry/Q202605-000001/?sent=1"
+    page = browser.get(answer.url).content.decode()
+    assert "受付番号は Q202605-000001 です" in page
+    assert 'href="/contracts/K0000001/"' in page
+    while send_due():
+        pass
+    assert len(outbox.outbox) == 2
+    for message in outbox.outbox:
+        assert "受付番号: Q202605-000001" in message.body
+    assert "Q202605-000001" in browser.get("/account/history/").content.decode()
+
+
+def it_shows_the_receipt_to_colleagues_and_to_no_other_company(cast, sign_in):
+    address = sign_in(cast.hanako).post("/inquiry/", GIVEN).url.partition("?")[0]
+    assert "教えてください。" in sign_in(cast.taro).get(address).content.decode()
+    assert sign_in(cast.jiro).get(address).status_code == 404
+
+
+def it_counts_each_month_from_one_and_gives_no_number_twice(cast, sign_in):
+    browser = sign_in(cast.hanako)
+    given = []
+    for moment in ("2026-05-31T23:59+09:00", "2026-06-01T00:00+09:00", "2026-06-01T00:01+09:00"):
+        with time_machine.travel(moment):
+            browser.force_login(cast.hanako)
+            given.append(browser.post("/inquiry/", GIVEN).url[9:23])
+    assert given == ["Q202605-000001", "Q202606-000001", "Q202606-000002"]
 
 
 @pytest.mark.parametrize("line_end", ["\r\n", "\n", "\r", "\u2028", "%0d%0a"])
@@ -47,8 +117,7 @@ def it_remembers_what_was_asked_and_whether_it_is_done(cast, sign_in):
     browser.post("/inquiry/", GIVEN)
     page = browser.get("/inquiry/").content.decode()
     assert "金額について" in page
-    assert "教えてください。" in page
-    assert "受付" in page
+    assert '<span class="state warn">受付</span>' in page
     Inquiry.objects.update(handled_at="2026-05-08T10:00Z")
     assert "対応済" in browser.get("/inquiry/").content.decode()
     assert "金額について" not in sign_in(cast.jiro).get("/inquiry/").content.decode()

@@ -212,8 +212,9 @@ def it_draws_bars_that_add_up_to_the_invoices(browser):
 def it_stores_an_inquiry_and_mails_desk_and_sender(browser, cast):
     outbox.outbox.clear()
     given = {"kind": "change", "subject": "住所変更", "about": "K0000001", "body": "移転しました"}
-    assert browser.post("/inquiry/", given).url == "/inquiry/?sent=1"
+    answer = browser.post("/inquiry/", given)
     stored = Inquiry.objects.get()
+    assert answer.url == f"/inquiry/{stored.number}/?sent=1"
     assert (stored.customer, stored.user, stored.about) == (cast.a, cast.hanako, "K0000001")
     send_due()
     desk, copy = outbox.outbox[:2]  # ahead of the notices of invoices

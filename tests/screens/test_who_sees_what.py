@@ -25,6 +25,7 @@ TABLE = {
     "home": (SIGN_IN, OPEN, OPEN),
     "faq": (SIGN_IN, OPEN, OPEN),
     "inquiry": (SIGN_IN, OPEN, OPEN),
+    "inquiry_detail": (SIGN_IN, OPEN, MISSING),
     "healthz": (OPEN, OPEN, OPEN),
     "login": (OPEN, OPEN, OPEN),
     "second_step": (SIGN_IN, SIGN_IN, SIGN_IN),
@@ -83,6 +84,7 @@ def addresses(cast):
         "contract": Contract.objects.get(customer=cast.a).number,
         "order": Order.objects.get(customer=cast.a).number,
         "invoice": Invoice.objects.get(customer=cast.a).number,
+        "inquiry": make.make_inquiry(cast.hanako).number,
     }
     made = {}
     for name, route in ROUTES.items():
@@ -152,7 +154,12 @@ def everybody(self, user):
     return self.all()
 
 
-GUARDED = {"contract_detail": "contracts_contract", "order_detail": "orders_order", "invoice_detail": "billing_invoice"}
+GUARDED = {
+    "contract_detail": "contracts_contract",
+    "order_detail": "orders_order",
+    "invoice_detail": "billing_invoice",
+    "inquiry_detail": "portal_inquiry",
+}
 
 
 @pytest.mark.parametrize("name", GUARDED)
