@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.models import User
 from portal.db import rls
 from portal.db.schema import ROLE, SEARCH_PATH
-from portal.models import Action, ColumnChoice, HistoryEvent, Inquiry, Mail
+from portal.models import Action, ColumnChoice, HistoryEvent, Inquiry, Mail, SentForm
 
 UNSAFE = """
     SELECT p.oid::regprocedure::text FROM pg_proc p
@@ -60,8 +60,9 @@ def it_gives_the_webs_role_no_attribute_that_passes_the_policies(db):
 
 ROWS = {
     "mail": lambda **own: Mail(key="x", kind=Mail.Kind.RESET_CONFIRM, due_at=timezone.now(), **own),
-    "inquiry": lambda **own: Inquiry(subject="x", body="x", **own),
+    "inquiry": lambda **own: Inquiry(number="Q202604-000001", subject="x", body="x", **own),
     "columns": lambda **own: ColumnChoice(list_name="x", **own),
+    "forms": lambda **own: SentForm(key="x", **own),
     "history": lambda customer, user: HistoryEvent(
         customer=customer, actor=user, action=Action.USER_CHANGED, subject="x"
     ),
