@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-FOR_EVERYBODY = ("/logout/", "/language/", "/healthz", "/static/")
+FOR_EVERYBODY = ("/logout/", "/healthz", "/static/")
 BEFORE_THE_CHANGE = ("/logout/", "/healthz", "/static/")
 FOR_STAFF = ("/admin/", "/password/change/", "/account/security/")
 # The end of a session moves on with use, but is written at most once in this many seconds.

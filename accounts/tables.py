@@ -19,21 +19,27 @@ class AddressColumn(TextColumn):
         return lambda row: f"{write(row)} {mark}" if row.bounced else write(row)
 
 
+class NameColumn(LinkColumn):
+    """The name that leads to the page of a person; unlike a number it may break."""
+
+    css = "text"
+
+
 class UserTable(Table):
-    name = LinkColumn(gettext_lazy("名前"), "name", to="user_detail", key="pk", shown=True, card="title")
+    name = NameColumn(gettext_lazy("名前"), "name", to="user_detail", key="pk", shown=True, card="title")
     email = AddressColumn(gettext_lazy("Eメール"), "email", shown=True, card="sub")
     department = TextColumn(gettext_lazy("部署"), "department")
     position = TextColumn(gettext_lazy("役職"), "position")
     phone = TextColumn(gettext_lazy("電話番号"), "phone")
     is_manager = FlagColumn(gettext_lazy("管理者ユーザ"), "is_manager", shown=True)
-    is_recipient = FlagColumn(gettext_lazy("メール送信先"), "is_recipient", shown=True)
+    is_recipient = FlagColumn(gettext_lazy("メール送信先"), "is_recipient", shown=True, card="sub")
     state = StateColumn(gettext_lazy("状態"), "state", SignedIn, LOOKS, shown=True, card="state")
-    last_login = TimeColumn(gettext_lazy("最終ログイン"), "last_login", shown=True)
+    last_login = TimeColumn(gettext_lazy("最終ログイン"), "last_login", shown=True, card="sub")
 
 
 class HistoryTable(Table):
     at = TimeColumn(gettext_lazy("日時"), "at", shown=True, card="title")
-    actor_name = TextColumn(gettext_lazy("操作者"), "actor_name", shown=True)
-    action = ChoiceColumn(gettext_lazy("操作"), "action", Action, shown=True)
-    subject = TextColumn(gettext_lazy("対象"), "subject", shown=True)
-    detail = TextColumn(gettext_lazy("内容"), "detail", shown=True)
+    actor_name = TextColumn(gettext_lazy("操作者"), "actor_name", shown=True, card="sub")
+    action = ChoiceColumn(gettext_lazy("操作"), "action", Action, shown=True, card="sub")
+    subject = TextColumn(gettext_lazy("対象"), "subject", shown=True, card="sub")
+    detail = TextColumn(gettext_lazy("内容"), "detail", shown=True, card="sub")

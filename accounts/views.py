@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.timezone import localtime
-from django.utils.translation import check_for_language
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -201,27 +200,6 @@ def second_factor_off(request):
     else:
         messages.success(request, _("2段階認証を解除しました。"))
     return redirect("security")
-
-
-@login_not_required
-@require_POST
-def set_language(request):
-    """Switch the language of the screens, and of the person's mails, and go back to where the button was."""
-    response = HttpResponseRedirect(local(request, request.POST.get("next", "")))
-    language = request.POST.get("language", "")
-    if check_for_language(language) and language in dict(settings.LANGUAGES):
-        response.set_cookie(
-            settings.LANGUAGE_COOKIE_NAME,
-            language,
-            max_age=365 * 24 * 3600,
-            samesite="Lax",
-            secure=settings.HTTPS,
-            httponly=True,
-        )
-        if getattr(request.user, "customer_id", None):
-            request.user.language = language
-            request.user.save(update_fields=["language"])
-    return response
 
 
 @require_safe

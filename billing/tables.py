@@ -88,14 +88,14 @@ class LineKindColumn(ListColumn):
 
 
 class InvoiceTable(Table):
-    number = LinkColumn(gettext_lazy("請求番号"), "number", to="invoice_detail", shown=True, card="sub")
+    number = LinkColumn(gettext_lazy("請求番号"), "number", to="invoice_detail", shown=True, card="link")
     month = MonthColumn(gettext_lazy("請求対象年月"), "month", shown=True, card="title")
     subject = TextColumn(gettext_lazy("件名"), "subject")
     state = StateColumn(gettext_lazy("請求状態"), "state", State, LOOKS, shown=True, card="state")
     issued_on = DateColumn(gettext_lazy("請求日"), "issued_on", shown=True)
-    fixed_on = FixedOnColumn(gettext_lazy("確定日"), "fixed_on", shown=True)
+    fixed_on = FixedOnColumn(gettext_lazy("確定日"), "fixed_on", shown=True, card="planned")
     fix_due_on = DateColumn(gettext_lazy("確定予定日"), "fix_due_on")
-    due_on = DateColumn(gettext_lazy("支払期日"), "due_on", shown=True)
+    due_on = DateColumn(gettext_lazy("支払期日"), "due_on", shown=True, card="sub")
     total = TotalColumn(gettext_lazy("請求金額（税込）"), "total", shown=True, card="main")
     net = YenColumn(gettext_lazy("税抜金額"), "net")
     tax = YenColumn(gettext_lazy("消費税額"), "tax")

@@ -25,7 +25,7 @@ LOOKS = {State.BEFORE: "off", State.ACTIVE: "ok", State.ENDING: "warn", State.EN
 
 
 class ContractTable(Table):
-    number = LinkColumn(_("契約番号"), "number", to="contract_detail", shown=True, card="sub")
+    number = LinkColumn(_("契約番号"), "number", to="contract_detail", shown=True, card="link")
     name = TextColumn(_("契約名"), "name", shown=True, card="title")
     service = TextColumn(_("サービス"), "service__name", shown=True, card="sub")
     plan = TextColumn(_("プラン"), "plan")
@@ -35,7 +35,7 @@ class ContractTable(Table):
     state = StateColumn(_("契約状態"), "state", State, LOOKS, shown=True, card="state")
     start_on = DateColumn(_("契約開始日"), "start_on", shown=True)
     term_starts_on = DateColumn(_("当期開始日"), "term_starts_on")
-    term_ends_on = DateColumn(_("契約満了日"), "term_ends_on", shown=True)
+    term_ends_on = DateColumn(_("契約満了日"), "term_ends_on", shown=True, card="sub")
     renewal = ChoiceColumn(_("更新区分"), "renewal", Renewal, shown=True)
     next_renewal = DateColumn(_("次回更新日"), "next_renewal")
     cancel_on = DateColumn(_("解約日"), "cancel_on")

@@ -24,10 +24,10 @@ LOOKS = {State.RECEIVED: "warn", State.BILLED: "ok", State.REVERSED: "off"}
 
 
 class OrderTable(Table):
-    number = LinkColumn(_("注文番号"), "number", to="order_detail", shown=True, card="sub")
+    number = LinkColumn(_("注文番号"), "number", to="order_detail", shown=True, card="link")
     kind = ChoiceColumn(_("注文区分"), "kind", Kind, shown=True, card="sub")
     ordered_on = DateColumn(_("注文日"), "ordered_on", shown=True)
-    month = MonthColumn(_("対象年月"), "month", shown=True)
+    month = MonthColumn(_("対象年月"), "month", shown=True, card="sub")
     contract = LinkColumn(_("契約番号"), "contract__number", to="contract_detail", shown=True)
     service = TextColumn(_("サービス"), "contract__service__name", shown=True, card="title")
     starts_on = DateColumn(_("利用開始日"), "term__starts_on", shown=True)

@@ -2,7 +2,6 @@
 
 import sys
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError, connection
@@ -30,7 +29,6 @@ def frame(request):
     return {
         "vendor": SimpleLazyObject(vendor),
         "customer": getattr(user, "customer", None),
-        "LANGUAGES": settings.LANGUAGES,
     }
 
 

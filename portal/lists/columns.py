@@ -76,14 +76,17 @@ class ListColumn(Column):
     """A column of a table.
 
     `path` is the row's attribute and ORM path; `sort` the ORM field to order by ('' for none); `shown` whether it is
-    visible by default; `needs` names the queryset method that annotates what it shows; `card` its role on a phone.
+    visible by default; `needs` names the queryset method that annotates what it shows; `card` its place on a phone's
+    card (title, state, main, sub, planned, link, action): what is shown by default and has none stays off the card,
+    what the user added stands below the rest.
     """
 
     css = "text"
 
     def __init__(self, label, path, *, sort=None, shown=False, needs="", card=""):
         super().__init__(verbose_name=label, accessor=path)
-        self.label, self.path, self.shown, self.needs, self.card = label, path, shown, needs, card
+        self.label, self.path, self.shown, self.needs = label, path, shown, needs
+        self.card = card or ("" if shown else "more")
         self.sort = path if sort is None else sort
         self.value = reader(path)
 

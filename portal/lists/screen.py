@@ -63,7 +63,6 @@ def list_screen(request, rows, screen):
         "heading": screen.heading,
         "columns": [heading_of(request, name, table.base_columns[name], sort) for name in chosen],
         "rows": body(page, columns, screen.row_css),
-        "fits": len(columns) <= 8,
         "filter_form": filterset.form,
         "filter_open": not valid or request.GET.get("panel") == "filter",
         "columns_open": request.GET.get("panel") == "columns",

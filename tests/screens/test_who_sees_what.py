@@ -30,7 +30,6 @@ TABLE = {
     "login": (OPEN, OPEN, OPEN),
     "second_step": (SIGN_IN, SIGN_IN, SIGN_IN),
     "logout": (SIGN_IN, REFUSED, REFUSED),
-    "set_language": (REFUSED, REFUSED, REFUSED),
     "password_reset": (OPEN, OPEN, OPEN),
     "password_reset_confirm": (BAD, BAD, BAD),
     "password_change": (SIGN_IN, OPEN, OPEN),
@@ -57,7 +56,7 @@ TABLE = {
     "invoice_pdf": (SIGN_IN, OPEN, MISSING),
     "costs": (SIGN_IN, OPEN, OPEN),
 }
-FREE = {"login", "healthz", "logout", "set_language"}
+FREE = {"login", "healthz", "logout"}
 FOR_STAFF = {
     "password_change", "security", "other_sessions_end", "second_factor", "second_factor_off", "admin_login", "admin_password",
 }  # fmt: skip

@@ -1,0 +1,75 @@
+"""What the pages show while they are measured: the demo's companies, and one whose every text is as long as it may be."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from accounts.models import Customer, User
+from billing.demo import data
+from billing.models import Invoice
+from contracts.models import Contract, Form, Service
+from orders.models import Order
+from portal import months
+from portal.models import TaxKind
+
+LATIN = "prod_ap_northeast_1_vpc0a1b2c3d4e5f6a7b8c9d0_reserved_capacity"
+KANJI = "北関東広域データセンター向け冗長構成仮想サーバ基盤運用監視および障害一次対応代行サービス"
+COMPANY = ("独立行政法人北関東広域情報通信基盤整備推進機構調達契約管理部第二契約課" * 3)[:100]
+PERSON = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh-Cholmondeley-Marjoribanks-Saint-John-Beauchamp-"[:100]
+DEMO, LONG, FUTURE = "hanako@example.com", "long@example.com", "future@example.com"
+
+
+@dataclass
+class Person:
+    """Somebody who looks, and an example of each thing that a URL names; `None` for what the company doesn't have."""
+
+    email: str
+    contract: str | None = None
+    order: str | None = None
+    invoice: str | None = None
+    user: int | None = None
+
+
+def make_world():
+    """{email: Person}; the months are closed by the real close, PDFs aren't rendered (no page needs the bytes)."""
+    today = months.today()
+    running = months.month_of(today)
+    data.set_up_vendor(months.add_months(running, -data.MONTHS))
+    data.make_customers(running, today)
+    make_long(months.add_months(running, -2), today)
+    make_future(today)
+    data.load(today, say=lambda _line: None)
+    return {email: person(email) for email in (DEMO, LONG, FUTURE)}
+
+
+def person(email):
+    user = User.objects.get(email=email)
+    contract = Contract.objects.filter(customer=user.customer).order_by("number").first()
+    order = Order.objects.filter(customer=user.customer).order_by("-number").first()
+    invoice = Invoice.objects.filter(customer=user.customer, state="fixed").order_by("-month").first()
+    numbers = [each and each.number for each in (contract, order, invoice)]
+    return Person(email, *numbers, user=user.pk)
+
+
+def make_long(start, today):
+    """A company, person, service and contract with texts of 100 characters, and amounts of twelve digits."""
+    Service.objects.create(code="longest", name=LATIN, position=90)
+    customer = data.make_customer("C0000098", COMPANY, "ドクリツギョウセイホウジン", COMPANY[:80], since=start)
+    data.make_user(customer, LONG, PERSON, "ウルフ", LATIN, KANJI, is_recipient=True, is_manager=True)
+    data.make_user(customer, f"{LATIN[:40]}@{LATIN[:20].replace('_', '-')}.example.com", KANJI, "", KANJI, LATIN)
+    lines = [
+        (KANJI[:40], LATIN, 10000, "ライセンス", Decimal("12345678.50")),
+        (LATIN, KANJI * 2, 3, "ライセンス", Decimal("1234.5")),
+        (KANJI[:40], "", 2, "式", Decimal(980), TaxKind.REDUCED),
+    ]
+    data.make_contract(customer, LATIN, "longest", LATIN, start, lines, today)
+    data.make_contract(customer, KANJI * 2, "longest", KANJI, start, lines[1:], today)
+    data.make_contract(customer, "クラウドサーバ", "cloud", "標準プラン", start, lines[2:], today, form=Form.YEARLY)
+
+
+def make_future(today):
+    """A company whose only contract hasn't begun."""
+    customer = Customer.objects.create(number="C0000099", name="株式会社はじまり")
+    data.make_user(customer, FUTURE, "未来 始", "ミライ", "", "", is_recipient=True, is_manager=True)
+    begins = months.add_months(months.month_of(today + timedelta(days=40)), 1)
+    data.make_contract(customer, "これからの契約", "cloud", "", begins, [("サーバ", "", 1, "台", 1000)], today)
