@@ -3,7 +3,7 @@
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_static.models import StaticDevice
@@ -12,7 +12,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts import credentials, services
 from accounts.models import Customer, User, plain_email
 from billing.services import defer_catch_up
-from portal import numbers
+from portal import numbers, rights
 from portal.admin import Desk
 
 
@@ -26,13 +26,33 @@ class UserForm(forms.ModelForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text=_("空のままにすると自動で作り、本人にメールで送ります"),
     )
+    roles = forms.MultipleChoiceField(
+        label=_("役割"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("担当者だけに指定します。自分にある権限だけを渡せます"),
+    )
+    is_superuser = forms.BooleanField(
+        label=_("スーパーユーザー"), required=False, help_text=_("すべての権限をもつ担当者です")
+    )
+    by = None  # who fills it in; the admin page says
 
     class Meta:
         model = User
         fields = [
             "customer", "name", "kana", "email", "department", "position", "phone", "language",
-            "is_recipient", "is_manager", "is_staff", "is_superuser",
+            "is_recipient", "is_manager", "is_staff",
         ]  # fmt: skip
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for name in {"roles", "is_superuser"} - set(rights_fields(self.by, self.instance)):
+            del self.fields[name]
+        if "roles" in self.fields:
+            self.fields["roles"].choices = [(name, name) for name in rights.roles_to_give(self.by)]
+        if self.instance.pk:
+            self.initial["roles"] = [group.name for group in self.instance.groups.all()]
+            self.initial["is_superuser"] = self.instance.is_superuser
 
     def clean_email(self):
         if not self.cleaned_data["email"]:
@@ -47,9 +67,11 @@ class UserForm(forms.ModelForm):
             self.add_error(
                 "customer", _("お客様のユーザにはお客様を、担当者には「担当者」を指定してください（どちらか一方）。")
             )
+        elif new and not may_add(self.by, staff=not customer):
+            self.add_error("customer" if customer else "is_staff", _("このユーザを登録する権限がありません。"))
         elif customer:
             self.check_flags(customer, data)
-            self.refuse(data, ["is_superuser"], _("お客様のユーザには指定できません。"))
+            self.refuse(data, ["roles", "is_superuser"], _("お客様のユーザには指定できません。"))
         else:
             self.refuse(data, ["is_recipient", "is_manager"], _("担当者には指定できません。"))
         return data
@@ -77,6 +99,18 @@ class UserForm(forms.ModelForm):
             self.add_error("is_recipient", _("メール送信先のユーザが1人必要です。先に別のユーザで有効にしてください。"))
         if not data.get("is_manager") and not others.filter(is_manager=True).exists():
             self.add_error("is_manager", _("管理者ユーザが1人以上必要です。先に別のユーザを管理者にしてください。"))
+
+
+def rights_fields(by, person):
+    """The fields about rights that `by` may fill in for this person, `None` for a new one; never one's own."""
+    if person and person.pk == by.pk:
+        return []
+    names = ["roles"] if rights.roles_to_give(by) else []
+    return [*names, "is_superuser"] if by.is_superuser else names
+
+
+def may_add(by, *, staff):
+    return rights.may(by, rights.MANAGE_STAFF if staff else "accounts.add_user")
 
 
 # Stock pages would set a factor up, or take one off, without a trace; 「2段階認証を解除する」 below leaves one.
@@ -110,26 +144,53 @@ class UserAdmin(Desk):
     actions = ["send_account_data", "remove_second_factor", "delete_users"]
 
     def get_readonly_fields(self, request, obj=None):
-        return ["customer", "is_staff"] if obj else []
+        return ["customer", "is_staff", "roles_shown"] if obj else []
 
     def get_fields(self, request, obj=None):
-        return [*UserForm.Meta.fields, *([] if obj else ["initial_password"])]
+        if obj is None:
+            return [*UserForm.Meta.fields, *rights_fields(request.user, None), "initial_password"]
+        if obj.customer_id:
+            return UserForm.Meta.fields
+        giving = self.has_change_permission(request, obj) and rights_fields(request.user, obj)
+        return [*UserForm.Meta.fields, *(giving or ["roles_shown"])]
 
     def get_form(self, request, obj=None, **kwargs):
-        return super().get_form(request, obj, **{**kwargs, "fields": UserForm.Meta.fields})
+        made = super().get_form(request, obj, **{**kwargs, "fields": UserForm.Meta.fields})
+        made.by = request.user
+        return made
+
+    @admin.display(description=_("役割"))
+    def roles_shown(self, user):
+        names = [group.name for group in user.groups.all()]
+        return _("スーパーユーザー") if user.is_superuser else _("・").join(names) or _("なし")
+
+    def has_add_permission(self, request):
+        return any(may_add(request.user, staff=staff) for staff in (True, False))
 
     def has_change_permission(self, request, obj=None):
-        return super().has_change_permission(request, obj) and (obj is None or obj.is_active)
+        """Of the list: whether there is anybody whom one may change."""
+        may, manages = super().has_change_permission(request, obj), rights.may(request.user, rights.MANAGE_STAFF)
+        if obj is None:
+            return may or manages
+        return obj.is_active and (may if obj.customer_id else rights.may_manage(request.user, obj))
+
+    def has_remove_permission(self, request):
+        """To delete is to make inactive, by the action."""
+        return super().has_delete_permission(request) or rights.may(request.user, rights.MANAGE_STAFF)
 
     def has_delete_permission(self, request, obj=None):
         return False
 
     def save_model(self, request, obj, form, change):
-        if not change:
+        if change:
+            services.change_user(obj, by=request.user, session=request.session.session_key)
+            obj.save(update_fields=["language"])
+        else:
             services.create_user(obj, password=form.cleaned_data["initial_password"], by=request.user)
-            return
-        services.change_user(obj, by=request.user, session=request.session.session_key)
-        obj.save(update_fields=["language", "is_superuser"])
+        given = form.cleaned_data
+        if "roles" in given and not obj.customer_id:
+            superuser = given.get("is_superuser", obj.is_superuser)
+            services.set_roles(obj, given["roles"], superuser=superuser, by=request.user)
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
         try:
@@ -146,15 +207,17 @@ class UserAdmin(Desk):
                 self.message_user(request, done % {"name": user.name})
             except ValidationError as refused:
                 self.message_user(request, f"{user.name}: {' '.join(refused.messages)}", messages.ERROR)
+            except PermissionDenied as refused:
+                self.message_user(request, f"{user.name}: {refused}", messages.ERROR)
 
-    @admin.action(description=_("アカウント情報を送る（新しい初期パスワード）"))
+    @admin.action(description=_("アカウント情報を送る（新しい初期パスワード）"), permissions=["change"])
     def send_account_data(self, request, users):
         self.each(request, users, services.send_account_data, _("%(name)sにアカウント情報を送りました。"))
 
-    @admin.action(description=_("2段階認証を解除する"))
+    @admin.action(description=_("2段階認証を解除する"), permissions=["change"])
     def remove_second_factor(self, request, users):
         self.each(request, users, credentials.remove_second_factor, _("%(name)sの2段階認証を解除しました。"))
 
-    @admin.action(description=_("ユーザを削除する（無効にする）"))
+    @admin.action(description=_("ユーザを削除する（無効にする）"), permissions=["remove"])
     def delete_users(self, request, users):
         self.each(request, users, services.delete_user, _("%(name)sを削除しました。"))

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts import factors, throttle, tokens
 from accounts.models import Session, User
 from accounts.sessions import stored
-from portal import history, mail
+from portal import history, mail, rights
 from portal.models import Action, HistoryEvent, Mail
 
 # Seconds from the password to the code of the second step.
@@ -180,7 +180,12 @@ def add_second_factor(request, key, code):
 
 @transaction.atomic
 def remove_second_factor(user, *, by):
-    """Raises ValidationError where there is none. Where it is demanded the person has to set it up again at once."""
+    """Raises ValidationError where there is none, PermissionDenied for somebody who may not.
+
+    Where it is demanded the person has to set it up again at once.
+    """
+    if by != user:
+        rights.need_over(user, by=by)
     if not user.has_second_factor:
         raise ValidationError(_("2段階認証は設定されていません。"))
     factors.remove(user)

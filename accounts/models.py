@@ -179,6 +179,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         verbose_name = verbose_name_plural = _("ユーザ")
+        permissions = [("manage_staff", _("担当者を管理できる"))]
         constraints = [
             models.UniqueConstraint(fields=["customer", "id"], name="user_customer_key"),
             models.UniqueConstraint(fields=["customer"], condition=Q(is_recipient=True), name="one_mail_recipient"),

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -12,6 +13,7 @@ from django.utils.translation import gettext as _
 from accounts import throttle
 from accounts.credentials import end_sessions, forget_password, give_typed_password, keep_password, note, tell
 from accounts.models import Customer, User
+from portal import rights
 from portal.models import Action, Mail
 
 ACCOUNT_DATA = (Mail.Kind.ACCOUNT_CREATED, Mail.Kind.ACCOUNT_LINK, Mail.Kind.ACCOUNT_TYPED)
@@ -33,8 +35,9 @@ def create_user(user, *, password="", by, session=None):
     """Store a new user and mail the account data; the company's first one becomes recipient and manager (A1, D14).
 
     `password` is a typed initial one, else a generated one goes with the mail; `session` is the acting browser's, which
-    doesn't end when the acting person hands the recipient's mark over. Raises ValidationError.
+    doesn't end when the acting person hands the recipient's mark over. Raises ValidationError, PermissionDenied.
     """
+    rights.need_over(user, by=by, right="accounts.add_user")
     former = None
     if user.customer_id:
         lock_company(user.customer_id)
@@ -58,8 +61,9 @@ def change_user(user, *, password="", by, session=None):
     """Store a user whose fields were changed; `password` is a new one, set by `by`. Raises ValidationError.
 
     Another address, password or recipient is told to whom it concerns, is in the history, and ends that person's
-    sessions but the acting one (D13).
+    sessions but the acting one (D13). Raises PermissionDenied too.
     """
+    rights.need_over(User.objects.select_related("customer").get(pk=user.pk), by=by)
     if user.customer_id:
         lock_company(user.customer_id)
     was = User.objects.select_for_update().get(pk=user.pk)
@@ -92,7 +96,7 @@ def change_user(user, *, password="", by, session=None):
 
 def store(user, *, by, new_address):
     """Save; an address that another company's user has looks like any other that can't be used (D12)."""
-    tries = throttle.key_of("taken addresses", by.pk)
+    tries = throttle.key_of("taken addresses", f"company {by.customer_id}" if by.customer_id else by.pk)
     if new_address and throttle.waiting(tries):
         raise ValidationError(
             {"email": _("使用できないEメールが続きました。しばらく待ってからもう一度お試しください。")}
@@ -177,6 +181,7 @@ def tell_account_data(user, *, typed, by):
 @transaction.atomic
 def send_account_data(user, *, by):
     """Send the account data again, with a new password; only to whoever hasn't chosen one yet. Raises ValidationError."""
+    rights.need_over(user, by=by)
     user = User.objects.select_for_update().get(pk=user.pk)
     if not user.is_active:
         raise ValidationError(_("このユーザは削除されています。"))
@@ -200,6 +205,8 @@ def why_not_delete(user, *, by):
     if user == by:
         return _("自分自身は削除できません。別のユーザに削除を依頼してください。")
     others = active_users(user.customer_id).exclude(pk=user.pk)
+    if user.is_superuser and not others.filter(is_superuser=True).exists():
+        return _("最後のスーパーユーザーは削除できません。先に別の担当者をスーパーユーザーにしてください。")
     if not others.exists():
         return _("最後のユーザは削除できません。先に別のユーザを作成してください。")
     if user.is_recipient:
@@ -211,9 +218,15 @@ def why_not_delete(user, *, by):
 
 @transaction.atomic
 def delete_user(user, *, by):
-    """Take the person out: no sign-in, no address, no flag; the history keeps the name (D14). Raises ValidationError."""
+    """Take the person out: no sign-in, no address, no flag, no role; the history keeps the name (D14).
+
+    Raises ValidationError, PermissionDenied.
+    """
+    rights.need_over(user, by=by, right="accounts.delete_user")
     if user.customer_id:
         lock_company(user.customer_id)
+    else:
+        lock_superusers()
     user = User.objects.select_for_update().get(pk=user.pk)
     if not user.is_active:
         raise ValidationError(_("このユーザはすでに削除されています。"))
@@ -223,6 +236,45 @@ def delete_user(user, *, by):
     user.is_active = user.is_manager = user.is_recipient = False
     user.version += 1
     user.save(update_fields=["email", "is_active", "is_manager", "is_recipient", "version"])
+    if not user.customer_id:
+        user.groups.clear()
+        user.is_superuser = False
+        user.save(update_fields=["is_superuser"])
     forget_password(user)
     end_sessions(user)
     note(Action.USER_DELETED, user, by=by, detail=address)
+
+
+def lock_superusers():
+    """Until the transaction ends nobody else makes or unmakes a superuser, so that one is always left."""
+    list(User.objects.select_for_update().filter(is_superuser=True).order_by("pk").values_list("pk"))
+
+
+@transaction.atomic
+def set_roles(user, roles, *, superuser, by):
+    """Give a member of the staff exactly these roles (names of D37) and the superuser's flag, or take it.
+
+    Nobody changes the own ones, nobody gives a right that one lacks, and only superusers make superusers.
+    Raises ValidationError, PermissionDenied.
+    """
+    lock_superusers()
+    user = User.objects.select_for_update(of=["self"]).get(pk=user.pk)
+    had, roles = set(user.groups.values_list("name", flat=True)), set(roles)
+    if roles == had and superuser == user.is_superuser:
+        return
+    rights.need_over(user, by=by)
+    if user.customer_id:
+        raise ValidationError(_("お客様のユーザに役割は指定できません。"))
+    if user == by:
+        raise ValidationError(_("自分の役割は変更できません。別の担当者に依頼してください。"))
+    if not roles - had <= set(rights.roles_to_give(by)):
+        raise ValidationError(_("自分にない権限の役割は指定できません。"))
+    if superuser != user.is_superuser and by is not None and not by.is_superuser:
+        rights.refuse()
+    if user.is_superuser and not superuser and not active_users(None).exclude(pk=user.pk).filter(is_superuser=True):
+        raise ValidationError(_("スーパーユーザーは1名以上必要です。"))
+    user.groups.set(Group.objects.filter(name__in=roles))
+    user.is_superuser = superuser
+    user.save(update_fields=["is_superuser"])
+    words = [*sorted(roles, key=list(rights.ROLES).index), *([_("スーパーユーザー")] if superuser else [])]
+    note(Action.USER_CHANGED, user, by=by, detail=_("役割: %(roles)s") % {"roles": _("・").join(words) or _("なし")})

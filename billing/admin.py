@@ -186,9 +186,9 @@ class ParkedAdmin(ReadOnly):
     search_fields = ["customer__number", "customer__name", "reason"]
     actions = ["try_again"]
 
-    @admin.action(description=_("もう一度締める"))
+    @admin.action(description=_("もう一度締める"), permissions=["act"])
     def try_again(self, request, parked):
-        defer_catch_up(*{each.customer for each in parked.select_related("customer")}, decided=True)
+        defer_catch_up(*{each.customer for each in parked.select_related("customer")}, decided=True, by=request.user)
         self.message_user(
             request, _("%(count)d件をもう一度処理します。結果はこの一覧に表れます。") % {"count": len(parked)}
         )
@@ -202,7 +202,7 @@ class RenderingAdmin(ReadOnly):
     search_fields = ["invoice__number", "customer__number", "error"]
     actions = ["try_again"]
 
-    @admin.action(description=_("もう一度作成する"))
+    @admin.action(description=_("もう一度作成する"), permissions=["act"])
     def try_again(self, request, failed):
-        count = render_again(failed)
+        count = render_again(failed, by=request.user)
         self.message_user(request, _("%(count)d件のPDFをもう一度作成します。") % {"count": count})

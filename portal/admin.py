@@ -1,7 +1,10 @@
 """Staff's desk for what belongs to no app: vendor, tax classes, calendar, FAQ, inquiries, mails, history."""
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.admin import Group
+from django.core.exceptions import ValidationError
+from django.db.models import BigIntegerField
 from django.utils.translation import gettext_lazy as _
 from procrastinate.contrib.django.admin import ProcrastinateJobAdmin
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -24,6 +27,22 @@ class Desk(admin.ModelAdmin):
         """Only what a filter of this list asks. Django lets any column of the row itself be asked, passwords too."""
         return lookup in set(self.filter_lookups())
 
+    def get_ordering(self, request):
+        """Always one, also where choices of a field are completed page by page; the newest first, as in lists."""
+        return super().get_ordering(request) or self.model._meta.ordering or ["-pk"]
+
+    def response_action(self, request, queryset):
+        """Ids that no row can have are left out; Django would ask the database about them."""
+        request.POST = request.POST.copy()
+        request.POST.setlist(ACTION_CHECKBOX_NAME, filter(self.is_key, request.POST.getlist(ACTION_CHECKBOX_NAME)))
+        return super().response_action(request, queryset)
+
+    def is_key(self, given):
+        try:
+            return abs(int(self.model._meta.pk.to_python(given))) <= BigIntegerField.MAX_BIGINT
+        except ValidationError:
+            return False
+
     def filter_lookups(self):
         for each in self.list_filter:
             if isinstance(each, str):
@@ -42,7 +61,10 @@ class Desk(admin.ModelAdmin):
 
 
 class ReadOnly(Desk):
-    """Rows that staff read and the programs write."""
+    """Rows that staff read and the programs write; an action on them asks for the right to change them."""
+
+    def has_act_permission(self, request):
+        return super().has_change_permission(request)
 
     def has_add_permission(self, request):
         return False
@@ -69,7 +91,7 @@ class JobAdmin(ReadOnly, ProcrastinateJobAdmin):
 @admin.register(Vendor)
 class VendorAdmin(Desk):
     def has_add_permission(self, request):
-        return not Vendor.objects.exists()
+        return super().has_add_permission(request) and not Vendor.objects.exists()
 
     def has_delete_permission(self, request, obj=None):
         return False
@@ -117,6 +139,10 @@ class InquiryAdmin(Desk):
     def has_add_permission(self, request):
         return False
 
+    def has_delete_permission(self, request, obj=None):
+        """What a customer wrote stays."""
+        return False
+
 
 @admin.register(Mail)
 class MailAdmin(ReadOnly):
@@ -126,10 +152,10 @@ class MailAdmin(ReadOnly):
     search_fields = ["key", "customer__number", "sent_to"]
     actions = ["send_again"]
 
-    @admin.action(description=_("もう一度送る"))
+    @admin.action(description=_("もう一度送る"), permissions=["act"])
     def send_again(self, request, mails):
         for each in mails:
-            mail.send_again(each)
+            mail.send_again(each, by=request.user)
         self.message_user(request, _("%(count)d件を送信待ちにしました。") % {"count": len(mails)})
 
 

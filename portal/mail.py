@@ -17,6 +17,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from procrastinate.contrib.django import app
 
+from portal import rights
 from portal.models import Mail, Vendor
 
 logger = logging.getLogger(__name__)
@@ -134,8 +135,9 @@ def note_bounce(address, why):
     get_user_model().objects.filter(email=address).exclude(bounced=why[:200]).update(bounced=why[:200])
 
 
-def send_again(mail):
-    """Let a mail go out once more, whatever became of it; its words and secrets are made anew."""
+def send_again(mail, *, by=None):
+    """Let a mail go out once more, whatever became of it; its words and secrets are made anew. Raises PermissionDenied."""
+    rights.need(by, "portal.change_mail")
     keep(mail, state=Mail.State.WAITING, due_at=timezone.now(), tries=0, error="")
     defer(mail)
 

@@ -14,7 +14,7 @@ from procrastinate.exceptions import ConnectorException
 
 from billing.documents import pdf
 from billing.models import Invoice, InvoicePdf, Rendering
-from portal import mail
+from portal import mail, rights
 from portal.models import Mail
 
 TASK, QUEUE = "billing.render", "render"
@@ -137,8 +137,12 @@ def render_left_over():
     render(list(waiting[:INVOICES_A_SWEEP]))
 
 
-def render_again(failed):
-    """Let workers try parked invoices (rows of `Rendering`) as if they had never been tried; returns how many."""
+def render_again(failed, *, by=None):
+    """Let workers try parked invoices (rows of `Rendering`) as if they had never been tried; returns how many.
+
+    Raises PermissionDenied.
+    """
+    rights.need(by, "billing.change_rendering")
     waiting = sorted(failed.filter(parked_at__isnull=False).values_list("pk", flat=True))
     Rendering.objects.filter(pk__in=waiting).update(parked_at=None, tries=0)
     defer(waiting)

@@ -1,7 +1,8 @@
 """Django's `migrate`, except that it doesn't begin while a month run is active, and waits for no lock longer than 5 seconds.
 
 A table's change that waits behind somebody's transaction makes everybody else wait behind it. Each time, whether there
-was something to apply or not, it closes the gaps that a database is born or restored with.
+was something to apply or not, it closes the gaps that a database is born or restored with, and
+brings the roles of staff up to date (D37).
 """
 
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from billing.management.base import BUSY, CONFIGURATION
 from billing.month import lock
+from portal import rights
 from portal.db import schema
 
 LOCK_SECONDS = 5
@@ -30,6 +32,7 @@ class Command(migrate.Command):
                 super().handle(*args, **options)
             if not options["app_label"]:
                 schema.close_gaps(connections[options["database"]])
+                rights.set_up_roles()
         except lock.Busy as busy:
             raise CommandError(str(busy), returncode=BUSY) from None
         except OperationalError as error:

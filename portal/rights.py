@@ -1,0 +1,97 @@
+"""Who of the staff may do what (D37): the roles, made as groups by every `migrate`, and the question asked by services.
+
+A right is one of Django's permissions. Pages ask for it, actions ask for it, and the services that do the work ask again.
+"""
+
+from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+APPS = ("portal", "accounts", "contracts", "orders", "billing", "procrastinate")
+MANAGE_STAFF = "accounts.manage_staff"
+VIEWER, RECEPTION, BILLING, MANAGEMENT = "閲覧", "受付", "請求", "管理"
+
+
+def writing(app, *models):
+    """The permissions to add, change and delete rows of these models, or of all models of the app."""
+    found = Q(content_type__app_label=app) & ~Q(codename__startswith="view_")
+    return found & Q(content_type__model__in=models) if models else found
+
+
+SEEING = Q(content_type__app_label__in=APPS, codename__startswith="view_")
+CATALOGUE = Q(content_type__app_label="contracts", content_type__model="service")
+# What each role may do. Models that join an app of 請求 later are its own by themselves.
+ROLES = {
+    VIEWER: SEEING,
+    RECEPTION: SEEING
+    | writing("accounts", "customer")
+    | Q(content_type__app_label="accounts", codename__in=["add_user", "change_user", "delete_user"])
+    | writing("portal", "inquiry", "faqentry", "mail"),
+    BILLING: SEEING | ((writing("contracts") | writing("orders") | writing("billing")) & ~CATALOGUE),
+    MANAGEMENT: SEEING
+    | writing("portal", "vendor", "vendorregistration", "taxclass", "calendarday")
+    | (writing("contracts") & CATALOGUE)
+    | Q(content_type__app_label="accounts", codename="manage_staff"),
+}
+
+
+def set_up_roles():
+    """Make the groups that are missing, and give each exactly its rights; permissions of new models join here."""
+    for name, rights in ROLES.items():
+        group, _made = Group.objects.get_or_create(name=name)
+        group.permissions.set(Permission.objects.filter(rights))
+
+
+def may(by, right):
+    """Whether somebody has a right; `by` None is the portal itself, which may do everything. No customer has any."""
+    return by is None or (by.customer_id is None and by.has_perm(right))
+
+
+def need(by, right):
+    """Raises PermissionDenied unless `by` has the right."""
+    if not may(by, right):
+        refuse()
+
+
+def refuse():
+    """Raises PermissionDenied with the words for the person."""
+    raise PermissionDenied(_("この操作を行う権限がありません。"))
+
+
+def may_manage(by, person):
+    """Whether `by` may change this member of the staff, or act in their name: only over rights that one has oneself.
+
+    Otherwise whoever manages staff could take over an account that may do more, by its address.
+    """
+    if by is None or by.is_superuser:
+        return True
+    held = person.get_all_permissions() if person.pk else set()
+    return may(by, MANAGE_STAFF) and not person.is_superuser and held <= by.get_all_permissions()
+
+
+def need_over(person, *, by, right="accounts.change_user"):
+    """Raises PermissionDenied unless `by` may do this to the user: a colleague, staff with the right, the portal (None)."""
+    if by is not None and by.customer_id:
+        allowed = by.customer_id == person.customer_id
+    elif person.customer_id:
+        allowed = may(by, right)
+    else:
+        allowed = may_manage(by, person)
+    if not allowed:
+        refuse()
+
+
+def roles_to_give(by):
+    """The roles that `by` may give to others: those of which every right is one's own."""
+    if by is None or by.is_superuser:
+        return list(ROLES)
+    if not may(by, MANAGE_STAFF):
+        return []
+    own = by.get_all_permissions()
+    return [name for name in ROLES if rights_of(name) <= own]
+
+
+def rights_of(role):
+    found = Permission.objects.filter(group__name=role).values_list("content_type__app_label", "codename")
+    return {f"{app}.{codename}" for app, codename in found}
