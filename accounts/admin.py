@@ -71,7 +71,8 @@ class UserForm(forms.ModelForm):
             self.add_error("customer" if customer else "is_staff", _("このユーザを登録する権限がありません。"))
         elif customer:
             self.check_flags(customer, data)
-            self.refuse(data, ["roles", "is_superuser"], _("お客様のユーザには指定できません。"))
+            if data.get("roles") or data.get("is_superuser"):
+                self.add_error(None, _("役割とスーパーユーザーは、お客様のユーザには指定できません。"))
         else:
             self.refuse(data, ["is_recipient", "is_manager"], _("担当者には指定できません。"))
         return data
