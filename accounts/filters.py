@@ -3,13 +3,13 @@
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import SignedIn, User
-from portal.lists.filters import AnyOfFilter, ContainsFilter, DateRangeFilter, ListFilter
+from portal.lists.filters import AnyOfFilter, ListFilter, MomentRangeFilter, TextFilter
 from portal.models import Action, HistoryEvent
 
 
 class UserFilter(ListFilter):
-    name = ContainsFilter(label=_("名前"))
-    email = ContainsFilter(label=_("Eメール"))
+    name = TextFilter(label=_("名前"), field_name="search")
+    email = TextFilter(label=_("Eメール"))
     is_recipient = AnyOfFilter([("1", _("○")), ("0", _("なし"))], label=_("メール送信先"))
     state = AnyOfFilter(SignedIn.choices, label=_("状態"))
 
@@ -19,9 +19,9 @@ class UserFilter(ListFilter):
 
 
 class HistoryFilter(ListFilter):
-    at = DateRangeFilter(field_name="at__date", label=_("日付"))
-    actor_name = ContainsFilter(label=_("操作者"))
-    subject = ContainsFilter(label=_("対象"))
+    at = MomentRangeFilter(label=_("日付"))
+    actor_name = TextFilter(label=_("操作者"), field_name="actor_search")
+    subject = TextFilter(label=_("対象"), field_name="subject_search")
     action = AnyOfFilter(Action.choices, label=_("操作"))
 
     class Meta:

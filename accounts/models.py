@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import passwords, tokens
+from portal.models import search_column
 from portal.scoping import Scoped
 
 
@@ -172,6 +173,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     version = models.PositiveIntegerField(default=0, editable=False)
     language = models.CharField(_("言語"), max_length=5, choices=[("ja", "日本語"), ("en", "English")], default="ja")
     created_at = models.DateTimeField(_("登録日時"), auto_now_add=True)
+    search = search_column("name", "kana")
 
     objects = Users()
     USERNAME_FIELD = "email"

@@ -5,16 +5,16 @@ from django.utils.translation import gettext_lazy as _
 from billing.models import Invoice, State
 from portal.lists.filters import (
     AnyOfFilter,
-    ContainsFilter,
     DateRangeFilter,
     ListFilter,
     MonthRangeFilter,
+    NumberFilter,
     YenRangeFilter,
 )
 
 
 class InvoiceFilter(ListFilter):
-    number = ContainsFilter(label=_("請求番号"))
+    number = NumberFilter(label=_("請求番号"))
     month = MonthRangeFilter(label=_("請求対象年月"))
     state = AnyOfFilter(State.choices, label=_("請求状態"))
     issued_on = DateRangeFilter(label=_("請求日"))

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from contracts.models import Contract, Form, Renewal, Service, State
-from portal.lists.filters import AnyOfFilter, AnyRowFilter, ContainsFilter, DateRangeFilter, ListFilter
+from portal.lists.filters import AnyOfFilter, AnyRowFilter, DateRangeFilter, ListFilter, NumberFilter, TextFilter
 
 
 def services(request):
@@ -11,8 +11,8 @@ def services(request):
 
 
 class ContractFilter(ListFilter):
-    number = ContainsFilter(label=_("契約番号"))
-    name = ContainsFilter(label=_("契約名"))
+    number = NumberFilter(label=_("契約番号"))
+    name = TextFilter(label=_("契約名"), field_name="search")
     service = AnyRowFilter(label=_("サービス"), queryset=services, to_field_name="code")
     form = AnyOfFilter(Form.choices, label=_("契約形態"))
     state = AnyOfFilter(State.choices, label=_("契約状態"))

@@ -8,7 +8,7 @@ from django.db.models import Case, F, Func, OuterRef, Q, Subquery, Sum, Value, W
 from django.utils.translation import gettext_lazy as _
 
 from portal import months
-from portal.models import PriceBasis, TaxClass, TaxKind
+from portal.models import PriceBasis, TaxClass, TaxKind, search_column
 from portal.scoping import Public, Scoped
 
 
@@ -114,6 +114,7 @@ class Contract(models.Model):
     auto_renew = models.BooleanField(_("自動更新"), default=True)
     note = models.TextField(_("備考"), max_length=2000, blank=True)
     updated_at = models.DateTimeField(_("最終更新日"), auto_now=True)
+    search = search_column("name")
 
     objects = Contracts.as_manager()
 

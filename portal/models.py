@@ -1,18 +1,17 @@
 """What belongs to no single app: the vendor's settings, tax classes, calendar, numbers, mails, history, FAQ, inquiries."""
 
-from functools import reduce
-from operator import or_
-
 from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import RangeOperators
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import F, Func, Q
+from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Concat
 from django.utils.translation import gettext_lazy as _
 
 from portal import money
+from portal.reading import fold
 from portal.scoping import Everybody, Public, Scoped
 
 
@@ -21,6 +20,24 @@ class DateRange(Func):
 
     function = "daterange"
     template = "%(function)s(%(expressions)s, '[]')"
+
+
+class SearchForm(Func):
+    """SQL `search_form(text)`: a text as searching compares it; `reading.fold` gives the same."""
+
+    function = "search_form"
+    output_field = models.TextField()
+
+
+def search_text(*names):
+    """The search form of these columns together; a line break, which none has, keeps them apart."""
+    parts = [part for name in names for part in (Value("\n"), SearchForm(name))][1:]
+    return Concat(*parts, output_field=models.TextField()) if len(parts) > 1 else parts[0]
+
+
+def search_column(*names):
+    """A column kept by the database, in which filters search these columns."""
+    return models.GeneratedField(expression=search_text(*names), output_field=models.TextField(), db_persist=True)
 
 
 class RoundingMode(models.TextChoices):
@@ -282,6 +299,8 @@ class HistoryEvent(models.Model):
     subject = models.CharField(_("対象"), max_length=100)
     detail = models.CharField(_("内容"), max_length=200, blank=True)
     data = models.JSONField(_("記録"), default=dict)
+    actor_search = search_column("actor_name")
+    subject_search = search_column("subject")
 
     objects = History.as_manager()
 
@@ -316,10 +335,9 @@ class ColumnChoice(models.Model):
 class FaqRows(Public):
     def matching(self, words):
         """Entries in which every word stands, in the question or the answer, in either language."""
-        found = self
+        found = self.annotate(said=search_text("question", "answer", "question_en", "answer_en"))
         for word in words:
-            places = ("question", "answer", "question_en", "answer_en")
-            found = found.filter(reduce(or_, (Q(**{f"{place}__icontains": word}) for place in places)))
+            found = found.filter(said__contains=fold(word))
         return found
 
 

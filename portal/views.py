@@ -17,7 +17,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 from billing import costs
 from billing.models import Invoice
 from portal.forms import InquiryForm
-from portal.lists.filters import narrow
 from portal.models import FaqEntry, Inquiry, Vendor
 from portal.once import once
 from portal.services import find_record, send_inquiry, suggested_subject
@@ -64,7 +63,7 @@ def home(request):
 
 @require_safe
 def faq(request):
-    sought = narrow(request.GET.get("q", ""))[:100]
+    sought = request.GET.get("q", "").strip()[:100]
     found = FaqEntry.objects.for_user(request.user).matching(sought.split()[:10])
     entries = [entry.in_language(get_language()) for entry in found]
     return render(request, "portal/faq.html", {"entries": entries, "sought": sought})

@@ -1,92 +1,106 @@
-"""The kinds of conditions a list can be filtered by, forgiving about how dates, months and amounts are typed."""
+"""The kinds of conditions a list can be filtered by; what is typed is read by `portal/reading.py` (D35)."""
 
-import re
-import unicodedata
-from datetime import date
+from datetime import datetime, time, timedelta
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms import BoundField
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_filters import CharFilter, Filter, FilterSet, ModelMultipleChoiceFilter, MultipleChoiceFilter
-from django_filters.fields import RangeField
 from django_filters.widgets import RangeWidget
 
+from portal import reading
+from portal.months import TOKYO
+from portal.templatetags.figures import ym, ymd
 
-def narrow(text):
-    """Half-width, without surrounding blanks, as people mean what they type on a Japanese keyboard."""
-    return unicodedata.normalize("NFKC", str(text)).strip()
-
-
-class DateField(forms.Field):
-    """2024/04/01, 20240401, 2024-4-1 or 2024年4月1日."""
-
-    example = "2024/04/01"
-    pattern = re.compile(r"(\d{4})[/.\-年]?(\d{1,2})[/.\-月]?(\d{1,2})日?")
-
-    def clean(self, value):
-        text = narrow(value or "")
-        if not text:
-            return None
-        found = self.pattern.fullmatch(text)
-        try:
-            return date(*self.parts(found.groups()))
-        except (AttributeError, ValueError):
-            raise ValidationError(
-                _("「%(text)s」は読み取れません。%(example)s のように入力してください。")
-                % {"text": text[:30], "example": self.example}
-            ) from None
-
-    def parts(self, groups):
-        return map(int, groups)
+INPUT = {"class": "form-control", "autocomplete": "off"}
+START, STOP = "min", "max"
 
 
-class MonthField(DateField):
-    """2024/04, 202404, 2024-4 or 2024年4月; the value is the month's first day."""
+class End:
+    """One of the two inputs of a range, as its template draws it: with its own error."""
 
-    example = "2024/04"
-    pattern = re.compile(r"(\d{4})[/.\-年]?(\d{1,2})月?")
-
-    def parts(self, groups):
-        return (*map(int, groups), 1)
-
-
-class YenField(forms.IntegerField):
-    def __init__(self, **options):
-        super().__init__(min_value=-(10**15), max_value=10**15, **options)
-
-    def to_python(self, value):
-        return super().to_python(narrow(value or "").replace(",", "").removeprefix("¥").removesuffix("円"))
+    def __init__(self, bound, suffix, label, typed):
+        self.name = f"{bound.html_name}_{suffix}"
+        self.id = f"{bound.auto_id}_{suffix}"
+        self.label, self.typed = label, typed or ""
+        self.example = _("例 %(example)s") % {"example": bound.field.example}
+        refused = bound.form.errors.as_data().get(bound.name, [])
+        self.error = " ".join(text for each in refused if each.code in (suffix, None) for text in each.messages)
 
 
-class Between(RangeField):
-    """Two ends, each may be empty; the first may not lie behind the second."""
+class BoundRange(BoundField):
+    @property
+    def ends(self):
+        first, last = self.value() or ("", "")
+        return [End(self, START, _("から"), first), End(self, STOP, _("まで"), last)]
 
-    part = forms.IntegerField
 
-    def __init__(self, *args, **options):
-        widget = options.pop("widget", None) or RangeWidget(attrs={"class": "form-control", "autocomplete": "off"})
-        widget.widgets[0].attrs["aria-label"], widget.widgets[1].attrs["aria-label"] = _("から"), _("まで")
-        fields = (self.part(required=False), self.part(required=False))
-        super().__init__(fields, *args, widget=widget, **options)
+class Between(forms.Field):
+    """Two ends, both included, each may be empty; the first may not lie behind the second."""
+
+    widget = RangeWidget
+    bound_field_class = BoundRange
+    example = ""
 
     def clean(self, value):
-        found = super().clean(value)
-        if found and found.start is not None and found.stop is not None and found.start > found.stop:
+        """The ends as a slice, None if both are empty. The error of a single end has that end as its code."""
+        read, refused = {}, []
+        for end, typed in zip((START, STOP), value, strict=True):
+            try:
+                read[end] = self.read(typed or "", end)
+            except ValidationError as error:
+                refused.append(ValidationError(error.message, code=end))
+        if refused:
+            raise ValidationError(refused)
+        first, last = read[START], read[STOP]
+        if first is not None and last is not None and first > last:
             raise ValidationError(_("範囲の始まりが終わりより後になっています。"))
-        return found
+        return None if first is None and last is None else slice(first, last)
+
+    def has_changed(self, initial, data):
+        return any(data)
+
+    def read(self, typed, end):
+        raise NotImplementedError
+
+    def written(self, value):
+        """One end as a condition in force shows it."""
+        raise NotImplementedError
 
 
 class BetweenDates(Between):
-    part = DateField
+    """A month in a day's place is all of it: from its first day, to its last."""
+
+    example = "2026/04/01"
+
+    def read(self, typed, end):
+        found = reading.span(typed)
+        return found and (found.first if end == START else found.last)
+
+    def written(self, value):
+        return ymd(value)
 
 
 class BetweenMonths(Between):
-    part = MonthField
+    example = "2026/04"
+
+    def read(self, typed, end):
+        return reading.month(typed)
+
+    def written(self, value):
+        return ym(value)
 
 
 class BetweenYen(Between):
-    part = YenField
+    example = "10,000"
+
+    def read(self, typed, end):
+        return reading.yen(typed)
+
+    def written(self, value):
+        return f"{value:,}"
 
 
 class RangeFilter(Filter):
@@ -99,9 +113,27 @@ class RangeFilter(Filter):
             rows = rows.filter(**{f"{self.field_name}__lte": value.stop})
         return rows
 
+    def describe(self, value):
+        return "～".join("" if end is None else self.field.written(end) for end in (value.start, value.stop))
+
 
 class DateRangeFilter(RangeFilter):
     field_class = BetweenDates
+
+
+class MomentRangeFilter(DateRangeFilter):
+    """Moments by their dates in Japan, asked as moments, so that an index on them serves."""
+
+    def filter(self, rows, value):
+        if value and value.start:
+            rows = rows.filter(**{f"{self.field_name}__gte": midnight(value.start)})
+        if value and value.stop:
+            rows = rows.filter(**{f"{self.field_name}__lt": midnight(value.stop + timedelta(days=1))})
+        return rows
+
+
+def midnight(day):
+    return datetime.combine(day, time.min, TOKYO)
 
 
 class MonthRangeFilter(RangeFilter):
@@ -112,10 +144,28 @@ class YenRangeFilter(RangeFilter):
     field_class = BetweenYen
 
 
-class ContainsFilter(CharFilter):
+class TextFilter(CharFilter):
+    """Part of a text, in a column that holds the text as `search_form` folds it: width, kana, case and blanks are one."""
+
     def __init__(self, **options):
-        widget = forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"})
-        super().__init__(lookup_expr="icontains", max_length=100, widget=widget, **options)
+        super().__init__(max_length=100, widget=forms.TextInput(attrs=INPUT), **options)
+
+    def filter(self, rows, value):
+        sought = self.fold(value)
+        return rows.filter(**{f"{self.field_name}__contains": sought}) if sought else rows
+
+    def fold(self, value):
+        return reading.fold(value)
+
+    def describe(self, value):
+        return value
+
+
+class NumberFilter(TextFilter):
+    """Part of a number such as 請求番号, whose letters are capitals already (D20)."""
+
+    def fold(self, value):
+        return reading.fold(value).upper()
 
 
 class AnyOfFilter(MultipleChoiceFilter):
@@ -126,12 +176,23 @@ class AnyOfFilter(MultipleChoiceFilter):
     def __init__(self, choices, **options):
         super().__init__(choices=choices, distinct=False, widget=forms.CheckboxSelectMultiple, **options)
 
+    def describe(self, value):
+        labels = dict(self.extra["choices"])
+        return _("・").join(str(labels[each]) for each in value)
+
 
 class AnyRowFilter(ModelMultipleChoiceFilter):
-    """One or several rows of another table, by the key in `to_field_name`."""
+    """One or several rows of another table; `to_field_name` is the key that stands for a row in the URL."""
 
     def __init__(self, **options):
         super().__init__(distinct=False, widget=forms.CheckboxSelectMultiple, **options)
+
+    def get_filter_predicate(self, row):
+        """The row itself; the library would compare its key with `field_name`, which is a foreign key here."""
+        return {self.field_name: row}
+
+    def describe(self, value):
+        return _("・").join(str(each) for each in value)
 
 
 class ListFilter(FilterSet):

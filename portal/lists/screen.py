@@ -165,23 +165,9 @@ def chips(request, filterset):
         if not value:
             continue
         names = [name, f"{name}_min", f"{name}_max"]
-        shown = describe(value, filterset.filters[name])
+        shown = filterset.filters[name].describe(value)
         found.append({"label": field.label, "value": shown, "url": address(request, drop=("page", *names))})
     return found
-
-
-def describe(value, condition):
-    if isinstance(value, slice):
-        written = {"BetweenMonths": "%Y/%m"}.get(condition.field_class.__name__, "%Y/%m/%d")
-        ends = [
-            end.strftime(written) if hasattr(end, "strftime") else f"{end:,}" if end is not None else ""
-            for end in (value.start, value.stop)
-        ]
-        return "～".join(ends)
-    if isinstance(value, str):
-        return value
-    labels = dict(condition.extra.get("choices") or ())
-    return _("・").join(str(labels.get(each, each)) for each in value)
 
 
 def cleared(request, filterset):

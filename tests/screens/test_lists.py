@@ -64,9 +64,9 @@ def it_refuses_nul_bytes(browser):
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("month_min=2026/99", "「2026/99」は読み取れません"),
+        ("month_min=2026/99", "「2026/99」は暦にありません"),
         ("issued_on_min=2026/05/01&issued_on_max=2026/04/01", "範囲の始まりが終わりより後"),
-        ("total_min=abc", "整数を入力してください"),
+        ("total_min=abc", "「abc」は金額として読み取れません"),
         ("state=nonsense", "選べない値です"),
     ],
 )

@@ -233,6 +233,13 @@ def it_answers_the_six_questions(browser):
     assert text(browser.get("/faq/")).count("<summary>") == 6
 
 
+@pytest.mark.parametrize("words", ["パスワード 忘れ", "ﾊﾟｽﾜｰﾄﾞ　忘れ", "ぱすわーど", "ＰＡＳＳＷＯＲＤ", "forgot​"])
+def it_finds_questions_whatever_width_kana_and_case_are_typed(words, browser):
+    page = browser.get("/faq/", {"q": words}).content.decode()
+    assert "パスワードを忘れました" in page
+    assert "過去の請求書" not in page
+
+
 @pytest.mark.parametrize("path", ["/", "/account/", "/invoices/analysis/", "/account/users/", "/faq/", "/inquiry/"])
 def it_sends_strict_headers_and_no_inline_code(path, browser):
     response = browser.get(path)

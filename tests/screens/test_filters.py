@@ -1,0 +1,200 @@
+"""Every filter and every sort of every list, derived from the lists themselves: a new one is tried without being named."""
+
+import csv
+import io
+import re
+from datetime import date
+from itertools import product
+
+import pytest
+import time_machine
+
+from accounts.filters import HistoryFilter, UserFilter
+from accounts.tables import HistoryTable, UserTable
+from billing.filters import InvoiceFilter
+from billing.tables import InvoiceTable
+from contracts.filters import ContractFilter
+from contracts.tables import ContractTable
+from orders.filters import OrderFilter
+from orders.tables import OrderTable
+from portal import history
+from portal.lists.filters import Between, BetweenDates, BetweenMonths, BetweenYen, ListFilter
+from tests import make
+
+LISTS = {
+    "/contracts/": (ContractFilter, ContractTable),
+    "/orders/": (OrderFilter, OrderTable),
+    "/invoices/": (InvoiceFilter, InvoiceTable),
+    "/account/users/": (UserFilter, UserTable),
+    "/account/history/": (HistoryFilter, HistoryTable),
+}
+ODD = ["%", "\\", "'", "%s", "\u200b", "𠮷", "-", "9" * 30, "١", "x" * 101, "nonsense", "\x1f"]
+RIGHT = {
+    BetweenDates: ["2026/04/08", "20260408", "２０２６年４月８日", "R8.4.8", "202604", "2026年4月"],
+    BetweenMonths: ["2026/04", "202604", "２０２６年４月", "R8.4"],
+    BetweenYen: ["1,000", "¥1,000", "１０００円", "▲1"],
+}
+
+
+@pytest.fixture
+def browser(cast, sign_in):
+    make.make_contract(cast.a, (100,), service="line", form="yearly", cancel_on=date(2026, 12, 31))
+    make.make_contract(cast.a, (100,), form="once")
+    make.close_month()
+    make.open_month()
+    history.record("user_changed", "花子", by=cast.hanako, customer=cast.a)
+    return sign_in(cast.hanako)
+
+
+def cells(response, encoding="utf-8-sig"):
+    body = b"".join(response) if response.streaming else response.content
+    return list(csv.reader(io.StringIO(body.decode(encoding))))
+
+
+def first_cells(page):
+    """The text of each row's first cell."""
+    return [re.sub(r"<[^>]*>", "", cell) for cell in re.findall(r"<tr[^>]*><td[^>]*>(.*?)</td>", page.context["rows"])]
+
+
+def counts(browser, path, name, value):
+    return browser.get(path, {name: value}).context["total_count"]
+
+
+def it_knows_every_list():
+    assert {filterset for filterset, _table in LISTS.values()} == set(ListFilter.__subclasses__())
+
+
+@pytest.mark.parametrize("path", LISTS)
+def it_answers_every_filter_with_each_of_its_choices(path, browser):
+    """What the choices find together is what the list has: no row is missed, none found twice."""
+    page = browser.get(path)
+    for name, field in page.context["filter_form"].fields.items():
+        choices = [str(value) for value, _label in getattr(field, "choices", ())]
+        found = [counts(browser, path, name, value) for value in choices]
+        if choices:
+            assert sum(found) == counts(browser, path, name, choices) == page.context["total_count"], name
+        for value, encoding in product(choices, ("utf-8", "cp932")):
+            assert browser.get(path, {name: value, "export": "csv", "encoding": encoding}).status_code == 200, name
+
+
+@pytest.mark.parametrize("path", LISTS)
+def it_answers_every_filter_whatever_is_typed(path, browser):
+    """As a page always; as a CSV where it is understood, else with the page and its error."""
+    for name, each in LISTS[path][0].base_filters.items():
+        ranged = issubclass(each.field_class, Between)
+        fields = (f"{name}_min", f"{name}_max") if ranged else (name,)
+        for field, typed in product(fields, [*ODD, *RIGHT.get(each.field_class, ["サーバ"])]):
+            page = browser.get(path, {field: typed})
+            assert page.status_code == 200, (field, typed)
+            assert page.context["valid"] or page.context["filter_form"][name].errors, (field, typed)
+            answer = browser.get(path, {field: typed, "export": "csv"})
+            assert answer.status_code == (200 if page.context["valid"] else 400), (field, typed)
+            assert ("csv" in answer["Content-Type"]) == page.context["valid"], (field, typed)
+            assert page.context["valid"] or not ranged or typed in ODD, (field, typed)
+
+
+@pytest.mark.parametrize("path", LISTS)
+def it_sorts_by_every_column_both_ways(path, browser):
+    """The page and its CSV have the same rows in the same order."""
+    columns = LISTS[path][1].base_columns
+    browser.post(path, {"columns": list(columns)})
+    for name, sign in product([name for name, each in columns.items() if each.sort], ("", "-")):
+        page = browser.get(path, {"sort": sign + name, "per_page": 100})
+        assert page.status_code == 200, name
+        for encoding, codec in (("utf-8", "utf-8-sig"), ("cp932", "cp932")):
+            answer = browser.get(path, {"sort": sign + name, "export": "csv", "encoding": encoding})
+            assert [row[0] for row in cells(answer, codec)[1:]] == first_cells(page), name
+
+
+@pytest.fixture
+def names(cast):
+    """What the text filters are to find, beside what they aren't."""
+    cast.a.contracts.update(name="クラウド サーバ")
+    cast.a.users.filter(pk=cast.taro.pk).update(name="山田 花子", kana="ヤマダ ハナコ")
+    return cast
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "found"),
+    [
+        ("/invoices/", "number=Ｂ２０２６０４", ["B202604-000001"]),
+        ("/invoices/", "number=b202604−000001", ["B202604-000001"]),
+        ("/invoices/", "number=B202604 000001", []),
+        ("/contracts/", "name=ｸﾗｳﾄﾞｻｰﾊﾞ", ["K0000001"]),
+        ("/contracts/", "name=くらうど　さーば", ["K0000001"]),
+        ("/contracts/", "name=サーハ", []),
+        ("/contracts/", "number=ｋ0000001", ["K0000001"]),
+        ("/contracts/", "number=%E2%80%8BK0000001", ["K0000001"]),
+        ("/contracts/", "name=%25", []),
+        ("/contracts/", "name=_", []),
+        ("/orders/", "contract=ｋ0000001&number=Ｏ202604", ["O202604-000001"]),
+        ("/account/users/", "name=山田　花子", ["山田 花子"]),
+        ("/account/users/", "name=山田花子", ["山田 花子"]),
+        ("/account/users/", "name=やまだ", ["山田 花子"]),
+        ("/account/users/", "name=ﾔﾏﾀﾞﾊﾅ", ["山田 花子"]),
+        ("/account/users/", "name=子ヤ", []),
+        ("/account/users/", "email=ｔａｒｏ＠", ["山田 花子"]),
+        ("/account/users/", "email=TARO", ["山田 花子"]),
+    ],
+)
+def it_finds_text_whatever_its_width_kana_case_and_blanks(path, query, found, names, browser):
+    assert first_cells(browser.get(f"{path}?{query}")) == found
+
+
+def it_finds_the_history_of_a_person_and_of_a_subject(cast, sign_in):
+    cast.hanako.name = "佐藤 ハナコ"
+    history.record("user_changed", "ｽｽﾞｷ 太郎", by=cast.hanako, customer=cast.a)
+    browser = sign_in(cast.hanako)
+    for query in ("actor_name=佐藤はなこ", "subject=スズキ太郎", "actor_name=佐藤&subject=すずき"):
+        assert browser.get(f"/account/history/?{query}").context["total_count"] == 1
+    assert browser.get("/account/history/?subject=佐藤").context["total_count"] == 0
+
+
+def it_counts_a_day_of_the_history_from_midnight_in_japan(cast, sign_in):
+    with time_machine.travel("2026-04-30T15:30Z"):
+        history.record("user_changed", "x", by=cast.hanako, customer=cast.a)
+    browser = sign_in(cast.hanako)
+    assert browser.get("/account/history/?at_min=2026/05/01&at_max=20260501").context["total_count"] == 1
+    assert browser.get("/account/history/?at_max=2026/04").context["total_count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("issued_on_min=202604&issued_on_max=202604", ["B202604-000001"]),
+        ("issued_on_min=2026/05", ["B202605-000001"]),
+        ("issued_on_max=2026年4月", ["B202604-000001"]),
+        ("issued_on_max=20260430", ["B202604-000001"]),
+        ("issued_on_max=令和8年4月30日", ["B202604-000001"]),
+        ("issued_on_max=2026/04/29", []),
+        ("month_min=R8.5", ["B202605-000001"]),
+    ],
+)
+def it_takes_a_month_in_a_days_place_for_all_of_it(query, found, browser):
+    assert first_cells(browser.get(f"/invoices/?{query}")) == found
+
+
+@pytest.mark.parametrize("typed", ["202013", "2024011", "10/11/12", "24/11", "2026/02/30", "202013"])
+def it_tells_an_impossible_day_at_its_own_end_only(typed, browser):
+    page = browser.get("/invoices/", {"issued_on_min": "2026/04/01", "issued_on_max": typed})
+    first, last = page.context["filter_form"]["issued_on"].ends
+    assert (first.error, f"「{typed}」" in last.error) == ("", True)
+    fields = re.findall(r"<input[^>]*name=\"issued_on_m..\"[^>]*>", page.content.decode())
+    assert ['aria-invalid="true"' in field for field in fields] == [False, True]
+    assert page.context["total_count"] == 0
+
+
+def it_shows_how_dates_months_and_amounts_are_written(browser):
+    shown = re.findall(
+        r"<input[^>]*name=\"(\w+)_min\"[^>]*placeholder=\"([^\"]*)\"", browser.get("/invoices/").content.decode()
+    )
+    assert dict(shown) == {
+        "month": "例 2026/04", "issued_on": "例 2026/04/01", "fixed_on": "例 2026/04/01", "due_on": "例 2026/04/01", "total": "例 10,000",
+    }  # fmt: skip
+
+
+def it_says_what_it_understood(browser):
+    page = browser.get("/invoices/?issued_on_min=202604&issued_on_max=R8.5&total_min=1,000円&month_max=２０２６０５")
+    assert [str(chip["value"]) for chip in page.context["chips"]] == ["～2026/05", "2026/04/01～2026/05/31", "1,000～"]
+    page = browser.get("/contracts/?service=cloud&form=monthly&form=once&name=%20")
+    assert [str(chip["value"]) for chip in page.context["chips"]] == ["クラウドサーバ", "月額・一括"]
