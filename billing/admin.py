@@ -8,24 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Customer
 from billing.documents.rendering import render_again
 from billing.models import Invoice, InvoiceLine, MonthRun, Parked, Rendering, TaxTotal
-from billing.month import drafts
-from billing.services import defer_catch_up
-from contracts.services import rate_of
-from portal import money
-from portal.admin import Desk, ReadOnly
-
-
-class Shown(admin.TabularInline):
-    """What a document consists of, to be read: nothing in it is sent back, so it can't be out of date either."""
-
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request, obj=None):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
+from billing.services import adjust_invoice, defer_catch_up, price_adjustment
+from portal.admin import Desk, OwnRows, ReadOnly, Shown, typed
 
 
 class FixedLines(Shown):
@@ -53,25 +37,17 @@ class FixedLines(Shown):
 class AdjustmentForm(forms.ModelForm):
     position = forms.IntegerField(label=_("行"), min_value=1, max_value=9999)
 
-    def clean(self):
-        """Also finds the line's amount and tax rate."""
-        given = super().clean()
-        starts_on, ends_on = given.get("starts_on"), given.get("ends_on")
-        if starts_on and ends_on and ends_on < starts_on:
-            self.add_error("ends_on", _("利用終了日は利用開始日以降の日付を入力してください"))
-        elif ends_on and given.get("tax_kind"):
+    def _post_clean(self):
+        """Also finds the line's amount and tax rate, so that what is wrong with them stands beside the field."""
+        super()._post_clean()
+        if not self.errors:
             try:
-                self.instance.tax_rate = rate_of(given["tax_kind"], ends_on)
-            except ValidationError as unknown:
-                self.add_error("tax_kind", unknown)
-        if given.get("quantity") is not None and given.get("unit_price") is not None:
-            self.instance.amount = money.line_amount(given["quantity"], given["unit_price"])
-            if abs(self.instance.amount) > money.MOST_YEN:
-                self.add_error("unit_price", _("金額が大きすぎます。"))
-        return given
+                price_adjustment(self.instance)
+            except ValidationError as error:
+                self.add_error(None, error)
 
 
-class AdjustmentFormSet(forms.BaseInlineFormSet):
+class AdjustmentFormSet(OwnRows):
     def clean(self):
         """What Django leaves to the database: each line's place is its own."""
         super().clean()
@@ -110,13 +86,11 @@ class AdjustmentLines(admin.TabularInline):
     ]
 
     def get_queryset(self, request):
-        return super().get_queryset(request).filter(origin__in=["adjustment", "discount"])
+        return super().get_queryset(request).filter(origin__in=InvoiceLine.ADJUSTING)
 
     def formfield_for_choice_field(self, db_field, request, **kwargs):
         if db_field.name == "origin":
-            kwargs["choices"] = [
-                choice for choice in InvoiceLine.Origin.choices if choice[0] in ("adjustment", "discount")
-            ]
+            kwargs["choices"] = [(origin.value, origin.label) for origin in InvoiceLine.ADJUSTING]
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
 
@@ -159,17 +133,8 @@ class InvoiceAdmin(Desk):
     def save_model(self, request, obj, form, change):
         """The header follows customer and run; only lines are adjusted here."""
 
-    def save_formset(self, request, form, formset, change):
-        for line in formset.save(commit=False):
-            line.customer_id = form.instance.customer_id
-            line.save()
-        for line in formset.deleted_objects:
-            line.delete()
-
     def save_related(self, request, form, formsets, change):
-        super().save_related(request, form, formsets, change)
-        drafts.rebuild([form.instance.customer_id], form.instance.month, MonthRun.objects.last_closed())
-        defer_catch_up(form.instance.customer)
+        adjust_invoice(form.instance, *typed(formsets, InvoiceLine), by=request.user)
 
 
 @admin.register(MonthRun)

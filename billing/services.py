@@ -1,11 +1,17 @@
 """What people change about invoices, and what follows from what they change elsewhere."""
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
+from accounts.models import Customer
 from billing import tasks
-from billing.models import Download
+from billing.models import Download, Invoice, InvoiceLine, MonthRun
+from billing.month import drafts
+from contracts.services import amount_of, rate_of
 from portal import history, rights
 from portal.models import Action
+from portal.templatetags.figures import plain, yen, ymd
 
 URGENT_PRIORITY = 7  # the priority of what staff wait for, ahead of 100,000 renderings
 
@@ -21,6 +27,50 @@ def defer_catch_up(*customers, decided=False, by=None):
         rights.need(by, "billing.change_parked")
     numbers = [customer.number for customer in customers] or None
     tasks.catch_up.configure(priority=URGENT_PRIORITY).defer(numbers=numbers, decided=decided)
+
+
+@transaction.atomic
+def adjust_invoice(invoice, lines, removed=(), *, by):
+    """Store the adjustments and discounts of a draft, total it anew, and keep before and after in the history (D40).
+
+    Raises ValidationError once the invoice is fixed, and for a line that can't be priced.
+    """
+    Customer.objects.lock([invoice.customer_id])
+    draft = Invoice.objects.select_related("customer").get(pk=invoice.pk)
+    if draft.is_fixed:
+        raise ValidationError(_("確定した請求は調整できません。"))
+    before = facts(draft)
+    for line in removed:
+        line.delete()
+    for line in lines:
+        line.invoice, line.customer_id = draft, draft.customer_id
+        price_adjustment(line)
+        line.save()
+    drafts.rebuild([draft.customer_id], draft.month, MonthRun.objects.last_closed())
+    left = Invoice.objects.filter(pk=draft.pk).first()  # one without any line goes
+    after = facts(left) if left else {}
+    history.record_change(Action.INVOICE_ADJUSTED, draft.number, before, after, by=by, customer=draft.customer)
+    defer_catch_up(draft.customer)
+
+
+def price_adjustment(line):
+    """Fill in an adjustment's amount (yen, rounded down) and tax rate, that of its last day (D2). Raises ValidationError."""
+    line.amount = amount_of(line.quantity, line.unit_price)
+    try:
+        line.tax_rate = rate_of(line.tax_kind, line.ends_on)
+    except ValidationError as unknown:
+        raise ValidationError({"tax_kind": unknown.messages}) from None
+
+
+def facts(invoice):
+    """What people may change of a draft, for the history."""
+    adjustments = invoice.lines.filter(origin__in=InvoiceLine.ADJUSTING).order_by("position")
+    told = [
+        f"{line.item} {ymd(line.starts_on)}～{ymd(line.ends_on)} {plain(line.quantity)}×{plain(line.unit_price)}"
+        f" {line.get_price_basis_display()} {line.get_tax_kind_display()}"
+        for line in adjustments
+    ]
+    return {_("請求金額（税込）"): yen(invoice.total), _("調整・値引き"): "、".join(told)}
 
 
 @transaction.atomic

@@ -7,10 +7,10 @@ from django.utils.translation import gettext as _
 
 from billing.services import defer_catch_up
 from contracts.models import Contract, ContractLine, Meter, MeterTier, Service, Term
-from contracts.services import price, save_contract
+from contracts.services import delete_meter, price, save_contract, save_meter
 from orders.services import start_contract
 from orders.usage import reprice
-from portal.admin import Desk
+from portal.admin import Desk, OwnRows, Shown, typed
 from portal.months import today
 
 
@@ -45,6 +45,7 @@ class LineInline(admin.StackedInline):
 
     model = ContractLine
     form = LineForm
+    formset = OwnRows
     fields = [
         ("position", "product_code", "item", "specification"),
         ("quantity", "unit", "unit_price", "price_basis", "tax_kind"),
@@ -55,26 +56,16 @@ class LineInline(admin.StackedInline):
         return 0 if obj else 1
 
 
-class MeterInline(admin.TabularInline):
+class MeterInline(Shown):
     model = Meter
-    extra = 0
-    can_delete = False
     show_change_link = True
     fields = readonly_fields = ["service", "item", "unit", "free_quantity", "unit_price"]
 
-    def has_add_permission(self, request, obj=None):
-        return False
 
-
-class TermInline(admin.TabularInline):
+class TermInline(Shown):
     model = Term
-    extra = 0
-    can_delete = False
     fields = readonly_fields = ["sequence", "starts_on", "ends_on", "dropped_on"]
     ordering = ["-sequence"]
-
-    def has_add_permission(self, request, obj=None):
-        return False
 
 
 @admin.register(Contract)
@@ -95,26 +86,17 @@ class ContractAdmin(Desk):
 
     def save_model(self, request, obj, form, change):
         """The contract is stored together with its lines, in save_related."""
-        if not change:
-            save_contract(obj, today=today())
-
-    def save_formset(self, request, form, formset, change):
-        for line in formset.save(commit=False):
-            line.customer_id = form.instance.customer_id
-            line.save()
-        for line in formset.deleted_objects:
-            line.delete()
 
     def save_related(self, request, form, formsets, change):
         """What was typed is kept even if an order can't be made of it; the next run parks the customer for the same reason."""
-        super().save_related(request, form, formsets, change)
+        lines, removed = typed(formsets, ContractLine)
+        contract = save_contract(form.instance, lines, removed, today=today(), by=request.user)
         try:
-            start_contract(form.instance, today=today())
+            start_contract(contract, today=today(), by=request.user)
         except ValidationError as error:
-            save_contract(form.instance, today=today())
             reason = " ".join(error.messages)
             self.message_user(request, _("契約は保存しましたが、注文を作れません: %s") % reason, level="warning")
-        defer_catch_up(form.instance.customer)
+        defer_catch_up(contract.customer)
 
     def has_delete_permission(self, request, obj=None):
         return False
@@ -122,6 +104,7 @@ class ContractAdmin(Desk):
 
 class TierInline(admin.TabularInline):
     model = MeterTier
+    formset = OwnRows
     extra = 0
     fields = ["above", "unit_price"]
 
@@ -141,23 +124,23 @@ class MeterAdmin(Desk):
         return ["contract", "service"] if obj else []
 
     def save_model(self, request, obj, form, change):
-        obj.customer_id = obj.contract.customer_id
-        super().save_model(request, obj, form, change)
-
-    def save_formset(self, request, form, formset, change):
-        for tier in formset.save(commit=False):
-            tier.customer_id = form.instance.customer_id
-            tier.save()
-        for tier in formset.deleted_objects:
-            tier.delete()
+        """The meter is stored together with its tiers, in save_related."""
 
     def save_related(self, request, form, formsets, change):
-        super().save_related(request, form, formsets, change)
+        tiers, removed = typed(formsets, MeterTier)
+        meter = save_meter(form.instance, tiers, removed, by=request.user)
         try:
-            reprice(form.instance, today=today())
+            reprice(meter, today=today())
         except ValidationError as error:
             self.message_user(request, " ".join(error.messages), level="error")
-        defer_catch_up(form.instance.contract.customer)
+        defer_catch_up(meter.contract.customer)
+
+    def delete_model(self, request, obj):
+        delete_meter(obj, by=request.user)
+
+    def delete_queryset(self, request, queryset):
+        for meter in queryset:
+            delete_meter(meter, by=request.user)
 
     def has_delete_permission(self, request, obj=None):
         return (obj is None or not obj.usages.exists()) and super().has_delete_permission(request, obj)

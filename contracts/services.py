@@ -4,8 +4,17 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from portal import money, months, numbers
-from portal.models import PriceBasis, TaxClass, Vendor
+from accounts.models import Customer
+from contracts.models import Contract, Meter
+from portal import history, money, months, numbers
+from portal.models import Action, PriceBasis, TaxClass, Vendor
+from portal.templatetags.figures import plain
+
+# Of a line; what it comes to follows from these.
+LINE_FACTS = (
+    "product_code", "item", "specification", "quantity", "unit", "unit_price", "price_basis", "tax_kind", "charge_from",
+    "charge_to",
+)  # fmt: skip
 
 
 def rate_of(kind, day):
@@ -16,37 +25,106 @@ def rate_of(kind, day):
     return found.rate
 
 
-def price(line, *, today):
-    """Fill in a contract line's `amount` (rounded down) and `net` (yen without tax, by the rate of `today`).
+def amount_of(quantity, unit_price):
+    """Yen of a line, rounded down. Raises ValidationError for one that is too large."""
+    amount = money.line_amount(quantity, unit_price)
+    if abs(amount) > money.MOST_YEN:
+        raise ValidationError({"unit_price": _("金額が大きすぎます。")})
+    return amount
 
-    Raises ValidationError for an amount that is too large, or a tax kind without a rate.
+
+def price(line, *, today):
+    """Fill in a contract line's `amount` (rounded down) and `net` (yen without tax).
+
+    The tax rate is that of `today`, or of the nearest day on which the line is charged: it may begin under a rate that
+    doesn't hold yet. Raises ValidationError for an amount that is too large, or a tax kind without a rate.
     """
-    line.amount = line.net = money.line_amount(line.quantity, line.unit_price)
-    if abs(line.amount) > money.MOST_YEN:
-        raise ValidationError(_("金額が大きすぎます。"))
+    line.amount = line.net = amount_of(line.quantity, line.unit_price)
     if line.price_basis == PriceBasis.INCLUSIVE:
+        first = max(filter(None, [line.charge_from, line.contract.start_on]), default=today)
+        last = min(filter(None, [line.charge_to, line.contract.cancel_on]), default=today)
+        day = max(first, min(today, last))
         mode = Vendor.objects.settings().rounding
-        line.net = money.tax_total(0, line.amount, rate_of(line.tax_kind, today), mode).base
+        line.net = money.tax_total(0, line.amount, rate_of(line.tax_kind, day), mode).base
 
 
 @transaction.atomic
-def save_contract(contract, lines=(), *, today):
-    """Store a contract and its lines. Raises ValidationError if the start would move under terms that exist.
+def save_contract(contract, lines=(), removed=(), *, today, by=None):
+    """Store a contract with its new and changed lines, without the removed ones; the history keeps before and after (D40).
 
-    Terms and orders follow in `orders.services.start_contract`, which callers use.
+    A new contract that no person made leaves no event. Terms and orders follow in `orders.services.start_contract`. Raises
+    ValidationError if the start would move under terms that exist, or for a line that can't be priced.
     """
-    if contract.pk:
-        first = contract.terms.standing().order_by("sequence").first()
-        if first and first.starts_on != contract.start_on and first.sequence == 1:
-            raise ValidationError({"start_on": _("契約期間が作られた後は契約開始日を変更できません。")})
+    Customer.objects.lock([contract.customer_id])
+    stored = Contract.objects.filter(pk=contract.pk).first()
+    before = facts(stored) if stored else {}
+    first = contract.terms.standing().order_by("sequence").first() if stored else None
+    if first and first.starts_on != contract.start_on and first.sequence == 1:
+        raise ValidationError({"start_on": _("契約期間が作られた後は契約開始日を変更できません。")})
     if not contract.number:
         contract.number = numbers.next_number(numbers.CONTRACT)
     contract.save()
+    for line in removed:
+        line.delete()
     for line in lines:
         line.contract, line.customer_id = contract, contract.customer_id
         price(line, today=today)
         line.save()
+    if stored or by:
+        action = Action.CONTRACT_CHANGED if stored else Action.CONTRACT_CREATED
+        history.record_change(action, contract.number, before, facts(contract), by=by, customer=contract.customer)
     return contract
+
+
+def facts(contract):
+    """What people may change of a contract, its lines and all, for the history."""
+    names = ("name", "service", "plan", "form", "start_on", "cancel_on", "auto_renew", "note")
+    found = history.facts(contract, *names)
+    for line in contract.lines.order_by("position"):
+        found |= {f"明細{line.position} {label}": text for label, text in history.facts(line, *LINE_FACTS).items()}
+    return found
+
+
+@transaction.atomic
+def save_meter(meter, tiers=(), removed=(), *, by=None):
+    """Store a metered item with its new and changed tiers, without the removed ones; the history keeps both prices (D40).
+
+    What was used and isn't billed yet follows in `orders.usage.reprice`.
+    """
+    meter.customer_id = meter.contract.customer_id
+    Customer.objects.lock([meter.customer_id])
+    stored = Meter.objects.filter(pk=meter.pk).first()
+    before = meter_facts(stored) if stored else {}
+    meter.save()
+    for tier in removed:
+        tier.delete()
+    for tier in tiers:
+        tier.meter, tier.customer_id = meter, meter.customer_id
+        tier.save()
+    record_prices(meter, before, meter_facts(meter), by)
+    return meter
+
+
+@transaction.atomic
+def delete_meter(meter, *, by=None):
+    """Take away a metered item of which nothing was ever used. Raises ProtectedError otherwise."""
+    Customer.objects.lock([meter.customer_id])
+    record_prices(meter, meter_facts(meter), {}, by)
+    meter.delete()
+
+
+def record_prices(meter, before, after, by):
+    customer = meter.contract.customer
+    history.record_change(Action.PRICES_CHANGED, meter.contract.number, before, after, by=by, customer=customer)
+
+
+def meter_facts(meter):
+    """The prices of a metered item, tiers and all, for the history."""
+    names = ("service", "item", "unit", "free_quantity", "unit_price", "price_basis", "tax_kind")
+    found = history.facts(meter, *names)
+    return found | {
+        f"{plain(tier.above)}を超える分の単価": plain(tier.unit_price) for tier in meter.tiers.order_by("above")
+    }
 
 
 # Contracts whose terms may not reach as far as they should, each with the end of its last term.

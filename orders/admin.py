@@ -3,13 +3,11 @@
 from django.contrib import admin
 
 from orders.models import Order, OrderLine, Usage, UsageCharge, UsageFile
-from portal.admin import ReadOnly
+from portal.admin import ReadOnly, Shown
 
 
-class LineInline(admin.TabularInline):
+class LineInline(Shown):
     model = OrderLine
-    extra = 0
-    can_delete = False
     fields = readonly_fields = [
         "item",
         "specification",
@@ -21,9 +19,6 @@ class LineInline(admin.TabularInline):
         "tax_rate",
     ]
 
-    def has_add_permission(self, request, obj=None):
-        return False
-
 
 @admin.register(Order)
 class OrderAdmin(ReadOnly):
@@ -34,10 +29,8 @@ class OrderAdmin(ReadOnly):
     inlines = [LineInline]
 
 
-class ChargeInline(admin.TabularInline):
+class ChargeInline(Shown):
     model = UsageCharge
-    extra = 0
-    can_delete = False
     fields = readonly_fields = [
         "item",
         "specification",
@@ -48,9 +41,6 @@ class ChargeInline(admin.TabularInline):
         "tax_rate",
         "dropped_on",
     ]
-
-    def has_add_permission(self, request, obj=None):
-        return False
 
 
 @admin.register(Usage)

@@ -34,13 +34,13 @@ DUE_LINES = f"""
 
 
 @transaction.atomic
-def start_contract(contract, lines=(), *, today):
-    """Store a contract with its lines; one that has begun gets its terms and orders up to `today` at once.
+def start_contract(contract, lines=(), removed=(), *, today, by=None):
+    """Store a contract with its lines (see `save_contract`); one that has begun gets its terms and orders up to `today` at once.
 
     Raises ValidationError.
     """
     Customer.objects.lock([contract.customer_id])  # a close in the middle of this customer ends first
-    save_contract(contract, lines, today=today)
+    save_contract(contract, lines, removed, today=today, by=by)
     drop_outdated_terms(contract, today=today)
     add_terms([contract.customer_id], until=today)
     recharge_moved_months(contract, today=today)

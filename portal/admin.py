@@ -1,5 +1,6 @@
 """Staff's desk for what belongs to no app: vendor, tax classes, calendar, FAQ, inquiries, mails, history."""
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.admin import Group
@@ -74,6 +75,40 @@ class ReadOnly(Desk):
 
     def has_delete_permission(self, request, obj=None):
         return False
+
+
+class Shown(admin.TabularInline):
+    """Rows of another table, to be read: nothing in them is sent back, so they can't be out of date either."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+
+class OwnRows(forms.BaseInlineFormSet):
+    """Rows that belong to what the page shows: they know it and its customer before they are looked at."""
+
+    def _construct_form(self, i, **kwargs):
+        form = super()._construct_form(i, **kwargs)
+        setattr(form.instance, self.fk.name, self.instance)
+        form.instance.customer_id = self.instance.customer_id
+        return form
+
+
+def typed(formsets, model):
+    """(new and changed rows, removed ones) of this model, as they were typed; a service stores them."""
+    changed, removed = [], []
+    for formset in formsets:
+        rows = formset.save(commit=False)
+        if formset.model is model:
+            changed += rows
+            removed += formset.deleted_objects
+    return changed, removed
 
 
 # Stock pages (registered by the imports above) that would go round this desk: anybody's groups, and actions that ask for no right.

@@ -1,6 +1,12 @@
-"""The change history: who did what; rows are only ever added."""
+"""The change history: who did what, and what stood there before; rows are only ever added."""
+
+from datetime import date
+from decimal import Decimal
 
 from portal.models import HistoryEvent
+from portal.templatetags.figures import plain, ymd
+
+NOTHING = "（なし）"
 
 
 def record(action, subject, *, by=None, customer=None, detail="", **data):
@@ -17,3 +23,39 @@ def record(action, subject, *, by=None, customer=None, detail="", **data):
         detail=str(detail)[:200],
         data=data,
     )
+
+
+def record_change(action, subject, before, after, *, by=None, customer=None):
+    """Add one event for what differs between the facts before and after (D40), as `facts` gives them; none if nothing does.
+
+    All of it is kept in `data`, as {label: [before, after]}; what people read beside the event is cut where it gets long.
+    """
+    labels = dict.fromkeys([*before, *after])
+    changes = {each: [before.get(each, ""), after.get(each, "")] for each in labels}
+    changes = {label: texts for label, texts in changes.items() if texts[0] != texts[1]}
+    if not changes:
+        return None
+    told = []
+    for label, (old, new) in changes.items():
+        told.append(f"{label} {old or NOTHING} → {new or NOTHING}" if before else f"{label} {new}")
+    return record(action, subject, by=by, customer=customer, detail="、".join(told), changes=changes)
+
+
+def facts(row, *names):
+    """What these fields of a row say, as {label: text}, in words as the screens have them."""
+    found = {}
+    for name in names:
+        display = getattr(row, f"get_{name}_display", None)
+        label = str(row._meta.get_field(name).verbose_name)
+        found[label] = worded(display() if display else getattr(row, name))
+    return found
+
+
+def worded(value):
+    if value is None or value is False:
+        return ""
+    if value is True:
+        return "○"
+    if isinstance(value, date):
+        return ymd(value)
+    return plain(value) if isinstance(value, Decimal | int) else str(value)

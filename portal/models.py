@@ -271,6 +271,10 @@ class Action(models.TextChoices):
     SECOND_FACTOR_OFF = "second_factor_off", _("2段階認証の解除")
     INVOICE_DOWNLOADED = "invoice_downloaded", _("請求書ダウンロード")
     INQUIRY_SENT = "inquiry_sent", _("お問い合わせ送信")
+    CONTRACT_CREATED = "contract_created", _("契約登録")
+    CONTRACT_CHANGED = "contract_changed", _("契約変更")
+    PRICES_CHANGED = "prices_changed", _("従量料金変更")
+    INVOICE_ADJUSTED = "invoice_adjusted", _("請求調整")
 
 
 class History(Scoped):

@@ -1,6 +1,7 @@
 """Invoices with lines, tax totals and PDF, and the words for which of them are meant."""
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Func, OuterRef, Q, Subquery, Sum
 from django.utils.translation import gettext_lazy as _
@@ -164,6 +165,9 @@ class InvoiceLine(models.Model):
         ADJUSTMENT = "adjustment", _("調整")
         DISCOUNT = "discount", _("値引き")
 
+    # What people add to a draft by hand.
+    ADJUSTING = (Origin.ADJUSTMENT, Origin.DISCOUNT)
+
     customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
     invoice = models.ForeignKey(
         Invoice, models.CASCADE, related_name="lines", db_constraint=False, db_index=False, verbose_name=_("請求")
@@ -269,6 +273,11 @@ class InvoiceLine(models.Model):
 
     def __str__(self):
         return self.item
+
+    def clean(self):
+        """The database says so too, but not beside the field."""
+        if self.starts_on and self.ends_on and self.ends_on < self.starts_on:
+            raise ValidationError({"ends_on": _("利用終了日は利用開始日以降の日付を入力してください")})
 
 
 class TaxTotal(models.Model):
