@@ -25,7 +25,7 @@ def without_tables():
 
 
 def what_to_run():
-    where = "DATABASE_URL" if settings.DATABASE_URL else settings.EMBEDDED.data
+    where = settings.EMBEDDED.data if settings.EMBEDDED else "DATABASE_URL"
     return (
         f"データベース（{where}）に表がありません。先に manage.py migrate を実行してください。"
         "場所が違うときは PORTAL_DATA_DIR か DATABASE_URL を確認してください。"
