@@ -33,8 +33,9 @@ def defer_catch_up(*customers, decided=False, by=None):
 def adjust_invoice(invoice, lines, removed=(), *, by):
     """Store the adjustments and discounts of a draft, total it anew, and keep before and after in the history (D40).
 
-    Raises ValidationError once the invoice is fixed, and for a line that can't be priced.
+    Raises ValidationError once the invoice is fixed, and for a line that can't be priced; PermissionDenied.
     """
+    rights.need(by, "billing.change_invoice")
     Customer.objects.lock([invoice.customer_id])
     draft = Invoice.objects.select_related("customer").get(pk=invoice.pk)
     if draft.is_fixed:

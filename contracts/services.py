@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Customer
 from contracts.models import Contract, Meter
-from portal import history, money, months, numbers
+from portal import history, money, months, numbers, rights
 from portal.models import Action, PriceBasis, TaxClass, Vendor
 from portal.templatetags.figures import plain
 
@@ -53,10 +53,11 @@ def save_contract(contract, lines=(), removed=(), *, today, by=None):
     """Store a contract with its new and changed lines, without the removed ones; the history keeps before and after (D40).
 
     A new contract that no person made leaves no event. Terms and orders follow in `orders.services.start_contract`. Raises
-    ValidationError if the start would move under terms that exist, or for a line that can't be priced.
+    ValidationError if the start would move under terms that exist, or for a line that can't be priced; PermissionDenied.
     """
     Customer.objects.lock([contract.customer_id])
     stored = Contract.objects.filter(pk=contract.pk).first()
+    rights.need(by, "contracts.change_contract" if stored else "contracts.add_contract")
     before = facts(stored) if stored else {}
     first = contract.terms.standing().order_by("sequence").first() if stored else None
     if first and first.starts_on != contract.start_on and first.sequence == 1:
@@ -89,11 +90,12 @@ def facts(contract):
 def save_meter(meter, tiers=(), removed=(), *, by=None):
     """Store a metered item with its new and changed tiers, without the removed ones; the history keeps both prices (D40).
 
-    What was used and isn't billed yet follows in `orders.usage.reprice`.
+    What was used and isn't billed yet follows in `orders.usage.reprice`. Raises PermissionDenied.
     """
     meter.customer_id = meter.contract.customer_id
     Customer.objects.lock([meter.customer_id])
     stored = Meter.objects.filter(pk=meter.pk).first()
+    rights.need(by, "contracts.change_meter" if stored else "contracts.add_meter")
     before = meter_facts(stored) if stored else {}
     meter.save()
     for tier in removed:
@@ -107,7 +109,8 @@ def save_meter(meter, tiers=(), removed=(), *, by=None):
 
 @transaction.atomic
 def delete_meter(meter, *, by=None):
-    """Take away a metered item of which nothing was ever used. Raises ProtectedError otherwise."""
+    """Take away a metered item of which nothing was ever used. Raises ProtectedError otherwise, and PermissionDenied."""
+    rights.need(by, "contracts.delete_meter")
     Customer.objects.lock([meter.customer_id])
     record_prices(meter, meter_facts(meter), {}, by)
     meter.delete()

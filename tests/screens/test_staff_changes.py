@@ -3,14 +3,15 @@
 from datetime import date
 
 import pytest
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 
 from billing.models import Invoice, InvoiceLine
 from billing.services import adjust_invoice
 from contracts.models import Contract, Meter, Service
-from contracts.services import save_contract
+from contracts.services import delete_meter, save_contract, save_meter
 from portal.models import HistoryEvent, TaxClass
 from tests import make
+from tests.screens.test_admin_roles import staff
 
 
 @pytest.fixture(autouse=True)
@@ -232,3 +233,21 @@ def it_still_refuses_a_line_without_a_rate_on_any_day(cast, desk):
     page = new_contract(desk, cast.b, line(**INCLUSIVE, charge_from="2026-05-01", unit_price="1080"))
     assert "2026/05/08 の税率が税区分に登録されていません" in page
     assert not Contract.objects.filter(name="新サーバ").exists()
+
+
+def it_changes_nothing_for_staff_without_the_right(cast):
+    """受付 may see all this, but not change it; the services ask, whichever page or program calls them."""
+    clerk = staff("clerk@example.net", "受付")
+    make.open_month(make.APRIL)
+    draft, contract = Invoice.objects.get(customer=cast.b), cast.b.contracts.get()
+    meter = make.make_meter(contract, 10)
+    for act in (
+        lambda: adjust_invoice(draft, [adjustment(draft)], by=clerk),
+        lambda: save_contract(contract, today=make.IN_MAY, by=clerk),
+        lambda: save_meter(meter, by=clerk),
+        lambda: delete_meter(meter, by=clerk),
+    ):
+        with pytest.raises(PermissionDenied):
+            act()
+    assert Meter.objects.get() == meter
+    assert not HistoryEvent.objects.exists()
