@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0007_inquiry_numbers_and_sent_forms"),
+        ("portal", "0008_search_form"),
     ]
 
     operations = [
