@@ -116,6 +116,13 @@ def change_own_password(request, password):
     note(Action.PASSWORD_CHANGED, user, by=user)
 
 
+def has_initial_password(user):
+    """Whether the password to be changed came with the account, not from a reset or a colleague later (仮パスワード)."""
+    later = (Mail.Kind.RESET_PASSWORD, Mail.Kind.PASSWORD_SET)
+    told = Mail.objects.filter(user=user, kind__in=(*mail.GIVES_PASSWORD, Mail.Kind.ACCOUNT_TYPED, *later))
+    return told.order_by("pk").values_list("kind", flat=True).last() not in later
+
+
 def check_own_password(user, password, *, field):
     """Ask the acting person for the own password. Raises ValidationError on the field; wrong ones are throttled."""
     key = throttle.key_of("own password", user.pk)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User, plain_email
+from portal import reading
 
 CONTROL = {"class": "form-control"}
 
@@ -39,6 +40,7 @@ class AddressField(forms.EmailField):
 class LoginForm(PlainForm):
     username = forms.CharField(
         label=gettext_lazy("ユーザ名"),
+        help_text=gettext_lazy("ご登録のEメールアドレスです"),
         max_length=254,
         widget=forms.TextInput(attrs={**CONTROL, "autocomplete": "username", "inputmode": "email", "autofocus": True}),
     )
@@ -120,6 +122,7 @@ class ChangePasswordForm(NewPasswordForm):
 
 class ResetForm(PlainForm):
     email = AddressField(
+        help_text=gettext_lazy("ご登録のEメールアドレス（ユーザ名）です"),
         widget=forms.EmailInput(attrs={**CONTROL, "autocomplete": "username"}),
         error_messages={
             "invalid": gettext_lazy("Eメールの形で入力してください。"),
@@ -140,6 +143,7 @@ class UserForm(forms.ModelForm):
     class Meta:
         model = User
         fields = ["name", "kana", "email", "department", "position", "phone", "is_manager", "is_recipient"]
+        widgets = {"phone": forms.TextInput(attrs={"inputmode": "tel"})}
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, label_suffix="", **kwargs)
@@ -151,7 +155,7 @@ class UserForm(forms.ModelForm):
                 field.widget.attrs["class"] = "form-control"
         self.fields["email"].help_text = _("ログインのユーザ名です")
         self.fields["is_manager"].help_text = _("未使用の項目です。1名以上に必要です")
-        self.fields["is_recipient"].help_text = _("お知らせのメールが届く1名です。ONにすると切り替わります")
+        self.fields["is_recipient"].help_text = self.recipient_hint()
         if self.new:
             self.fields["password"].help_text = _("空のままにすると自動で作り、本人にメールで送ります")
             del self.fields["own_password"], self.fields["version"]
@@ -159,6 +163,24 @@ class UserForm(forms.ModelForm):
             self.initial["version"] = self.instance.version
             self.fields["password"].help_text = _("空のままにすると変わりません")
             self.fields["own_password"].help_text = _("Eメールまたはパスワードを変更するときに必要です")
+            # What a page marks as due, and what it compares with, also when a refused form comes back (static/js/forms.js).
+            self.fields["own_password"].widget.attrs["data-due-with"] = "email password"
+            self.fields["email"].widget.attrs["data-was"] = self.instance.email
+
+    def recipient_hint(self):
+        """Who gets the mails now, so that nobody takes them from a colleague unawares."""
+        former = self.instance.customer.users.filter(is_recipient=True).first()
+        if former is None:
+            return _("お知らせのメールが届く1名です")
+        if former == self.instance:
+            return _("お知らせのメールが届く1名です。切り替えるには、新しい送信先のユーザでONにしてください")
+        return _("いまの送信先は %(name)s です。ONにすると、このユーザに切り替わります") % {"name": former.name}
+
+    def clean_kana(self):
+        return reading.kana(self.cleaned_data["kana"])
+
+    def clean_phone(self):
+        return reading.phone(self.cleaned_data["phone"])
 
     def clean_version(self):
         """What was on the screen; nothing typed is now, nonsense is never."""

@@ -29,6 +29,7 @@ from accounts.forms import (
 from accounts.models import Customer, PaymentMethod, Session, SignedIn, User
 from accounts.tables import LOOKS, HistoryTable, UserTable
 from portal.lists.screen import Screen, list_screen
+from portal.middleware import holds_secret
 from portal.models import HistoryEvent, Vendor
 from portal.once import once
 from portal.templatetags.figures import ymd
@@ -109,7 +110,8 @@ def password_change(request):
             credentials.change_own_password(request, form.cleaned_data["new_password1"])
             messages.success(request, _("パスワードを変更しました。"))
             return redirect("home")
-    return render(request, "accounts/password_change.html", {"form": form, "first": first})
+    context = {"form": form, "first": first, "initial": first and credentials.has_initial_password(request.user)}
+    return render(request, "accounts/password_change.html", context)
 
 
 @login_not_required
@@ -127,6 +129,7 @@ def password_reset(request):
 @sensitive_post_parameters()
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@holds_secret
 def password_reset_confirm(request, uid, token):
     """GET only shows whose password it is, so that mail scanners do no harm; POST acts, as CREDENTIAL_MAILS says (D11)."""
     person = tokens.person(uid, token)
@@ -169,6 +172,7 @@ def other_sessions_end(request):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@holds_secret
 def second_factor(request):
     """Set the second factor up: show a key, take a first code, then show the recovery codes, once."""
     if request.user.has_second_factor:

@@ -20,7 +20,7 @@ def invoice_list(request):
     screen = Screen(
         name="invoices",
         heading=_("請求一覧"),
-        lead=_("請求額は翌月の第5営業日までに確定し、確定後に請求書PDFをダウンロードできます。"),
+        lead=_("請求金額は翌月の第5営業日までに確定し、確定後に請求書PDFをダウンロードできます。"),
         table=InvoiceTable,
         filterset=InvoiceFilter,
         order=("-month", "-number"),

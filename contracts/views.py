@@ -22,7 +22,7 @@ def contract_list(request):
     screen = Screen(
         name="contracts",
         heading=_("契約一覧"),
-        lead=_("月額の契約は毎月自動で更新されます。お手続きは要りません。"),
+        lead=_("月額の契約は毎月自動で更新されます。お手続きは不要です。"),
         table=ContractTable,
         filterset=ContractFilter,
         order=("-start_on", "number"),

@@ -3,15 +3,21 @@
 ENTRIES = [
     {
         "question": "パスワードを忘れました。どうすればよいですか。",
-        "answer": "ログイン画面の「パスワードを忘れた場合」から、登録したEメールを入力してください。確認のメールに書かれたURLを開くと、"
-        "新しいパスワードをもう1通のメールでお送りします。",
+        "answer": "方法は2つあります。\n"
+        "1. ログイン画面の「パスワードを忘れた場合」から、ご登録のEメールアドレスを入力してください。確認のメールに書かれたURLを開くと、"
+        "新しいパスワードをもう1通のメールでお送りします。\n"
+        "2. 同じ会社のほかのユーザが、「アカウント」の「ユーザ」であなたの「編集」を開き、新しいパスワードを設定できます。"
+        "設定した人からパスワードを聞いてログインし、ご自分のパスワードに変更してください。",
         "question_en": "I forgot my password. What can I do?",
-        "answer_en": "Open “Forgot your password?” on the sign-in page and enter your e-mail address. Follow the URL in the mail "
-        "you get; a second mail then brings your new password.",
+        "answer_en": "There are two ways.\n"
+        "1. Open “Forgot your password?” on the sign-in page and enter your e-mail address. Follow the URL in the mail "
+        "you get; a second mail then brings your new password.\n"
+        "2. A colleague opens your entry under Account, Users, and sets a new password with Edit. Ask that colleague for it, "
+        "sign in, and change it to your own.",
     },
     {
         "question": "ユーザ名を変更できますか。",
-        "answer": "ユーザ名は登録したEメールです。「アカウント」の「ユーザ」でEメールを変更すると、次のログインから新しいEメールがユーザ名になります。",
+        "answer": "ユーザ名はご登録のEメールアドレスです。「アカウント」の「ユーザ」でEメールを変更すると、次のログインから新しいEメールがユーザ名になります。",
         "question_en": "Can I change my user name?",
         "answer_en": "Your user name is your e-mail address. Change the address under Account, Users; from the next sign-in on it "
         "is your user name.",

@@ -1,7 +1,11 @@
 """Headers that every answer carries, and input that no field can mean."""
 
+from functools import wraps
+
 from django.conf import settings
 from django.core.exceptions import BadRequest
+from django.middleware.gzip import GZipMiddleware
+from django.template.loader import render_to_string
 
 CSP = "; ".join(
     [
@@ -39,6 +43,48 @@ def any_host_for_health(get_response):
         if request.path_info == "/healthz":
             request.META["HTTP_HOST"] = settings.ALLOWED_HOSTS[0]
         return get_response(request)
+
+    return answer
+
+
+def compressed_pages(get_response):
+    """Sends pages as gzip to browsers that take it, but those that hold a secret.
+
+    Files and CSV stay as they are. A CSRF token is masked anew on each page, so what a visitor can have reflected beside it
+    tells nothing about it (BREACH); a key, a code or a reset's token isn't, so its page is never compressed.
+    """
+    gzip = GZipMiddleware(get_response)
+
+    def answer(request):
+        response = get_response(request)
+        page = response.headers.get("Content-Type", "").startswith("text/html")
+        if page and not getattr(response, "holds_secret", False):
+            return gzip.process_response(request, response)
+        return response
+
+    return answer
+
+
+def holds_secret(view):
+    """Marks a view whose page shows, or is reached by, what nobody may guess: it isn't compressed."""
+
+    @wraps(view)
+    def answer(*args, **kwargs):
+        response = view(*args, **kwargs)
+        response.holds_secret = True
+        return response
+
+    return answer
+
+
+def page_for_refused_method(get_response):
+    """Whoever comes to a button's address by a link (sign-in leads back there when the session was over) gets a page."""
+
+    def answer(request):
+        response = get_response(request)
+        if response.status_code == 405 and request.method == "GET" and not response.content:
+            response.content = render_to_string("405.html", request=request)
+        return response
 
     return answer
 

@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.middleware.security_headers",
+    "portal.middleware.compressed_pages",
     "portal.middleware.plain_input",
     "accounts.middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
@@ -84,6 +85,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "accounts.middleware.session_limit",
     "accounts.middleware.own_place",
+    "portal.middleware.page_for_refused_method",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -146,6 +148,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
 SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_AGE = 60 * whole("SESSION_IDLE_MINUTES", 60)
 SESSION_LONGEST = 60 * 60 * whole("SESSION_HOURS", 12)

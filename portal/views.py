@@ -1,6 +1,7 @@
 """Home, よくある質問, お問い合わせ, health, and what every page's frame shows."""
 
 import sys
+from urllib.parse import urlsplit
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
@@ -47,6 +48,20 @@ def server_error(request):
     """The page of a fault; while the database doesn't answer it is 503, so that proxies and people try again."""
     away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
     return HttpResponse(render_to_string("500.html"), status=503 if away else 500)
+
+
+def csrf_failure(request, reason=""):
+    """The page for a form that came without its token, with the way back to where the form is."""
+    return render(request, "403_csrf.html", {"back": page_before(request)}, status=403)
+
+
+def page_before(request):
+    """The page of this portal that the request came from, else home; sign-in isn't a place for who is signed in."""
+    came_from = urlsplit(request.META.get("HTTP_REFERER", ""))
+    known = came_from.netloc == request.get_host() and came_from.path
+    if not known or (came_from.path == reverse("login") and request.user.is_authenticated):
+        return reverse("home")
+    return came_from._replace(scheme="", netloc="", fragment="").geturl()
 
 
 @require_safe

@@ -229,6 +229,12 @@ def it_keeps_what_was_typed_when_an_inquiry_lacks_something(browser):
     assert not Inquiry.objects.exists()
 
 
+def it_names_both_ways_back_to_a_forgotten_password(browser):
+    page = text(browser.get("/faq/"))
+    assert "「パスワードを忘れた場合」から" in page
+    assert "同じ会社のほかのユーザが" in page
+
+
 def it_answers_the_six_questions(browser):
     assert text(browser.get("/faq/")).count("<summary>") == 6
 

@@ -1,0 +1,13 @@
+"""What is set once when the portal starts."""
+
+from django.apps import AppConfig
+from django.forms import Field
+from django.utils.translation import gettext_lazy as _
+
+
+class Portal(AppConfig):
+    name = "portal"
+
+    def ready(self):
+        # Next to its field a person needs to hear what to do; Django's own words name a フィールド.
+        Field.default_error_messages["required"] = _("入力してください。")

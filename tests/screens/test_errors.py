@@ -1,0 +1,81 @@
+"""Pages that say what went wrong: each leads on, also for somebody who is signed out, and no typing is lost by them."""
+
+import re
+
+import pytest
+
+from tests import make
+from tests.conftest import WebClient
+
+
+def main_of(response):
+    return re.search(r"<main.*</main>", response.content.decode(), re.S)[0]
+
+
+def it_leads_to_sign_in_who_finds_no_page_signed_out(cast, web):
+    response = web.get("/nowhere/")
+    assert response.status_code == 404
+    assert 'href="/login/"' in main_of(response)
+    assert "メニューから" not in main_of(response)
+
+
+def it_leads_home_who_finds_no_page_signed_in(cast, sign_in):
+    page = main_of(sign_in(cast.hanako).get("/nowhere/"))
+    assert 'href="/"' in page
+    assert "メニューから選び直してください" in page
+
+
+@pytest.fixture
+def strict(cast):
+    browser = WebClient(enforce_csrf_checks=True)
+    browser.force_login(cast.hanako)
+    return browser
+
+
+def it_leads_back_to_the_form_that_came_without_its_token(strict):
+    given = {"kind": "cancel", "subject": "件名", "body": "本文"}
+    came_from = "http://testserver/inquiry/?kind=cancel&about=K0000001"
+    response = strict.post("/inquiry/", given, headers={"referer": came_from})
+    assert response.status_code == 403
+    assert 'href="/inquiry/?kind=cancel&amp;about=K0000001"' in main_of(response)
+    assert "C0000001" in response.content.decode()  # the frame with the menu is there
+
+
+@pytest.mark.parametrize("came_from", ["", "https://evil.example/login/", "//evil.example/x", "nonsense"])
+def it_leads_home_when_the_form_came_from_elsewhere(strict, came_from):
+    response = strict.post("/inquiry/", {}, headers={"referer": came_from})
+    assert response.status_code == 403
+    assert 'href="/"' in main_of(response)
+    assert "evil" not in response.content.decode()
+
+
+def it_leads_home_who_pressed_sign_in_twice(strict):
+    """The first press changed the token that the second one carries."""
+    given = {"username": "hanako@example.com", "password": make.PASSWORD}
+    response = strict.post("/login/", given, headers={"referer": "http://testserver/login/"})
+    assert 'href="/"' in main_of(response)
+
+
+def it_leads_to_sign_in_who_sends_its_form_without_a_token(cast):
+    browser = WebClient(enforce_csrf_checks=True)
+    response = browser.post("/login/", {"username": "x"}, headers={"referer": "http://testserver/login/"})
+    assert 'href="/login/"' in main_of(response)
+
+
+def it_shows_a_page_to_who_is_led_to_a_buttons_address(cast, sign_in):
+    response = sign_in(cast.hanako).get(f"/account/users/{cast.taro.pk}/send/")
+    assert response.status_code == 405
+    assert "もう一度操作してください" in main_of(response)
+    assert 'href="/"' in main_of(response)
+
+
+def it_compresses_pages_but_none_that_holds_a_secret(cast, sign_in):
+    browser = sign_in(cast.hanako)
+    accept = {"accept-encoding": "gzip"}
+    for path in ("/", "/contracts/", "/inquiry/", "/nowhere/"):
+        response = browser.get(path, headers=accept)
+        assert response.headers.get("Content-Encoding") == "gzip", path
+        assert "Accept-Encoding" in response.headers["Vary"]
+    for path in ("/account/security/factor/", "/password/reset/x/y/", "/contracts/?export=csv", "/healthz"):
+        assert "Content-Encoding" not in browser.get(path, headers=accept).headers, path
+    assert "Content-Encoding" not in browser.get("/contracts/").headers
