@@ -10,7 +10,8 @@ from billing.models import Invoice
 from contracts.models import Contract, Form, Service
 from orders.models import Order
 from portal import months
-from portal.models import TaxKind
+from portal.models import Inquiry, TaxKind
+from portal.services import send_inquiry
 
 LATIN = "prod_ap_northeast_1_vpc0a1b2c3d4e5f6a7b8c9d0_reserved_capacity"
 KANJI = "北関東広域データセンター向け冗長構成仮想サーバ基盤運用監視および障害一次対応代行サービス"
@@ -28,6 +29,7 @@ class Person:
     order: str | None = None
     invoice: str | None = None
     user: int | None = None
+    inquiry: str | None = None
 
 
 def make_world():
@@ -48,7 +50,8 @@ def person(email):
     order = Order.objects.filter(customer=user.customer).order_by("-number").first()
     invoice = Invoice.objects.filter(customer=user.customer, state="fixed").order_by("-month").first()
     numbers = [each and each.number for each in (contract, order, invoice)]
-    return Person(email, *numbers, user=user.pk)
+    inquiry = Inquiry.objects.filter(user=user).first()
+    return Person(email, *numbers, user=user.pk, inquiry=inquiry and inquiry.number)
 
 
 def make_long(start, today):
@@ -62,6 +65,8 @@ def make_long(start, today):
         (LATIN, KANJI * 2, 3, "ライセンス", Decimal("1234.5")),
         (KANJI[:40], "", 2, "式", Decimal(980), TaxKind.REDUCED),
     ]
+    for text in (LATIN, KANJI * 2):
+        send_inquiry(Inquiry(subject=text, body=f"{text}\n{text}"), by=User.objects.get(email=LONG))
     data.make_contract(customer, LATIN, "longest", LATIN, start, lines, today)
     data.make_contract(customer, KANJI * 2, "longest", KANJI, start, lines[1:], today)
     data.make_contract(customer, "クラウドサーバ", "cloud", "標準プラン", start, lines[2:], today, form=Form.YEARLY)
