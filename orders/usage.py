@@ -4,9 +4,9 @@ import codecs
 import csv
 import hashlib
 import io
-import re
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from typing import NamedTuple
@@ -14,32 +14,30 @@ from typing import NamedTuple
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from accounts.models import Customer
 from contracts.models import Contract, Meter, Term
 from contracts.services import add_terms, rate_of
 from orders.models import Usage, UsageCharge, UsageFile
-from portal import money, months
+from portal import money, months, reading
 from portal.models import Vendor
 from portal.templatetags.figures import plain
 
 # Each column by its English and its Japanese name.
 COLUMNS = {"contract": "契約番号", "service": "サービスコード", "period": "対象年月", "quantity": "数量"}
-QUANTITY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
+SEPARATORS = ",\t;"
 AT_ONCE = 5000
-NUL = "\0"
-NUL_FOUND = gettext_lazy("読めない文字（NUL）があります。")
 
 
 class Row(NamedTuple):
-    """A line of a file as it stands there; `number` is where an editor shows it."""
+    """A row of a file as it was read; `number` is the line that an editor shows, `fault` why it can't be taken."""
 
     number: int
     contract: str
     service: str
-    period: str
-    quantity: str
+    month: date | None
+    quantity: Decimal | None
+    fault: str = ""
 
 
 @dataclass
@@ -114,45 +112,62 @@ def read(content):
             text = content.decode("cp932")
         except UnicodeDecodeError:
             raise ValidationError(_("文字コードは UTF-8 か CP932（Shift_JIS）にしてください。")) from None
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator(text), strict=True)
     try:
-        header = next(lines, [])
-        if NUL in "".join(header):
-            raise ValidationError(at(1, NUL_FOUND))
-        places = columns(header)
-        rows, faults = [], []
-        for cells in lines:
-            if NUL in "".join(cells):
-                faults.append(at(lines.line_num, NUL_FOUND))
-                continue
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) <= max(places):
-                faults.append(at(lines.line_num, _("列が足りません。")))
-                continue
-            rows.append(Row(lines.line_num, *(cells[place].strip() for place in places)))
+        filled = ((lines.line_num, cells) for cells in lines if any(reading.ENDS.sub("", cell) for cell in cells))
+        number, header = next(filled, (1, []))
+        places = columns(number, header)
+        rows = [row_of(number, cells, places, len(header)) for number, cells in filled]
     except csv.Error as error:
         raise ValidationError(at(lines.line_num, _("CSVとして読めません（%s）。") % error)) from None
-    if faults:
-        raise ValidationError(faults)
     if not rows:
         raise ValidationError(_("データの行がありません。"))
     return rows
 
 
-def columns(header):
-    """Where each column stands, in the order of `COLUMNS`. Raises ValidationError if one is missing."""
-    names = [name.strip().lower() for name in header]
-    places = [names.index(name) if name in names else None for name in COLUMNS]
-    places = [
-        names.index(japanese) if place is None and japanese in names else place
-        for place, japanese in zip(places, COLUMNS.values(), strict=True)
-    ]
-    missing = [name for name, place in zip(COLUMNS, places, strict=True) if place is None]
-    if missing:
+def separator(text):
+    """What stands between the cells: whatever occurs most in the first line that says something, a comma if nothing does."""
+    header = next((line for line in text.splitlines() if reading.ENDS.sub("", line)), "")
+    return max(SEPARATORS, key=header.count)
+
+
+def columns(number, header):
+    """Where each column stands, in the order of `COLUMNS`. Raises ValidationError if one is missing, or any named twice."""
+    english = {japanese: name for name, japanese in COLUMNS.items()}
+    try:
+        names = [english.get(name, name) for name in (reading.key(cell).lower() for cell in header)]
+    except ValidationError as error:
+        raise ValidationError(at(number, error.message)) from None
+    if twice := [name for place, name in enumerate(names) if name and name in names[:place]]:
+        raise ValidationError(at(number, _("見出し %s が2つあります。どちらか1つにしてください。") % twice[0]))
+    if missing := [name for name in COLUMNS if name not in names]:
         text = _("列 %(missing)s がありません。見出しは %(all)s です。")
-        raise ValidationError(at(1, text % {"missing": ", ".join(missing), "all": ",".join(COLUMNS)}))
-    return places
+        raise ValidationError(at(number, text % {"missing": ", ".join(missing), "all": ",".join(COLUMNS)}))
+    return [names.index(name) for name in COLUMNS]
+
+
+def row_of(number, cells, places, width):
+    """The row in its columns. A cell too many is a fault, for 12,345 without quotes is two cells, and 12 isn't meant."""
+    nothing = Row(number, "", "", None, None)
+    if len(cells) > width:
+        return nothing._replace(
+            fault=_('列が見出しより多くあります。桁区切りのある数量は "12,345" のように囲んでください。')
+        )
+    if len(cells) <= max(places):
+        return nothing._replace(fault=_("列が足りません。"))
+    contract, service, period, quantity = (cells[place] for place in places)
+    try:
+        row = Row(
+            number,
+            reading.key(contract).upper(),
+            reading.key(service),
+            reading.month(period),
+            reading.quantity(quantity),
+        )
+    except ValidationError as error:
+        return nothing._replace(fault=error.message)
+    empty = [name for name, value in zip(COLUMNS.values(), row[1:5], strict=True) if value in ("", None)]
+    return row._replace(fault=_("%s が空です。") % "、".join(empty)) if empty else row
 
 
 def at(line_number, text):
@@ -176,9 +191,9 @@ def match(rows, meters, today):
     seen: dict[tuple, int] = {}
     for row in rows:
         meter = meters.get((row.contract, row.service))
-        fault = wrong_with(row, meter, contracts, span)
-        same = (row.contract, row.service, row.period)
-        if fault is None and same in seen:
+        fault = row.fault or wrong_with(row, meter, contracts, span)
+        same = (row.contract, row.service, row.month)
+        if not fault and same in seen:
             fault = _("%d行目と同じ契約・サービス・年月です。") % seen[same]
         if fault:
             faults.append((row.number, at(row.number, fault)))
@@ -188,8 +203,8 @@ def match(rows, meters, today):
             Usage(
                 customer_id=meter.customer_id,
                 meter=meter,
-                month=months.parse_month(row.period),
-                quantity=Decimal(row.quantity),
+                month=row.month,
+                quantity=row.quantity,
                 line_number=row.number,
             )
         )
@@ -202,17 +217,13 @@ def wrong_with(row, meter, contracts, span):
         return _("従量の契約「%s」がありません。") % row.contract
     if meter is None:
         return _("契約 %(contract)s に従量サービス「%(service)s」がありません。") % row._asdict()
-    try:
-        month = months.parse_month(row.period)
-    except ValueError:
-        return _("対象年月「%s」は YYYY-MM の形で指定してください。") % row.period
-    if not QUANTITY.fullmatch(row.quantity):
-        return _("数量「%s」は0以上、小数3桁までの数字で指定してください。") % row.quantity
     first, last = span
-    if not first <= month <= last:
+    if not first <= row.month <= last:
         return _("対象年月は %(first)s から %(last)s までです: %(period)s") % {
-            "first": months.format_month(first), "last": months.format_month(last), "period": row.period,
-        }  # fmt: skip
+            "first": months.format_month(first),
+            "last": months.format_month(last),
+            "period": months.format_month(row.month),
+        }
     return None
 
 

@@ -250,8 +250,9 @@ def _without_era(given: str) -> tuple[Era | None, str]:
 
 def _narrow(given: str) -> str:
     """Half-width letters, digits and signs, full-width kana. Not NFKC, which would read 10² as 102."""
-    parts = [_narrowed(each) for each in given]
-    return unicodedata.normalize("NFC", "".join(parts))
+    if given.isascii():
+        return given
+    return unicodedata.normalize("NFC", "".join(map(_narrowed, given)))
 
 
 def _narrowed(each: str) -> str:

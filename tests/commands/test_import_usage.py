@@ -144,18 +144,46 @@ def it_reads_japanese_headings_and_cp932(cast, meter, send):
     assert "追加 1 件" in said
 
 
+@pytest.mark.parametrize(
+    ("row", "quantity"),
+    [
+        ('K0000001,line,2026-04,"1,234.5"', "1234.5"),
+        ("\ufeffｋ００００００１\u3000, line ,2026年4月,１５０", "150"),
+        ("K0000001,line,202604,0.50", "0.5"),
+        ("K0000001,line,令和8年4月,7\u200b", "7"),
+    ],
+)
+def it_reads_rows_as_people_and_spreadsheets_write_them(cast, meter, send, row, quantity):
+    assert "追加 1 件" in send(row)
+    assert Usage.objects.get().quantity == Decimal(quantity)
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def it_reads_files_with_other_separators_and_blank_lines(cast, meter, send, separator):
+    header = separator.join(["", "契約番号", "サービスコード", "対象年月", "\ufeff数量 "])
+    row = separator.join(["", "K0000001", "line", "2026/04", "12,345"])
+    said = send(f"\r\n{separator * 4}", row, "", header=f"\r\n{separator * 4}\r\n{header}")
+    assert "追加 1 件" in said
+    assert Usage.objects.get().quantity == 12345
+
+
 def it_reports_every_bad_line_with_its_number_and_takes_nothing(cast, meter, tmp_path):
     rows = [
         ("K0000001,line,2026-04,10", ""),
         ("K9999999,line,2026-04,1", "従量の契約「K9999999」がありません"),
         ("K0000001,cloud,2026-04,1", "従量サービス「cloud」がありません"),
-        ("K0000001,line,2026-4,1", "YYYY-MM"),
-        ("K0000001,line,2026-05,-1", "数量「-1」"),
+        ("K0000001,line,2026-13,1", "「2026-13」は暦にありません"),
+        ("K0000001,line,26-05,1", "「26-05」は年月として"),
+        ("K0000001,line,2026-05,-1", "「-1」は数量として"),
         ("K0000001,line,2026-05,1.2345", "小数3桁まで"),
-        ("K0000001,line,2026-05,１０", "数量「１０」"),
+        ("K0000001,line,2026-05,12,345", "列が見出しより多く"),
+        ("K0000001,line,2026-05", "列が足りません"),
+        ("K0000001,,2026-05,", "サービスコード、数量 が空です"),
+        ("K0000\u200b001,line,2026-05,1", "見えない文字（U+200B）"),
         ("K0000001,line,2026-03,1", "2026-04 から 2026-05 まで"),
         ("K0000001,line,2026-06,1", "2026-04 から 2026-05 まで"),
         ("K0000001,line,2026-04,11", "2行目と同じ"),
+        ("K0000001,line,2026/4,11", "2行目と同じ"),
     ]
     path, said = tmp_path / "bad.csv", StringIO()
     path.write_text("\n".join(["contract,service,period,quantity", *(row for row, _words in rows)]))
@@ -178,11 +206,13 @@ def it_reports_every_bad_line_with_its_number_and_takes_nothing(cast, meter, tmp
         (b"contract,service,period,quantity\r\n\r\n", "データの行がありません"),
         (b"contract,service,period,quantity\r\nK0000001,line\r\n", "2行目: 列が足りません"),
         (b'contract,service,period,quantity\r\n"K0000001,line\r\n', "CSVとして読めません"),
-        (b"contract,service,period,quantity\r\nK0000001,line,2026-04,1\r\nK0000\x00001,line,2026-04,1\r\n", "3行目: 読めない文字"),
-        ("contract,service,period,quantity\r\n".encode("utf-16-le"), "1行目: 読めない文字"),
+        (b"contract,service,period,quantity\r\nK0000001,line,2026-04,1\r\nK0000\x00001,line,2026-04,1\r\n", "3行目: 途中に見えない文字（U+0000）"),
+        ("contract,service,period,quantity\r\n".encode("utf-16-le"), "1行目: 途中に見えない文字（U+0000）"),
         ("契約番号,サービスコード,対象年月,数量\r\n".encode("utf-16"), "UTF-16（Excel"),
         (b"\xfe\xff" + "契約番号,サービスコード\r\n".encode("utf-16-be"), "UTF-16（Excel"),
-        (b"contract,service,period,quantity\r\nK0000001,line,2026-04,9223372036854775807\r\n", "2行目: 数量"),
+        (b"contract,service,period,quantity\r\nK0000001,line,2026-04,9223372036854775807\r\n", "2行目: 「9223372036854775807」は数量"),
+        (b"contract,service,period,quantity,quantity\r\nK0000001,line,2026-04,1,2\r\n", "1行目: 見出し quantity が2つ"),
+        ("\r\n契約番号,contract,service,period,quantity\r\n".encode(), "2行目: 見出し contract が2つ"),
         (b"contract,service,period,quantity\r\n\x81\xff\xfe\r\n", "文字コード"),
     ],
 )  # fmt: skip
