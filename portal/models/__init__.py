@@ -1,0 +1,61 @@
+"""What belongs to no single app: the vendor, tax classes, calendar, numbers, mails, history, FAQ, inquiries."""
+
+from portal.models.functions import (
+    DateRange,
+    SearchForm,
+    search_column,
+    search_text,
+)
+from portal.models.records import (
+    Action,
+    ColumnChoice,
+    FaqEntry,
+    FaqRows,
+    History,
+    HistoryEvent,
+    Inquiry,
+    Mail,
+    SentForm,
+)
+from portal.models.vendor import (
+    VALID_SQL,
+    CalendarDay,
+    CalendarDays,
+    Counter,
+    Dated,
+    PriceBasis,
+    RoundingMode,
+    TaxClass,
+    TaxKind,
+    Vendor,
+    VendorRegistration,
+    Vendors,
+)
+
+__all__ = [
+    "VALID_SQL",
+    "Action",
+    "CalendarDay",
+    "CalendarDays",
+    "ColumnChoice",
+    "Counter",
+    "DateRange",
+    "Dated",
+    "FaqEntry",
+    "FaqRows",
+    "History",
+    "HistoryEvent",
+    "Inquiry",
+    "Mail",
+    "PriceBasis",
+    "RoundingMode",
+    "SearchForm",
+    "SentForm",
+    "TaxClass",
+    "TaxKind",
+    "Vendor",
+    "VendorRegistration",
+    "Vendors",
+    "search_column",
+    "search_text",
+]

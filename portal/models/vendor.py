@@ -1,0 +1,174 @@
+"""The vendor's own: settings, registration numbers, tax classes, calendar, and the numbers that were given."""
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import RangeOperators
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from portal import money
+from portal.models.functions import DateRange
+from portal.scoping import Everybody
+
+
+class RoundingMode(models.TextChoices):
+    DOWN = money.DOWN, _("切り捨て")
+    HALF_UP = money.HALF_UP, _("四捨五入")
+    UP = money.UP, _("切り上げ")
+
+
+class Vendors(Everybody):
+    def settings(self):
+        """The vendor's row. Raises ValidationError while nobody has registered it."""
+        found = self.first()
+        if found is None:
+            raise ValidationError(_("ベンダー設定がありません。先に管理画面で登録してください。"))
+        return found
+
+
+class Vendor(models.Model):
+    """The one vendor of this installation (row 1)."""
+
+    name = models.CharField(_("会社名"), max_length=100)
+    postal_code = models.CharField(_("郵便番号"), max_length=8)
+    address = models.CharField(_("住所"), max_length=200)
+    phone = models.CharField(_("電話"), max_length=20)
+    desk_name = models.CharField(_("窓口名"), max_length=50)
+    desk_phone = models.CharField(_("窓口電話"), max_length=20)
+    desk_email = models.EmailField(_("窓口メール"))
+    desk_hours = models.CharField(_("受付時間"), max_length=100, blank=True)
+    bank_account = models.TextField(_("振込先"), max_length=400)
+    invoice_note = models.TextField(_("請求書の備考"), max_length=400, blank=True)
+    notice = models.TextField(_("ログイン画面のお知らせ"), max_length=400, blank=True)
+    rounding = models.CharField(_("消費税の端数処理"), max_length=8, choices=RoundingMode, default=RoundingMode.DOWN)
+    first_month = models.DateField(_("運用開始年月"), help_text=_("この月から請求します（1日の日付）"))
+
+    objects = Vendors.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("ベンダー設定")
+        constraints = [
+            models.CheckConstraint(condition=Q(pk=1), name="one_vendor"),
+            models.CheckConstraint(condition=Q(first_month__day=1), name="vendor_first_month_is_first_day"),
+            models.CheckConstraint(condition=Q(rounding__in=RoundingMode.values), name="vendor_rounding_known"),
+        ]
+
+    def __str__(self):
+        return self.name
+
+
+class Dated(models.QuerySet):
+    """Rows that hold from `valid_from` to `valid_to`, both days included; without an end they go on."""
+
+    def valid_on(self, day):
+        return self.filter(valid_from__lte=day).exclude(valid_to__lt=day)
+
+
+# The same in SQL.
+VALID_SQL = "{row}.valid_from <= {day} AND ({row}.valid_to IS NULL OR {row}.valid_to >= {day})"
+
+
+class VendorRegistration(models.Model):
+    """The vendor's number as qualified invoice issuer (適格請求書発行事業者), with the dates it holds."""
+
+    number = models.CharField(_("登録番号"), max_length=14, validators=[RegexValidator(r"^T\d{13}$")])
+    valid_from = models.DateField(_("開始日"))
+    valid_to = models.DateField(_("終了日"), null=True, blank=True)
+
+    objects = Dated.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("登録番号")
+        constraints = [
+            ExclusionConstraint(
+                name="one_registration_a_day",
+                expressions=[(DateRange("valid_from", "valid_to"), RangeOperators.OVERLAPS)],
+            ),
+        ]
+
+    def __str__(self):
+        return self.number
+
+
+class TaxKind(models.TextChoices):
+    STANDARD = "standard", _("標準税率")
+    REDUCED = "reduced", _("軽減税率")
+    EXEMPT = "exempt", _("非課税")
+    OUTSIDE = "outside", _("不課税")
+
+
+class PriceBasis(models.TextChoices):
+    EXCLUSIVE = "exclusive", _("税抜")
+    INCLUSIVE = "inclusive", _("税込")
+
+
+class TaxClass(models.Model):
+    """The rate of a kind of tax between two dates, both included; the date of supply decides (D7)."""
+
+    kind = models.CharField(_("区分"), max_length=10, choices=TaxKind)
+    rate = models.DecimalField(
+        _("税率"), max_digits=5, decimal_places=4, validators=[MinValueValidator(0), MaxValueValidator(1)]
+    )
+    valid_from = models.DateField(_("開始日"))
+    valid_to = models.DateField(_("終了日"), null=True, blank=True)
+
+    objects = Dated.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("税区分")
+        ordering = ["kind", "valid_from"]
+        constraints = [
+            models.CheckConstraint(condition=Q(rate__gte=0, rate__lt=1), name="tax_rate_is_a_share"),
+            models.CheckConstraint(condition=Q(kind__in=TaxKind.values), name="tax_kind_known"),
+            # One constraint a kind: a single one over (kind, dates) would need the contrib module btree_gist.
+            *[
+                ExclusionConstraint(
+                    name=f"one_{kind}_rate_a_day",
+                    expressions=[(DateRange("valid_from", "valid_to"), RangeOperators.OVERLAPS)],
+                    condition=Q(kind=kind),
+                )
+                for kind in TaxKind.values
+            ],
+        ]
+
+    def __str__(self):
+        return f"{self.get_kind_display()} {self.rate * 100:.0f}%"
+
+
+class CalendarDays(models.QuerySet):
+    def exceptions(self):
+        """The vendor's own days, as the arguments `off` and `on` of portal.months."""
+        days = dict(self.values_list("day", "working"))
+        return {
+            "off": {day for day, works in days.items() if not works},
+            "on": {day for day, works in days.items() if works},
+        }
+
+
+class CalendarDay(models.Model):
+    """A day on which the vendor works, or doesn't, against the general calendar."""
+
+    day = models.DateField(_("日付"), unique=True)
+    working = models.BooleanField(_("営業する"), default=False)
+    note = models.CharField(_("メモ"), max_length=100, blank=True)
+
+    objects = CalendarDays.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("営業日の例外")
+        ordering = ["day"]
+
+    def __str__(self):
+        return f"{self.day:%Y/%m/%d}"
+
+
+class Counter(models.Model):
+    """The last number given in a series; numbers are never reused."""
+
+    series = models.CharField(max_length=20, primary_key=True)
+    value = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self):
+        return self.series
