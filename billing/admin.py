@@ -1,4 +1,4 @@
-"""Staff read invoices, runs and parked customers here, and adjust provisional invoices by lines of their own."""
+"""Staff read invoices, runs and parked customers here, and adjust drafts by lines of their own."""
 
 from django import forms
 from django.contrib import admin
@@ -64,7 +64,7 @@ class AdjustmentFormSet(OwnRows):
 
 
 class AdjustmentLines(admin.TabularInline):
-    """Adjustments and discounts that staff add to a provisional invoice."""
+    """Adjustments and discounts that staff add to a draft."""
 
     model = InvoiceLine
     form = AdjustmentForm

@@ -17,7 +17,7 @@ URGENT_PRIORITY = 7  # the priority of what staff wait for, ahead of 100,000 ren
 
 
 def defer_catch_up(*customers, decided=False, by=None):
-    """After staff changed what is billed: bring their provisional invoices up to date and try again what is parked.
+    """After staff changed what is billed: bring their drafts up to date and try again what is parked.
 
     Without customers (tax classes, the vendor's settings) only what is parked; the daily run brings all invoices up to
     date. What waits for a person's decision (D9) is tried only when that person says so (`decided`). Raises PermissionDenied

@@ -32,7 +32,7 @@ def forget_failed_renderings():
 
 @app.task(name="billing.catch_up", queue="render", retry=RetryStrategy(wait=30, retry_exceptions=[lock.Busy]))
 def catch_up(numbers, decided=False):
-    """Bring these customers' provisional invoices up to date and try again what is parked; None: only what is parked."""
+    """Bring these customers' drafts up to date and try again what is parked; None: only what is parked."""
     with lock.alone() as check_lock:
         tried = close.retry_parked(months.today(), numbers, decided, check_lock)
         if numbers or tried:

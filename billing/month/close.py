@@ -204,7 +204,7 @@ def work(batch, month, closed, today, fix):
 
 
 def fix_drafts(batch, month, today):
-    """Freeze the batch's provisional invoices with addressee and issuer as of today, and defer their rendering.
+    """Freeze the batch's drafts with addressee and issuer as of today, and defer their rendering.
 
     A negative total isn't fixed: its customer is parked for a decision (D9).
     """

@@ -38,7 +38,7 @@ DRAFTS = f"""billing_invoice i WHERE {DRAFT_SQL} AND i.month = %(month)s AND i.c
 
 
 def rebuild(customers, month, closed):
-    """Bring the provisional invoices of `month` up to date; `closed` is the last month that a close has finished."""
+    """Bring the drafts of `month` up to date; `closed` is the last month that a close has finished."""
     given = {"customers": customers, "month": month, "closed": closed}
     with connection.cursor() as cursor:
         given |= days_due(cursor, given)
@@ -70,7 +70,7 @@ def drop_stale_lines(cursor, given):
 
 
 def drop_empty(cursor, given):
-    """A provisional invoice that has lost all its lines goes."""
+    """A draft that has lost all its lines goes."""
     empty = """id = ANY(%(kept)s) AND NOT EXISTS (SELECT FROM billing_invoiceline l WHERE l.invoice_id = i.id)"""
     cursor.execute(
         f"DELETE FROM billing_taxtotal WHERE invoice_id IN (SELECT id FROM billing_invoice i WHERE {empty})", given
@@ -86,7 +86,7 @@ def find_unbilled(cursor, given):
 
 
 def add_invoices(cursor, given):
-    """A provisional invoice, numbered once, for each customer that has something to bill and no invoice yet.
+    """A draft, numbered once, for each customer that has something to bill and no invoice yet.
 
     Its totals are written with it: changed later, each row would be written and its keys checked twice.
     """
@@ -152,7 +152,7 @@ def columns(rows, *names):
 
 
 def add_lines(cursor, given):
-    """Copy what is unbilled behind what the provisional invoices have."""
+    """Copy what is unbilled behind what the drafts have."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.draft")
     cursor.execute(
         f"""

@@ -1,4 +1,4 @@
-"""`import_usage`: used quantities come in whole or not at all, once, and stand on the provisional invoice at once."""
+"""`import_usage`: used quantities come in whole or not at all, once, and stand on the draft at once."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def april_of(customer):
     return Invoice.objects.get(customer=customer, month=make.APRIL)
 
 
-def it_shows_the_quantity_on_the_provisional_invoice_at_once(cast, meter, send):
+def it_shows_the_quantity_on_the_draft_at_once(cast, meter, send):
     assert "追加 1 件" in send("K0000001,line,2026-04,620.5")
     invoice = april_of(cast.a)
     assert lines_of(invoice) == [

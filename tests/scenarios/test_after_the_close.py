@@ -36,7 +36,7 @@ def states(contract):
 
 @pytest.fixture
 def contract(cast):
-    """Company B's monthly contract: April is closed, May's renewal order stands on a provisional invoice."""
+    """Company B's monthly contract: April is closed, May's renewal order stands on a draft."""
     made = cast.b.contracts.get()
     make.close_month()
     renew(made)

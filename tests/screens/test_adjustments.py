@@ -1,4 +1,4 @@
-"""Staff adjust a provisional invoice in the admin: it is saved whole with new totals, or the page says what is wrong."""
+"""Staff adjust a draft in the admin: it is saved whole with new totals, or the page says what is wrong."""
 
 from datetime import date
 from decimal import Decimal

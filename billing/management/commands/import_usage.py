@@ -1,4 +1,4 @@
-"""Takes in a month's used quantities (従量) from a CSV file, and shows them on the provisional invoices at once."""
+"""Takes in a month's used quantities (従量) from a CSV file, and shows them on the drafts at once."""
 
 import json
 from pathlib import Path

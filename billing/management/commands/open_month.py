@@ -1,4 +1,4 @@
-"""Keeps provisional invoices (未確定) of the running month, and of months not closed yet, in step with the orders."""
+"""Keeps drafts (未確定) of the running month, and of months not closed yet, in step with the orders."""
 
 from billing.management.base import INCOMPLETE, OperatorCommand, month, need_vendor, parked_customers
 from billing.models import MonthRun
