@@ -165,7 +165,7 @@ def row_of(number, cells, places, width):
             reading.quantity(quantity),
         )
     except ValidationError as error:
-        return nothing._replace(fault=error.message)
+        return nothing._replace(fault=str(error.message))
     empty = [name for name, value in zip(COLUMNS.values(), row[1:5], strict=True) if value in ("", None)]
     return row._replace(fault=_("%s が空です。") % "、".join(empty)) if empty else row
 
