@@ -1,5 +1,7 @@
 """The columns of the invoice list, and of what an invoice's page shows: its lines and tax classes."""
 
+from html import escape
+
 from django.db.models import Case, CharField, Value, When
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -87,6 +89,13 @@ class LineKindColumn(ListColumn):
         return Case(*kinds, *origins, output_field=CharField())
 
 
+class TaxClassColumn(TaxRateColumn):
+    css = "text"
+
+    def words(self, rate):
+        return escape(_("%(rate)s対象") % {"rate": rate})
+
+
 class InvoiceTable(Table):
     number = LinkColumn(gettext_lazy("請求番号"), "number", to="invoice_detail", shown=True, card="link")
     month = MonthColumn(gettext_lazy("請求対象年月"), "month", shown=True, card="title")
@@ -132,6 +141,6 @@ class InvoiceLineTable(Table):
 
 
 class TaxTotalTable(Table):
-    rate = TaxRateColumn(gettext_lazy("税率区分"), "rate", kind="kind", words=gettext_lazy("{}対象"), shown=True)
+    rate = TaxClassColumn(gettext_lazy("税率区分"), "rate", kind="kind", shown=True)
     base = YenColumn(gettext_lazy("対象額（税抜）"), "base", shown=True)
     tax = YenColumn(gettext_lazy("消費税額"), "tax", shown=True)

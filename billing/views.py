@@ -8,11 +8,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from billing import costs, services
 from billing.filters import InvoiceFilter
-from billing.models import Invoice, InvoicePdf, State
+from billing.models import Invoice, InvoiceLine, InvoicePdf, State
 from billing.tables import LOOKS, InvoiceLineTable, InvoiceTable, TaxTotalTable
 from portal.lists.body import lines
+from portal.lists.export import csv_of_lines
 from portal.lists.screen import Screen, list_screen
 from portal.models import Mail
+from portal.templatetags.figures import ym, ymd
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -26,6 +28,9 @@ def invoice_list(request):
         order=("-month", "-number"),
         key="number",
         tabs="state",
+        provisional=("state", Q(state=State.DRAFT)),
+        line_table=InvoiceLineTable,
+        lines=InvoiceLine.objects.for_user(request.user).of_invoices,
         empty=_("請求はまだありません。契約が始まると、その月の見込がここに出ます。"),
         sum_label=_("確定分の合計（税込）"),
         sums=Sum("total", filter=Q(state=State.FIXED)),
@@ -40,19 +45,46 @@ def invoice_list(request):
 def invoice_detail(request, number):
     rows = Invoice.objects.for_user(request.user).with_pdf().with_download().select_related("corrects", "customer")
     invoice = get_object_or_404(rows, number=number)
+    if request.GET.get("export") == "csv":
+        encoding = request.GET.get("encoding")
+        return csv_of_lines(InvoiceLineTable, invoice.lines.all(), name=invoice.number, encoding=encoding)
     context = {
         "invoice": invoice,
         "look": LOOKS[invoice.state],
+        "facts": header(invoice),
         "lines": lines(InvoiceLineTable, invoice.lines.select_related("contract", "order"), label=_("明細")),
         "classes": lines(TaxTotalTable, invoice.tax_totals.all(), label=_("税率区分ごとの合計")),
         "reduced": invoice.lines.filter(tax_kind="reduced").exists(),
-        "addressee": invoice.addressee
-        or {"name": invoice.customer.addressee_name, "department": invoice.customer.billing_department},
         "corrections": invoice.corrections.all(),
         "downloads": invoice.downloads.select_related("user").order_by("-at")[:10],
         "mails": Mail.objects.for_user(request.user).filter(key=f"invoice_fixed:{invoice.number}"),
     }
     return render(request, "billing/invoice_detail.html", context)
+
+
+def header(invoice):
+    """(label, text) of the document's head; until it is fixed, addressed to whom the customer names today."""
+    to = invoice.addressee or {
+        "name": invoice.customer.addressee_name,
+        "department": invoice.customer.billing_department,
+        "person": invoice.customer.billing_person,
+    }
+    day = (_("確定日"), ymd(invoice.fixed_on)) if invoice.is_fixed else (_("確定予定日"), ymd(invoice.fix_due_on))
+    return [
+        (_("請求番号"), invoice.number),
+        (_("請求対象年月"), ym(invoice.month)),
+        (_("件名"), invoice.subject),
+        (_("請求日"), ymd(invoice.issued_on)),
+        day,
+        (_("支払方法"), invoice.get_payment_method_display()),
+        (_("宛先"), addressed(to)),
+    ]
+
+
+def addressed(to):
+    """A person is 様, a company or department 御中; never both."""
+    names = [to.get(part) for part in ("name", "department", "person") if to.get(part)]
+    return " ".join([*names, _("様") if to.get("person") else _("御中")])
 
 
 @require_safe

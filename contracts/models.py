@@ -162,6 +162,11 @@ class ContractLines(Taxed):
     def in_force(self, day):
         return self.exclude(charge_from__gt=day).exclude(charge_to__lt=day)
 
+    def of_contracts(self, contracts):
+        """Their lines in the order in which contracts are listed."""
+        order = ("-contract__start_on", "contract__number", "position")
+        return self.filter(contract__in=contracts.order_by().values("pk")).order_by(*order)
+
 
 class ContractLine(models.Model):
     """One item of a contract. `amount` is quantity × unit price in its own basis, `net` the same without tax (yen)."""

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from contracts.filters import ContractFilter
-from contracts.models import Contract, State
+from contracts.models import Contract, ContractLine, State
 from contracts.tables import LOOKS, ContractLineTable, ContractTable, TermTable, UsageTable
 from portal.lists.body import facts, lines
 from portal.lists.screen import Screen, list_screen
@@ -28,6 +28,9 @@ def contract_list(request):
         order=("-start_on", "number"),
         key="number",
         tabs="state",
+        tab_groups=((_("有効な契約"), [State.ACTIVE, State.ENDING]),),
+        line_table=ContractLineTable,
+        lines=ContractLine.objects.for_user(request.user).with_rate(today()).of_contracts,
         empty=_("契約はまだありません。"),
         row_css=lambda row: "past" if row.state == "ended" else "",
     )
@@ -43,7 +46,7 @@ def contract_detail(request, number):
         "contract": contract,
         "look": LOOKS[contract.state],
         "state": State(contract.state).label,
-        "facts": facts(ContractTable, contract, ["name", "state"]),
+        "facts": [(_("契約番号"), contract.number), *facts(ContractTable, contract, ["number", "name", "state"])],
         "notes": [(_("備考"), contract.note)] if contract.note else [],
         "lines": lines(ContractLineTable, contract.lines.with_rate(today()), label=_("明細")),
         "meters": [{"meter": meter, "facts": price_facts(meter), "usages": usages(meter)} for meter in meters],

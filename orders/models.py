@@ -92,6 +92,20 @@ class Order(models.Model):
         return self.invoice_lines.filter(invoice__state__in=BILLED).exists()
 
 
+class OrderLines(Scoped):
+    def of_orders(self, orders):
+        """Their lines in the order in which orders are listed."""
+        order = ("-order__month", "-order__number", "position")
+        return self.filter(order__in=orders.order_by().values("pk")).order_by(*order)
+
+    def with_invoice(self):
+        """Adds the number of the invoice that bills, or will bill, the line's order (`invoice_number`)."""
+        head = Q(order__invoice_lines__is_order_head=True)
+        return self.alias(head=FilteredRelation("order__invoice_lines", condition=head)).annotate(
+            invoice_number=F("head__invoice__number")
+        )
+
+
 class OrderLine(models.Model):
     """An item of an order, copied from the contract; `amount` in its own price basis, `net` without tax (yen)."""
 
@@ -115,7 +129,7 @@ class OrderLine(models.Model):
     tax_kind = models.CharField(_("税区分"), max_length=10, choices=TaxKind)
     tax_rate = models.DecimalField(_("税率"), max_digits=5, decimal_places=4)
 
-    objects = Scoped.as_manager()
+    objects = OrderLines.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("注文明細")

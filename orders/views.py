@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from orders.filters import OrderFilter
-from orders.models import Order, State
+from orders.models import Order, OrderLine, State
 from orders.tables import LOOKS, OrderLineTable, OrderTable
 from portal.lists.body import facts, lines
 from portal.lists.screen import Screen, list_screen
@@ -24,6 +24,8 @@ def order_list(request):
         order=("-month", "-number"),
         key="number",
         tabs="state",
+        line_table=OrderLineTable,
+        lines=OrderLine.objects.for_user(request.user).with_invoice().of_orders,
         empty=_("注文はまだありません。契約が始まると自動で作られます。"),
         row_css=lambda row: "past" if row.state == "reversed" else "",
     )

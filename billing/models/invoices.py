@@ -154,6 +154,13 @@ class Invoice(models.Model):
         return self.state != State.DRAFT
 
 
+class InvoiceLines(Scoped):
+    def of_invoices(self, invoices):
+        """Their lines in the order in which invoices are listed."""
+        order = ("-invoice__month", "-invoice__number", "position")
+        return self.filter(invoice__in=invoices.order_by().values("pk")).order_by(*order)
+
+
 class InvoiceLine(models.Model):
     """A line of a document; `amount` is yen in the line's own price basis, negative for discounts and returns."""
 
@@ -230,7 +237,7 @@ class InvoiceLine(models.Model):
     tax_kind = models.CharField(_("税区分"), max_length=10, choices=TaxKind, default=TaxKind.STANDARD)
     tax_rate = models.DecimalField(_("税率"), max_digits=5, decimal_places=4)
 
-    objects = Scoped.as_manager()
+    objects = InvoiceLines.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("請求明細")

@@ -39,12 +39,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 
 def limit(connection, seconds):
-    """Give a connection up when its server is silent for so long: a stalled one can't keep to its own timeouts."""
-    wait = connection.wait
+    """Give a connection up when its server is silent for so long: a stalled one can't keep to its own timeouts.
+
+    `connection.silence` may be changed while something is known to take longer.
+    """
+    wait, connection.silence = connection.wait, seconds
 
     def wait_at_most(generator, **options):
         try:
-            return wait(generator, **{"timeout": seconds, **options})
+            return wait(generator, **{"timeout": connection.silence, **options})
         except OperationalError:
             if connection.pgconn.transaction_status == TransactionStatus.ACTIVE:  # the answer is still to come
                 connection.close()

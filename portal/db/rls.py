@@ -54,6 +54,27 @@ def scope(role, customer_id=None):
             take(*former)
 
 
+@contextmanager
+def patient(seconds):
+    """A savepoint in which one statement may take so long, instead of what somebody at a screen waits for."""
+    driver, silence = connection.connection, getattr(connection.connection, "silence", None)
+    with transaction.atomic():  # whose rollback restores the limit
+        former = set_limit(f"{seconds}s")
+        driver.silence = silence and seconds + SILENCE
+        try:
+            yield
+        finally:
+            driver.silence = silence
+        set_limit(former)
+
+
+def set_limit(text):
+    """Set the statements' limit until the transaction ends; returns the former one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('statement_timeout'), set_config('statement_timeout', %s, true)", [text])
+        return cursor.fetchone()[0]
+
+
 class ScopeMiddleware:
     """Runs view and rendering in one transaction; the answer of a failed request (status 500 and above) rolls it back."""
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from html import escape
 
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+
+from portal.lists.columns import NOTHING, YenColumn
 
 
 @dataclass
@@ -65,8 +68,10 @@ def foot_row(table, label, values):
 
 def facts(table, row, leave_out=()):
     """(label, cell) of all columns but some, for a detail page that says what its list says."""
-    return [
-        (column.label, mark_safe(column.writer()(row)))
-        for name, column in table.base_columns.items()
-        if name not in leave_out
-    ]
+    return [(column.label, fact(column, row)) for name, column in table.base_columns.items() if name not in leave_out]
+
+
+def fact(column, row):
+    """An amount that stands alone says its unit."""
+    cell = column.writer()(row)
+    return mark_safe(cell + escape(_("円")) if isinstance(column, YenColumn) and cell is not NOTHING else cell)

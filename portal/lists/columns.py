@@ -8,7 +8,7 @@ the query.
 from html import escape
 
 from django.db.models import Case, CharField, DateField, F, Func, TextField, Value, When
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, NullIf
 from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.utils.timezone import localtime
@@ -19,8 +19,12 @@ from portal.models import PriceBasis, TaxKind
 from portal.templatetags.figures import percent, plain, yen, ym, ymd
 
 NOTHING = mark_safe('<span class="muted">-</span>')
-# What a spreadsheet would run as a formula, at the start of a cell or of a line in it, blanks before it or not.
-FORMULA = r"^[\t\r]|(^|[\r\n])[\s\u00a0\u3000]*[-=+@＝＋－＠]"
+# What a spreadsheet would run as a formula, at the start of a cell or of a line in it: one of = + - @ or a character that
+# is another width, size or place of them, or that Shift_JIS writes so. Blanks, controls and invisible characters before
+# it don't count: spreadsheets pass over some of them, and Shift_JIS leaves some out.
+UNSEEN = r"\s\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufe00-\ufe0f\ufeff\U000e0001-\U000e01ef"
+SIGNS = r"-=+@＝＋－＠\u207a-\u207c\u208a-\u208c\u2012\u2013\u2212\u2a75\u2a76\ufb29\ufe62\ufe63\ufe66\ufe6b"
+FORMULA = rf"^[\t\r]|(^|[\r\n\u2028\u2029])[{UNSEEN}]*[{SIGNS}]"
 
 
 class FormulaSafe(Func):
@@ -99,12 +103,17 @@ class ListColumn(Column):
         """The value in the database; None where a column has nothing of its own to export."""
         return FormulaSafe(F(self.path))
 
+    def order(self):
+        """What to sort by where the field may be empty: an empty text is as empty as none."""
+        return F(self.sort)
+
 
 class TextColumn(ListColumn):
-    pass
+    def order(self):
+        return NullIf(F(self.sort), Value(""))
 
 
-class LinkColumn(ListColumn):
+class LinkColumn(TextColumn):
     """The text of a row that leads to the page of `key` (by default the text itself) at the view `to`."""
 
     css = "code"
@@ -238,22 +247,25 @@ class RateColumn(ListColumn):
 class TaxRateColumn(RateColumn):
     """The rate of a line with the mark of the reduced one; of a supply without tax its kind, at `kind`."""
 
-    def __init__(self, label, path, *, kind="tax_kind", words="{}", **options):
+    def __init__(self, label, path, *, kind="tax_kind", **options):
         super().__init__(label, path, **options)
-        self.kind, self.words = reader(kind), words
+        self.kind = reader(kind)
 
     def writer(self):
-        value, kind, words = self.value, self.kind, escape(str(self.words))
+        value, kind = self.value, self.kind
         untaxed = {each: escape(str(each.label)) for each in (TaxKind.EXEMPT, TaxKind.OUTSIDE)}
 
         def write(row):
             of = kind(row)
             if of in untaxed:
                 return untaxed[of]
-            rate = words.format(percent(value(row)))
+            rate = self.words(percent(value(row)))
             return f"{rate} ※" if of == TaxKind.REDUCED else rate
 
         return write
+
+    def words(self, rate):
+        return rate
 
 
 class FlagColumn(ListColumn):

@@ -1,4 +1,4 @@
-"""CSV straight from the database: the list's own SQL through COPY into a temporary file, inside the request's scope."""
+"""CSV straight from the database: the rows' own SQL through COPY into a temporary file, inside the request's scope."""
 
 import codecs
 import contextlib
@@ -7,32 +7,37 @@ import io
 import tempfile
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection
+from django.db import OperationalError, connection
 from django.http import FileResponse
 from django.utils import timezone
+from psycopg.errors import QueryCanceled
 
-# Characters that Unicode and Shift_JIS spell differently, then 〓 for what Shift_JIS lacks (D16).
-LIKE_WINDOWS = str.maketrans("〜‖−¢£¬—", "～∥－￠￡￢―")
-codecs.register_error("geta", lambda error: ("〓" * (error.end - error.start), error.end))
+from portal.db.rls import patient
+from portal.lists.shift_jis import to_shift_jis
+
+LIMIT = 60  # seconds that an export may take; a screen's limit is much shorter
+PIECE = 1000  # rows that are recoded and written at once
 
 
-def to_utf8(data):
-    return data
+class TooLong(Exception):
+    """The rows couldn't be written within the limit."""
 
 
-def to_cp932(data):
-    return data.decode().translate(LIKE_WINDOWS).encode("cp932", "geta")
+def csv_of_lines(table, rows, *, name, encoding):
+    """Every column of a table of lines, shown on the page or not, as `csv_response` does."""
+    columns = [column for column in table.base_columns.values() if column.csv() is not None]
+    return csv_response(rows, columns, name=name, encoding=encoding)
 
 
 def csv_response(rows, columns, *, name, encoding):
-    """All rows of the queryset as a CSV download: visible columns in their order, CRLF, labels as heads.
+    """All rows of the queryset as a CSV download: the columns in their order, CRLF, labels as heads.
 
-    `encoding` is "cp932", or anything else for UTF-8 with BOM.
+    `encoding` is "cp932", or anything else for UTF-8 with BOM. Raises TooLong.
     """
-    cp932 = encoding == "cp932"
-    recode = to_cp932 if cp932 else to_utf8
+    shift_jis = encoding == "cp932"
+    recode = to_shift_jis if shift_jis else bytes
     file = tempfile.TemporaryFile()
-    if not cp932:
+    if not shift_jis:
         file.write(codecs.BOM_UTF8)
     head = io.StringIO()
     csv.writer(head).writerow([str(column.label) for column in columns])
@@ -42,7 +47,7 @@ def csv_response(rows, columns, *, name, encoding):
     with contextlib.suppress(EmptyResultSet):
         copy_rows(selected, file, recode)
     file.seek(0)
-    charset = "Shift_JIS" if cp932 else "utf-8"
+    charset = "Shift_JIS" if shift_jis else "utf-8"
     return FileResponse(
         file,
         as_attachment=True,
@@ -53,10 +58,27 @@ def csv_response(rows, columns, *, name, encoding):
 
 def copy_rows(rows, file, recode):
     sql, params = rows.query.sql_with_params()
-    with (
-        connection.cursor() as cursor,
-        connection.wrap_database_errors,
-        cursor.copy(f"COPY ({sql}) TO STDOUT WITH (FORMAT csv)", params) as copy,
-    ):
-        for row in copy:  # one row a message, ended by a line feed; line ends inside cells stay as they are
-            file.write(recode(bytes(row[:-1]) + b"\r\n"))
+    try:
+        with (
+            patient(LIMIT),
+            connection.cursor() as cursor,
+            connection.wrap_database_errors,
+            cursor.copy(f"COPY ({sql}) TO STDOUT WITH (FORMAT csv)", params) as copy,
+        ):
+            for piece in pieces(copy):
+                file.write(recode(piece))
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise TooLong from error
+        raise
+
+
+def pieces(copy):
+    """The rows, many at a time, each with CRLF at its end; line ends inside cells stay as they are."""
+    rows = []
+    for row in copy:  # one row a message, ended by a line feed
+        rows.append(bytes(row[:-1]))
+        if len(rows) == PIECE:
+            yield b"\r\n".join([*rows, b""])
+            rows.clear()
+    yield b"\r\n".join([*rows, b""])

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 
+from django.core.exceptions import FieldDoesNotExist
 from django.core.paginator import Paginator
 from django.db.models import Count
-from django.http import HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from portal.lists.address import address, kept
 from portal.lists.body import body
-from portal.lists.export import csv_response
-from portal.models import ColumnChoice
+from portal.lists.choice import chooser, chosen_columns, store_columns
+from portal.lists.export import LIMIT, TooLong, csv_of_lines, csv_response
 
 PER_PAGE = (20, 50, 100)
-NOT_FILTERS = ("sort", "page", "per_page", "export", "encoding", "panel")
 
 
 @dataclass
@@ -29,6 +29,10 @@ class Screen:
     key: str  # tie-break
     empty: str
     tabs: str = ""  # the filter whose choices become tabs
+    tab_groups: tuple = ()  # (label, choices of that filter) that are one tab together
+    provisional: tuple = ()  # (column, condition): goes along in the CSV where such a row is in it (D16)
+    line_table: type | None = None  # of `lines`
+    lines: object = None  # a function from the rows found to their lines, for 明細CSV
     sum_label: str = ""
     sums: object = None  # an aggregate over the filtered rows for the foot
     row_css: object = None
@@ -45,16 +49,11 @@ def list_screen(request, rows, screen):
     filterset = screen.filterset(request.GET, queryset=rows, request=request)
     valid = filterset.is_valid()
     found = filterset.qs if valid else rows.none()
-    sort, ordering = sorting(request, screen, table)
+    sort, order = sorting(request, screen, table)
     needs = {column.needs for column in columns} | {table.base_columns[sort.lstrip("-")].needs if sort else ""}
-    found = annotated(found, needs).order_by(*ordering)
-    if request.GET.get("export") == "csv" and valid:
-        return csv_response(
-            found,
-            [column for column in columns if column.csv() is not None],
-            name=screen.name,
-            encoding=request.GET.get("encoding"),
-        )
+    found = annotated(found, needs).order_by(*order)
+    if valid and request.GET.get("export") in ("csv", "lines"):
+        return export(request, screen, found, columns, address(request, panel="filter"))
     summed = {"total": screen.sums} if screen.sums else {}
     counts = found.order_by().aggregate(count=Count("pk"), **summed)
     page = paginate(found, counts["count"], request)
@@ -73,7 +72,9 @@ def list_screen(request, rows, screen):
         "tabs": tabs(request, screen, filterset),
         "chooser": chooser(table, chosen),
         "list_url": address(request),
-        "exports": exports(request),
+        "exports": exports(request, screen),
+        "sort_choices": sort_choices(request, chosen, table, sort),
+        "sort_hidden": kept(request, "sort"),
         "total_count": counts["count"],
         "page": page,
         "page_links": page_links(request, page),
@@ -90,16 +91,21 @@ def list_screen(request, rows, screen):
     return render(request, "lists/list.html", context, status=400 if request.GET.get("export") and not valid else 200)
 
 
-def address(request, drop=("page",), **changes):
-    """This list's URL with some parameters changed; every change begins at the first page."""
-    query = request.GET.copy()
-    for name in {*drop, "export", "encoding", "panel"} | changes.keys():
-        query.pop(name, None)
-    for name, value in changes.items():
-        if value is not None:
-            query.setlist(name, value if isinstance(value, list) else [value])
-    text = query.urlencode()
-    return f"{request.path}?{text}" if text else request.path
+def export(request, screen, found, columns, filter_url):
+    """The rows found, or their lines, as CSV; past the time limit a page that says to narrow the filter."""
+    encoding = request.GET.get("encoding")
+    try:
+        if request.GET["export"] == "lines" and screen.lines:
+            return csv_of_lines(screen.line_table, screen.lines(found), name=f"{screen.name}-lines", encoding=encoding)
+        if screen.provisional:
+            name, condition = screen.provisional
+            state = screen.table.base_columns[name]
+            if state not in columns and found.filter(condition).exists():
+                columns = [*columns, state]
+        return csv_response(found, columns, name=screen.name, encoding=encoding)
+    except TooLong:
+        context = {"heading": screen.heading, "filter_url": filter_url, "list_url": address(request), "limit": LIMIT}
+        return render(request, "lists/export_limit.html", context, status=400)
 
 
 def annotated(rows, needs):
@@ -109,13 +115,31 @@ def annotated(rows, needs):
 
 
 def sorting(request, screen, table):
-    """(the valid `sort` parameter or '', the ORM ordering with the key as tie-break); unknown keys count as none."""
+    """(the `sort` in force, the ORM ordering with the key as tie-break); unknown keys count as none."""
     given = request.GET.get("sort", "")
     column = table.base_columns.get(given.lstrip("-"))
     if column is None or not column.sort or given.startswith("--"):
-        return "", screen.order
+        return default_sort(screen, table), screen.order
     sign = "-" if given.startswith("-") else ""
-    return given, (f"{sign}{column.sort}", f"{sign}{screen.key}")
+    return given, (ordered_by(column, sign, screen.filterset.Meta.model), f"{sign}{screen.key}")
+
+
+def default_sort(screen, table):
+    """The `sort` that says the same as the list's own order."""
+    sign, path = ("-", screen.order[0][1:]) if screen.order[0].startswith("-") else ("", screen.order[0])
+    return next((f"{sign}{name}" for name, column in table.base_columns.items() if column.sort == path), "")
+
+
+def ordered_by(column, sign, model):
+    """Empty ones last in both directions; a field that is never empty is sorted as its index has it."""
+    try:
+        field = model._meta.get_field(column.sort)
+        may_be_empty = field.null or field.blank
+    except FieldDoesNotExist:
+        may_be_empty = True
+    if not may_be_empty:
+        return f"{sign}{column.sort}"
+    return column.order().desc(nulls_last=True) if sign else column.order().asc(nulls_last=True)
 
 
 def paginate(rows, count, request):
@@ -145,15 +169,11 @@ def heading_of(request, name, column, sort):
 def tabs(request, screen, filterset):
     if not screen.tabs:
         return []
-    chosen = request.GET.getlist(screen.tabs)
-    choices = [("", _("すべて")), *filterset.filters[screen.tabs].extra["choices"]]
+    chosen = set(request.GET.getlist(screen.tabs))
+    choices = [(label, [value]) for value, label in filterset.filters[screen.tabs].extra["choices"]]
     return [
-        {
-            "label": label,
-            "url": address(request, **{screen.tabs: value or None}),
-            "current": chosen == ([value] if value else []),
-        }
-        for value, label in choices
+        {"label": label, "url": address(request, **{screen.tabs: values or None}), "current": chosen == set(values)}
+        for label, values in [(_("すべて"), []), *screen.tab_groups, *choices]
     ]
 
 
@@ -175,18 +195,40 @@ def cleared(request, filterset):
     return address(request, drop=("page", *names))
 
 
-def exports(request):
+def exports(request, screen):
+    """(label, note, URL) of each file that the list gives."""
+    excel, old = _("Excelなどの表計算ソフト用"), _("古い会計ソフト用。表せない文字は近い文字か〓になります")
+    found = [
+        (_("CSV（UTF-8）"), excel, address(request, export="csv")),
+        (_("CSV（Shift_JIS）"), old, address(request, export="csv", encoding="cp932")),
+    ]
+    if screen.lines:
+        found += [
+            (_("明細CSV（UTF-8）"), _("1行に1明細。%(note)s") % {"note": excel}, address(request, export="lines")),
+            (
+                _("明細CSV（Shift_JIS）"),
+                _("1行に1明細。%(note)s") % {"note": old},
+                address(request, export="lines", encoding="cp932"),
+            ),
+        ]
+    return [{"label": label, "note": note, "url": url} for label, note, url in found]
+
+
+def sort_choices(request, chosen, table, sort):
+    """Each visible column in both directions, for a select that works as a GET form."""
+    directions = {
+        "date": (_("古い順"), _("新しい順")),
+        "num": (_("小さい順"), _("大きい順")),
+    }
     return [
         {
-            "label": _("CSV（UTF-8）"),
-            "note": _("Excelやほとんどの表計算ソフト用"),
-            "url": address(request, export="csv"),
-        },
-        {
-            "label": _("CSV（Shift_JIS）"),
-            "note": _("古い会計ソフト用。表せない文字は〓になります"),
-            "url": address(request, export="csv", encoding="cp932"),
-        },
+            "value": f"{sign}{name}",
+            "label": f"{column.label} {words}",
+            "current": sort == f"{sign}{name}",
+        }
+        for name, column in ((name, table.base_columns[name]) for name in chosen)
+        if column.sort
+        for sign, words in zip(("", "-"), directions.get(column.css, (_("昇順"), _("降順"))), strict=True)
     ]
 
 
@@ -200,56 +242,3 @@ def page_links(request, page):
         }
         for number in page.paginator.get_elided_page_range(page.number, on_each_side=2, on_ends=1)
     ]
-
-
-def fixed_column(table):
-    return next(iter(table.base_columns))
-
-
-def defaults(table):
-    return [name for name, column in table.base_columns.items() if column.shown]
-
-
-def chosen_columns(request, screen, table):
-    """Names of the visible columns in the user's order; the first column is always there, first."""
-    stored = ColumnChoice.objects.for_user(request.user).filter(user=request.user, list_name=screen.name).first()
-    names = [name for name in stored.columns if name in table.base_columns] if stored else defaults(table)
-    first = fixed_column(table)
-    return [first, *(name for name in names if name != first)]
-
-
-def chooser(table, chosen):
-    """All columns for 列の設定: the visible ones in their order, then the others."""
-    hidden = [name for name in table.base_columns if name not in chosen]
-    return [
-        {
-            "name": name,
-            "label": table.base_columns[name].label,
-            "visible": name in chosen,
-            "fixed": place == 0,
-            "first": place <= 1,
-            "last": place >= len(chosen) - 1,
-        }
-        for place, name in enumerate([*chosen, *hidden])
-    ]
-
-
-def store_columns(request, screen, table):
-    """Keep the user's columns (`columns`, repeated, in order), move one (`up`, `down`), or forget them (`reset`)."""
-    own = ColumnChoice.objects.for_user(request.user).filter(user=request.user, list_name=screen.name)
-    if "reset" in request.POST:
-        own.delete()
-        return HttpResponseRedirect(address(request, drop=()))
-    names = list(dict.fromkeys(name for name in request.POST.getlist("columns") if name in table.base_columns))
-    for button, step in (("up", -1), ("down", 1)):
-        moved = request.POST.get(button)
-        if moved in names:
-            place = names.index(moved)
-            names.insert(max(0, place + step), names.pop(place))
-    moving = "up" in request.POST or "down" in request.POST
-    own.update_or_create(
-        user=request.user,
-        list_name=screen.name,
-        defaults={"columns": names, "customer_id": request.user.customer_id},
-    )
-    return HttpResponseRedirect(address(request, drop=(), panel="columns") if moving else address(request, drop=()))

@@ -3,12 +3,13 @@
 import csv
 import io
 import re
+from datetime import date
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from billing.models import Invoice
+from billing.models import Download, Invoice
 from portal.models import ColumnChoice
 from tests import make
 
@@ -20,6 +21,10 @@ def browser(cast, sign_in):
     make.close_month()
     make.open_month()
     return sign_in(cast.hanako)
+
+
+def text(response):
+    return response.content.decode()
 
 
 def rows(response):
@@ -169,3 +174,90 @@ def it_pages_and_sums_the_fixed_ones(browser):
     page = browser.get("/invoices/?per_page=20")
     assert page.context["total_count"] == 2
     assert page.context["sum_value"] == Invoice.objects.get(number="B202604-000001").total
+
+
+EMPTY_AND_FULL = {
+    "/contracts/": ["plan", "unit", "cancel_on", "next_renewal", "monthly_fee", "term_ends_on"],
+    "/invoices/": ["fixed_on", "downloaded_at"],
+    "/orders/": ["invoice"],
+    "/account/users/": ["department", "position", "phone", "last_login"],
+}
+
+
+@pytest.fixture
+def half_filled(browser, cast):
+    """For each of these columns a row with and one without a value."""
+    full = cast.a.contracts.get()
+    full.plan, full.cancel_on = "標準", make.JUNE
+    full.save()
+    once = make.make_contract(cast.a, (1,), form="once", start_on=date(2099, 1, 1), today=make.IN_MAY)
+    once.lines.update(unit="")
+    Download.objects.create(customer=cast.a, invoice=Invoice.objects.get(number="B202604-000001"), user=cast.hanako)
+    new = make.make_contract(cast.a, (1,), today=make.IN_MAY, start_on=make.MAY)
+    assert new.orders.exists()
+    fields = {"department": "経理部", "position": "課長", "phone": "03-0000-0000"}
+    type(cast.taro).objects.filter(pk=cast.taro.pk).update(**fields, last_login=None)
+    return browser
+
+
+@pytest.mark.parametrize(("path", "name"), [(path, name) for path, names in EMPTY_AND_FULL.items() for name in names])
+def it_sorts_empty_cells_last_in_both_directions(path, name, half_filled):
+    page = half_filled.get(path)
+    columns = [page.context["chooser"][0]["name"], name]
+    half_filled.post(path, {"columns": columns})
+    for sign in ("", "-"):
+        exported = rows(half_filled.get(f"{path}?sort={sign}{name}&export=csv"))[1:]
+        cells = [row[1] for row in exported]
+        filled = [cell for cell in cells if cell]
+        assert 0 < len(filled) < len(cells), "the test needs a full cell and an empty one"
+        assert cells == filled + [""] * (len(cells) - len(filled)), sign
+        assert numbers(half_filled.get(f"{path}?sort={sign}{name}")) == [row[0] for row in exported]
+
+
+@pytest.mark.parametrize(
+    ("path", "head"),
+    [
+        ("/invoices/", ("請求対象年月", "descending")),
+        ("/invoices/?sort=total", ("請求金額（税込）", "ascending")),
+        ("/invoices/?sort=nonsense", ("請求対象年月", "descending")),
+        ("/orders/", ("対象年月", "descending")),
+        ("/contracts/", ("契約開始日", "descending")),
+        ("/account/users/", ("名前", "ascending")),
+    ],
+)
+def it_marks_the_head_by_which_the_list_is_sorted(path, head, browser):
+    page = browser.get(path)
+    assert [(each["label"], each["aria_sort"]) for each in page.context["columns"] if each["aria_sort"]] == [head]
+    assert text(page).count("aria-sort=") == 1
+    assert ("▼" if head[1] == "descending" else "▲") in text(page)
+
+
+def it_turns_the_default_order_round_at_the_first_click(browser):
+    by_month = next(each for each in browser.get("/invoices/").context["columns"] if each["name"] == "month")
+    assert numbers(browser.get(by_month["sort_url"])) == ["B202604-000001", "B202605-000001"]
+
+
+@pytest.mark.parametrize(
+    ("query", "tab"),
+    [
+        ("state=active&state=ending", "有効な契約"),
+        ("state=ending&state=active", "有効な契約"),
+        ("", "すべて"),
+        ("state=ended", "契約終了"),
+    ],
+)
+def it_marks_the_tab_of_the_chosen_states(query, tab, browser):
+    tabs = re.search(r'<nav class="tabs".*?</nav>', text(browser.get(f"/contracts/?{query}")), re.DOTALL)[0]
+    assert re.findall(r'aria-current="true">([^<]*)</a>', tabs) == [tab]
+
+
+def it_offers_sorting_without_the_heads(browser):
+    """On a phone there are no heads to click on; a form does the same, and keeps the conditions."""
+    page = browser.get("/invoices/?state=fixed&state=draft&sort=-total&per_page=20&page=1")
+    form = re.search(r'<form class="sort".*?</form>', text(page), re.DOTALL)[0]
+    sent = re.findall(r'name="(\w+)" value="([^"]*)"', form)
+    assert sent == [("state", "fixed"), ("state", "draft"), ("per_page", "20")]
+    assert re.findall(r'value="([^"]*)" selected', form) == ["-total"]
+    offered = re.findall(r'<option value="([^"]*)"', form)
+    assert {"month", "-month", "total", "-total"} <= set(offered)
+    assert not {"pdf", "-pdf", "base_8"} & set(offered)
