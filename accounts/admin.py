@@ -10,9 +10,9 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import credentials, services
-from accounts.models import Customer, User, plain_email
+from accounts.models import Customer, User
 from billing.services import defer_catch_up
-from portal import numbers, rights
+from portal import numbers, reading, rights
 from portal.admin import Desk
 
 
@@ -57,7 +57,7 @@ class UserForm(forms.ModelForm):
     def clean_email(self):
         if not self.cleaned_data["email"]:
             raise ValidationError(_("Eメールを入力してください。"))
-        return plain_email(self.cleaned_data["email"])
+        return reading.email(self.cleaned_data["email"])
 
     def clean(self):
         data = super().clean()

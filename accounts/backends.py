@@ -2,10 +2,12 @@
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from accounts import throttle
-from accounts.models import User, plain_email
+from accounts.models import User
+from portal import reading
 from portal.models import HistoryEvent
 
 
@@ -17,7 +19,7 @@ class ByEmail(ModelBackend):
         """
         if not username or password is None:
             return None
-        email, address = plain_email(username), throttle.address_of(request) if request else ""
+        email, address = spelled(username), throttle.address_of(request) if request else ""
         user = User.objects.filter(email=email, is_active=True).select_related("customer").first()
         tries = sign_in_tries(user, email, address)
         if not throttle.count(*tries):
@@ -40,6 +42,14 @@ class ByEmail(ModelBackend):
         return User.objects.filter(pk=user_id, is_active=True).select_related("customer").first()
 
 
+def spelled(username):
+    """The address that was meant; what is none stays as it is, is nobody's, and counts like any other."""
+    try:
+        return reading.email(username)
+    except ValidationError:
+        return username
+
+
 def sign_in_tries(user, email, address):
     """What a try counts against: the account and the address.
 
@@ -50,5 +60,5 @@ def sign_in_tries(user, email, address):
         return [(throttle.ACCOUNT, throttle.sign_in_key(email, address))]
     return [
         (throttle.ACCOUNT, throttle.sign_in_key(email)),
-        (throttle.ADDRESS, throttle.key_of("address", address)),
+        *throttle.near(throttle.ADDRESS, "address", address),
     ]

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
-from accounts import factors, throttle, tokens
+from accounts import factors, passwords, throttle, tokens
 from accounts.models import Session, User
 from accounts.sessions import stored
 from portal import history, mail, rights
@@ -17,6 +17,7 @@ from portal.models import Action, HistoryEvent, Mail
 
 # Seconds from the password to the code of the second step.
 SECOND_STEP = 5 * 60
+SIGN_INS_LOOKED_AT = 500
 
 
 def tell(kind, user, **data):
@@ -32,13 +33,16 @@ def note(action, user, *, by, detail=""):
 def ask_for_reset(email, *, address):
     """Queue mail 1 for the active user with this e-mail; for an unknown one a mail to nobody, the same work (D12).
 
-    Three an hour and six a day for one e-mail, and not too many from one `address`; more are answered the same, unsent.
+    Three an hour and six a day for one e-mail from one place, more in all, and not too many from one `address`; what
+    is beyond is answered the same, unsent. A place where the person signed in before counts by itself, so that strangers
+    elsewhere can't use the tries up.
     """
     user = User.objects.filter(email=email, is_active=True).select_related("customer").first()
     known = HistoryEvent.objects.signed_in_from(user, address)
     tries = [
-        (throttle.RESETS_FOR_ONE, throttle.key_of("reset", email, address if known else "")),
-        (throttle.RESETS_FROM_ONE, throttle.key_of("resets", address)),
+        (throttle.RESETS_FOR_ONE, throttle.key_of("reset", email, address)),
+        *throttle.near(throttle.RESETS_FROM_ONE, "resets", address),
+        *([] if known else [(throttle.RESETS_IN_ALL, throttle.key_of("resets in all", email))]),
     ]
     if not throttle.count(*tries):
         return
@@ -88,8 +92,10 @@ def take_key(uid, token):
 
 
 def end_pauses(user, address):
-    for key in (throttle.sign_in_key(user.email), throttle.sign_in_key(user.email, address)):
-        throttle.forget(key)
+    """Wherever the person signs in next: at `address`, where they did before, or anywhere else."""
+    places = HistoryEvent.objects.last_sign_ins(user).values_list("data__address", flat=True)[:SIGN_INS_LOOKED_AT]
+    for place in {"", address, *filter(None, places)}:
+        throttle.forget(throttle.sign_in_key(user.email, place))
 
 
 def forget_password(user):
@@ -205,6 +211,6 @@ def give_typed_password(user, password):
     Mail.objects.filter(user=user, state=Mail.State.WAITING, kind__in=mail.GIVES_PASSWORD).update(
         state=Mail.State.FAILED, error="a password was set since"
     )
-    user.set_password(password)
+    user.set_password(passwords.without_blanks(password))
     user.must_change_password, user.password_expires_at = True, timezone.now() + mail.INITIAL_LASTS
     user.save(update_fields=["password", "must_change_password", "password_expires_at"])

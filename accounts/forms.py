@@ -1,5 +1,6 @@
 """Sign-in, passwords, second factor, and users."""
 
+import unicodedata
 from typing import Any
 
 from django import forms
@@ -9,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.models import User, plain_email
+from accounts.models import User
 from portal import reading
 
 CONTROL = {"class": "form-control"}
@@ -28,13 +29,13 @@ def password_field(label, autocomplete, **options):
 
 
 class AddressField(forms.EmailField):
-    """An e-mail address, half-width and lower case whatever was typed (D14)."""
+    """An e-mail address in its one spelling, whatever was typed (D14)."""
 
     def __init__(self, **options):
         super().__init__(**{"label": gettext_lazy("Eメール"), "max_length": 254, **options})
 
     def to_python(self, value):
-        return plain_email(super().to_python(value))
+        return reading.email(super().to_python(value))
 
 
 class LoginForm(PlainForm):
@@ -74,7 +75,7 @@ class CodeForm(PlainForm):
     )
 
     def clean_code(self):
-        return "".join(plain_email(self.cleaned_data["code"]).split())
+        return "".join(unicodedata.normalize("NFKC", self.cleaned_data["code"]).lower().split())
 
 
 class OwnPasswordForm(PlainForm):

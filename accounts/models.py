@@ -1,11 +1,13 @@
 """Customers (お客様) and users: who may sign in, for which company, where they are signed in, and how often they tried."""
 
+import re
 import unicodedata
 from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.sessions.base_session import AbstractBaseSession
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.db.models import Case, Q, Value, When
@@ -16,13 +18,22 @@ from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import passwords, tokens
+from portal import reading
 from portal.models import search_column
 from portal.scoping import Scoped
 
+# What a name in a mail's greeting could lead its reader to: an address with its scheme, or one that mail programs link.
+LINK = re.compile(
+    r"://|www\.|[a-z0-9-]\.[a-z]{2,}/|"
+    r"[a-z0-9-]\.(app|biz|cc|cn|co|com|dev|info|io|jp|kr|link|me|net|online|org|ru|shop|site|to|top|tw|xyz)(?![a-z])"
+)
 
-def plain_email(typed):
-    """An address as it is stored: half-width, lower case (D14)."""
-    return unicodedata.normalize("NFKC", typed).strip().lower()
+
+def plain_words(typed):
+    """Refuses what no name needs and a mail to a stranger must not carry: control characters, line breaks, URLs."""
+    reading.text(typed)
+    if LINK.search(unicodedata.normalize("NFKC", typed).lower()):
+        raise ValidationError(_("URLは入力できません。"))
 
 
 class DueShift(models.TextChoices):
@@ -143,9 +154,16 @@ class UserRows(Scoped):
 
 
 class Users(BaseUserManager.from_queryset(UserRows)):  # type: ignore[misc]
+    def get_by_natural_key(self, username):
+        """Raises DoesNotExist, also for what is no address."""
+        try:
+            return self.get(email=reading.email(username))
+        except ValidationError:
+            raise self.model.DoesNotExist from None
+
     def create_superuser(self, email, password, **fields):
-        """Staff with every right; `manage.py createsuperuser` makes an installation's first one."""
-        user = self.model(email=email.lower(), is_staff=True, is_superuser=True, **fields)
+        """Staff with every right; `manage.py createsuperuser` makes an installation's first one. Raises ValidationError."""
+        user = self.model(email=reading.email(email), is_staff=True, is_superuser=True, **fields)
         user.set_password(password)
         user.save()
         return user
@@ -155,10 +173,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     """A person who signs in with an e-mail address: of one customer, or (without a customer) staff of the vendor."""
 
     email = models.EmailField(_("Eメール"), null=True, unique=True)
-    name = models.CharField(_("名前"), max_length=100)
-    kana = models.CharField(_("フリガナ"), max_length=100, blank=True)
-    department = models.CharField(_("部署"), max_length=100, blank=True)
-    position = models.CharField(_("役職"), max_length=100, blank=True)
+    name = models.CharField(_("名前"), max_length=100, validators=[plain_words])
+    kana = models.CharField(_("フリガナ"), max_length=100, blank=True, validators=[plain_words])
+    department = models.CharField(_("部署"), max_length=100, blank=True, validators=[plain_words])
+    position = models.CharField(_("役職"), max_length=100, blank=True, validators=[plain_words])
     phone = models.CharField(_("電話番号"), max_length=20, blank=True)
     customer = models.ForeignKey(
         Customer, models.PROTECT, verbose_name=_("お客様"), null=True, blank=True, related_name="users", db_index=False
@@ -210,6 +228,16 @@ class User(AbstractBaseUser, PermissionsMixin):
     def validate_constraints(self, exclude=None):
         """Without those about the company: a form may name a new recipient, and the service frees the former one."""
         super().validate_constraints({*(exclude or ()), "customer"})
+
+    def clean(self):
+        """An address has one spelling (D14)."""
+        if self.email:
+            self.email = reading.email(self.email)
+
+    def check_password(self, raw_password):
+        """Blanks around a password that was mailed or told don't count: it has none, and is pasted with them."""
+        given = passwords.without_blanks(raw_password) if self.must_change_password else raw_password
+        return super().check_password(given)
 
     @property
     def masked_email(self):

@@ -98,21 +98,39 @@ class StrictRule(GuideRule):
 
 
 class NotGuessable:
-    """Neither a part of the person's address or name, nor a common password with symbols around it."""
+    """Neither a part of the person's address or name, nor mostly a common password, with whatever around it."""
 
     def validate(self, password, user=None):
         folded = password.lower()
         words = re.split(r"[^a-z0-9]+", f"{user.email or ''} {user.name}".lower()) if user else []
         if any(len(word) >= 4 and word in folded for word in words):
             raise ValidationError(_("Eメールや名前の一部はパスワードに使えません。"), code="password_personal")
-        if folded in common() or re.sub(r"^[^a-z0-9]+|[^a-z0-9]+$", "", folded) in common():
+        if is_mostly_common(folded) or is_mostly_common(folded.translate(LOOK_ALIKES)):
             raise ValidationError(
-                _("推測されやすいパスワードです。よく使われるパスワードに記号を足しただけのものは使えません。"),
+                _("推測されやすいパスワードです。よく使われるパスワードに文字や記号を足しただけのものは使えません。"),
                 code="password_common",
             )
 
     def get_help_text(self):
         return _("Eメールや名前の一部、よく使われるパスワードは使えません。")
+
+
+# What people type instead of letters in the passwords that everybody uses.
+LOOK_ALIKES = str.maketrans("@4310$57!", "aaeiossti")
+LONGEST_COMMON = 30
+
+
+def is_mostly_common(folded):
+    """Whether more than half of the password (lower case) is one that everybody uses."""
+    length = len(folded)
+    return length < 2 * LONGEST_COMMON and any(
+        folded[begin:end] in common() for begin in range(length) for end in range(begin + length // 2 + 1, length + 1)
+    )
+
+
+def without_blanks(typed):
+    """A generated password as it was meant: it has no blanks, but is pasted with those around it in the mail."""
+    return re.sub(r"^[\s\u200b\ufeff]+|[\s\u200b\ufeff]+$", "", typed)
 
 
 @cache

@@ -14,10 +14,13 @@ from accounts import throttle
 from accounts.credentials import end_sessions, forget_password, give_typed_password, keep_password, note, tell
 from accounts.models import Customer, User
 from portal import rights
-from portal.models import Action, Mail
+from portal.models import Action, HistoryEvent, Mail
 
 ACCOUNT_DATA = (Mail.Kind.ACCOUNT_CREATED, Mail.Kind.ACCOUNT_LINK, Mail.Kind.ACCOUNT_TYPED)
 ACCOUNT_DATA_AN_HOUR = 5
+# What sends a mail to an address that nobody has proved yet; customers may cause so many of them a day and company.
+TO_STRANGERS = (Action.USER_CREATED, Action.ADDRESS_CHANGED, Action.ACCOUNT_DATA_SENT)
+TO_STRANGERS_A_DAY = 20
 PLAIN_FIELDS = ("name", "kana", "department", "position", "phone", "is_manager")
 STORED_FIELDS = (*PLAIN_FIELDS, "email", "is_recipient", "bounced", "version")
 
@@ -41,6 +44,7 @@ def create_user(user, *, password="", by, session=None):
     former = None
     if user.customer_id:
         lock_company(user.customer_id)
+        keep_to_daily_limit(by)
         if not active_users(user.customer_id).exists():
             user.is_recipient = user.is_manager = True
         former = free_recipient(user) if user.is_recipient else None
@@ -78,6 +82,8 @@ def change_user(user, *, password="", by, session=None):
     if was.is_manager and not user.is_manager:
         keep_a_manager(user)
     former = free_recipient(user) if user.is_recipient and not was.is_recipient else None
+    if user.email != was.email:
+        keep_to_daily_limit(by)
     user.bounced = was.bounced if user.email == was.email else ""
     user.version += 1
     store(user, by=by, new_address=user.email != was.email)
@@ -110,6 +116,22 @@ def store(user, *, by, new_address):
             raise
         throttle.count((throttle.TAKEN_ADDRESSES, tries))
         raise ValidationError({"email": _("このEメールは使用できません。別のEメールを入力してください。")}) from None
+
+
+def keep_to_daily_limit(by):
+    """Raises ValidationError once a company's users had so many mails sent to new addresses; staff have no such limit.
+
+    The caller has locked the company, so that no two are let through where one is left.
+    """
+    if by is None or not by.customer_id:
+        return
+    yesterday = timezone.now() - timedelta(days=1)
+    sent = HistoryEvent.objects.filter(customer_id=by.customer_id, action__in=TO_STRANGERS, at__gt=yesterday)
+    if sent.filter(actor__customer_id=by.customer_id).count() >= TO_STRANGERS_A_DAY:
+        raise ValidationError(
+            _("1日に送れるアカウント情報のメールは%(count)d通までです。お急ぎのときは窓口へご連絡ください。")
+            % {"count": TO_STRANGERS_A_DAY}
+        )
 
 
 def active_users(customer_id):
@@ -182,6 +204,9 @@ def tell_account_data(user, *, typed, by):
 def send_account_data(user, *, by):
     """Send the account data again, with a new password; only to whoever hasn't chosen one yet. Raises ValidationError."""
     rights.need_over(user, by=by)
+    if user.customer_id:
+        lock_company(user.customer_id)
+    keep_to_daily_limit(by)
     user = User.objects.select_for_update().get(pk=user.pk)
     if not user.is_active:
         raise ValidationError(_("このユーザは削除されています。"))

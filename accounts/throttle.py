@@ -6,7 +6,7 @@ during a pause changes nothing: nobody is locked out for longer than the longest
 
 import ipaddress
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django.conf import settings
@@ -28,8 +28,13 @@ class Limit:
 ACCOUNT = Limit(5, timedelta(seconds=30), timedelta(minutes=15), timedelta(hours=1))
 ADDRESS = Limit(50, timedelta(minutes=15), timedelta(minutes=15), timedelta(minutes=15))
 RESETS_FOR_ONE = Limit(3, timedelta(hours=2), timedelta(days=1), timedelta(days=1))
+RESETS_IN_ALL = Limit(20, timedelta(hours=1), timedelta(days=1), timedelta(days=1))
 RESETS_FROM_ONE = Limit(20, timedelta(minutes=5), timedelta(hours=1), timedelta(hours=1))
 TAKEN_ADDRESSES = Limit(20, timedelta(minutes=15), timedelta(hours=1), timedelta(hours=1))
+
+
+# Beyond the /64 of one connection: a house or an office (/56) may do as much as one address, a site (/48) four times that.
+WIDER = [(56, 1), (48, 4)]
 
 
 def key_of(*parts):
@@ -118,17 +123,34 @@ def give_back(limit, key):
 def address_of(request):
     """Where a request comes from: behind `TRUSTED_PROXIES` proxies the entry that the outermost of them wrote.
 
-    An IPv6 address counts as its /64, which is what one connection has.
+    An IPv6 address counts as its /64, which is what one connection has; `near` counts the wider networks.
     """
     given = request.META.get("REMOTE_ADDR", "")
     if hops := settings.TRUSTED_PROXIES:
         entries = [entry.strip() for entry in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
         given = entries[-hops] if len(entries) >= hops else given
     try:
-        found = ipaddress.ip_address(given)
+        found = ipaddress.ip_address(host_of(given))
     except ValueError:
         return ""
     found = getattr(found, "ipv4_mapped", None) or found
     if found.version == 6:
         return str(ipaddress.ip_network((found, 64), strict=False).network_address)
     return str(found)
+
+
+def host_of(entry):
+    """Without the port that some proxies write: 203.0.113.5:4711, [2001:db8::1]:4711."""
+    if entry.startswith("["):
+        return entry[1:].partition("]")[0]
+    return entry.partition(":")[0] if entry.count(":") == 1 else entry
+
+
+def near(limit, what, address):
+    """[(limit, key)] for a place and, where it is an IPv6 network, the wider ones around it."""
+    found = [(limit, key_of(what, address))]
+    if ":" in address:
+        for bits, times in WIDER:
+            network = ipaddress.ip_network((address, bits), strict=False)
+            found.append((replace(limit, free=limit.free * times), key_of(what, network)))
+    return found

@@ -43,6 +43,10 @@ def it_accepts_what_obeys_the_guide(password):
         ("Mikan#2024", "Eメールや名前の一部"),
         ("Password1!", "推測されやすい"),
         ("#Welcome12", "推測されやすい"),
+        ("passw0rd!A", "推測されやすい"),
+        ("Abc!Password1x", "推測されやすい"),
+        ("P@55w0rd!Ab", "推測されやすい"),
+        ("Qwerty123!z", "推測されやすい"),
     ],
 )
 def it_says_what_is_missing(password, says):
