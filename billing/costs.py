@@ -12,50 +12,94 @@ from portal import money, months
 
 MONTHS = 6
 OWN_COLOURS = 6  # the services from the 7th on share 「その他」
+BAR_STEP, BAR_WIDTH, BAR_TOP, BAR_BASE = 70, 40, 100, 122  # of the bars on ホーム, in units of their SVG
 
 
 def analysis(invoices, with_running=False):
-    """Everything the page shows, in yen; `invoices` are those the user may see."""
-    regular = invoices.regular()
-    fixed = regular.standing()
-    latest = fixed.order_by("-month").values_list("month", flat=True).first()
-    if latest is None:
-        return {"months": [], "empty": True, "with_running": with_running}
-    span = list(months.months_between(months.add_months(latest, 1 - MONTHS), latest))
-    shown = fixed.filter(month__in=span)
-    running = invoices.drafts().filter(month__gt=latest).order_by("month").values_list("month", flat=True).first()
-    columns = list(span)
+    """Everything the page shows, in yen; `invoices` are those the user may see.
+
+    Bars are the six calendar months up to the latest fixed one, pies the two latest that were fixed; a return counts
+    in the month of the document that it corrects (D41).
+    """
+    fixed = invoices.regular().standing().order_by("-month").values_list("month", flat=True)
+    closed = list(fixed.distinct()[:2])
+    if not closed:
+        return {"empty": True, "with_running": with_running}
+    latest = closed[0]
+    columns = list(months.months_between(months.add_months(latest, 1 - MONTHS), latest))
+    shown = Q(state=State.FIXED, month__in={*columns, *closed})
+    drafts = invoices.regular().drafts().filter(month__gt=latest).order_by("month")
+    running = drafts.values_list("month", flat=True).first()
     if with_running and running:
         columns.append(running)
-        shown = regular.filter(Q(state=State.FIXED, month__in=span) | Q(state=State.DRAFT, month=running))
-    nets, taxes = by_service(shown)
-    services = grouped(nets, columns)
-    table = [{**service, "values": [service["by_month"].get(month, 0) for month in columns]} for service in services]
+        shown |= Q(state=State.DRAFT, month=running)
+    nets, taxes = by_service(invoices.filter(shown))
+    services = grouped(nets)
+    rows = [{**service, "values": [service["by_month"].get(month, 0) for month in columns]} for service in services]
+    rows = [row for row in rows if any(row["values"])]
     tax = [taxes.get(month, 0) for month in columns]
-    totals = [sum(row["values"][place] for row in table) + tax[place] for place in range(len(columns))]
-    pies = [pie(services, month) for month in (latest, months.add_months(latest, -1))]
+    pies = [pie(services, month) for month in closed]
+    provisional = [month == running for month in columns]
     return {
         "empty": False,
-        "months": [{"month": month, "provisional": month == running and with_running} for month in columns],
-        "rows": table,
+        "months": [
+            {"month": month, "provisional": planned} for month, planned in zip(columns, provisional, strict=True)
+        ],
+        "rows": rows,
         "tax": tax,
-        "totals": totals,
+        "totals": [sum(row["values"][place] for row in rows) + tax[place] for place in range(len(columns))],
         "pies": pies,
         "with_running": with_running,
         "has_running": running is not None,
-        "latest": latest,
         "chart": {
             "labels": [f"{month:%Y/%m}" for month in columns],
-            "provisional": [month == running and with_running for month in columns],
-            "series": [{"label": row["name"], "colour": row["colour"], "values": row["values"]} for row in table]
+            "provisional": provisional,
+            "series": [{"label": row["name"], "colour": row["colour"], "values": row["values"]} for row in rows]
             + [{"label": _("消費税"), "colour": "off", "values": tax}],
         },
         "pie_data": [
-            {"labels": [part["name"] for part in each["parts"]], "colours": [part["colour"] for part in each["parts"]],
-             "values": [part["amount"] for part in each["parts"]], "shares": [str(part["share"]) for part in each["parts"]]}
+            {
+                "total": each["total"],
+                "labels": [part["name"] for part in each["drawn"]],
+                "colours": [part["colour"] for part in each["drawn"]],
+                "values": [part["amount"] for part in each["drawn"]],
+                "shares": [str(part["share"]) for part in each["drawn"]],
+            }
             for each in pies
         ],
-    }  # fmt: skip
+    }
+
+
+def bars(analysis):
+    """The six months as bars of an SVG, in its units (a month is BAR_STEP wide); amounts as billed, tax included."""
+    if analysis["empty"]:
+        return []
+    totals = analysis["totals"][:MONTHS]
+    top = max(*totals, 1)
+    heights = [max(0, total) * BAR_TOP // top for total in totals]
+    return [
+        {
+            "label": _("{month}月").format(month=each["month"].month),
+            "total": total,
+            "written": shortened(total),
+            "middle": place * BAR_STEP + BAR_STEP // 2,
+            "left": place * BAR_STEP + (BAR_STEP - BAR_WIDTH) // 2,
+            "width": BAR_WIDTH,
+            "height": height,
+            "top": BAR_BASE - height,
+            "above": BAR_BASE - height - 6,
+            "last": place == len(totals) - 1,
+        }
+        for place, (each, total, height) in enumerate(zip(analysis["months"], totals, heights, strict=False))
+    ]
+
+
+def shortened(amount):
+    """Yen that fit over a bar: whole up to seven digits, then 万 or 億 (cut off, for the exact amount stands elsewhere)."""
+    for unit, word in ((100_000_000, _("億")), (10_000, _("万"))):
+        if abs(amount) >= unit * 1000:
+            return f"{int(amount / unit):,}{word}"
+    return f"{amount:,}"
 
 
 def by_service(invoices):
@@ -106,30 +150,36 @@ def apportion(amount, weights):
     ]
 
 
-def grouped(nets, columns):
-    """Services in their order, each with its colour; from the 7th on they are one 「その他」."""
-    services = []
-    for place, (name, by_month) in enumerate(nets.items()):
-        if place < OWN_COLOURS:
-            services.append({"name": name, "colour": f"s{place + 1}", "by_month": dict(by_month)})
-        else:
-            if place == OWN_COLOURS:
-                services.append({"name": _("その他"), "colour": "s7", "by_month": {}})
-            rest = services[-1]["by_month"]
-            for month, amount in by_month.items():
-                rest[month] = rest.get(month, 0) + amount
+def grouped(nets):
+    """Services in their order, each with its colour; from the 7th on they are one 「その他」, unless the 7th is the last."""
+    names = list(nets)
+    own = names if len(names) <= OWN_COLOURS + 1 else names[:OWN_COLOURS]
+    services = [
+        {"name": name, "colour": f"s{place}", "by_month": nets[name]} for place, name in enumerate(own, start=1)
+    ]
+    rest: defaultdict[date, int] = defaultdict(int)
+    for name in names[len(own) :]:
+        for month, amount in nets[name].items():
+            rest[month] += amount
+    if rest:
+        services.append({"name": _("その他"), "colour": f"s{OWN_COLOURS + 1}", "by_month": rest})
     return services
 
 
 def pie(services, month):
-    """The shares of one month, tax-exclusive; percentages add up to 100.0."""
-    parts = [service for service in services if service["by_month"].get(month)]
-    amounts = [service["by_month"][month] for service in parts]
+    """One month, tax-exclusive: the parts to draw with shares that add up to 100.0, and the negative ones beside them."""
+    parts = [
+        {"name": each["name"], "colour": each["colour"], "amount": amount}
+        for each in services
+        if (amount := each["by_month"].get(month))
+    ]
+    drawn = [part for part in parts if part["amount"] > 0]
+    for part, share in zip(drawn, money.shares([part["amount"] for part in drawn]), strict=True):
+        part["share"] = share
     return {
         "month": month,
-        "total": sum(amounts),
-        "parts": [
-            {"name": part["name"], "colour": part["colour"], "amount": amount, "share": share}
-            for part, amount, share in zip(parts, amounts, money.shares(amounts), strict=True)
-        ],
+        "total": sum(part["amount"] for part in parts),
+        "parts": parts,
+        "drawn": drawn,
+        "negative": [part for part in parts if part["amount"] < 0],
     }

@@ -33,8 +33,18 @@ def contract_list(request):
         lines=ContractLine.objects.for_user(request.user).with_rate(today()).of_contracts,
         empty=_("契約はまだありません。"),
         row_css=lambda row: "past" if row.state == "ended" else "",
+        elsewhere=lambda: not_begun(request, rows),
     )
     return list_screen(request, rows, screen)
+
+
+def not_begun(request, rows):
+    """What stands in place of an empty list of contracts in force (D17): those that begin later, if there are any."""
+    count = rows.filter(state=State.BEFORE).count()
+    if not count or set(request.GET) != {"state"} or request.GET.getlist("state") != [State.ACTIVE, State.ENDING]:
+        return None
+    sentence = _("いまご利用中の契約はありません。利用開始前の契約が{count}件あります。").format(count=count)
+    return sentence, _("利用開始前の契約を見る"), f"{request.path}?state={State.BEFORE}"
 
 
 @require_safe

@@ -15,10 +15,10 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing import costs
-from billing.models import Invoice
+from billing.home import overview
 from portal.forms import InquiryForm
 from portal.models import FaqEntry, Inquiry, Vendor
+from portal.months import today
 from portal.once import once
 from portal.services import find_record, send_inquiry, suggested_subject
 
@@ -66,14 +66,7 @@ def page_before(request):
 
 @require_safe
 def home(request):
-    invoices = Invoice.objects.for_user(request.user)
-    regular = invoices.regular()
-    context = {
-        "latest": regular.with_pdf().standing().order_by("-month", "-number").first(),
-        "running": regular.drafts().order_by("-month").first(),
-        "analysis": costs.analysis(invoices),
-    }
-    return render(request, "portal/home.html", context)
+    return render(request, "portal/home.html", overview(request.user, today()))
 
 
 @require_safe

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django_tables2 import Column
 
 from portal.models import PriceBasis, TaxKind
-from portal.templatetags.figures import percent, plain, yen, ym, ymd
+from portal.templatetags.figures import percent, period, plain, yen, ym, ymd
 
 NOTHING = mark_safe('<span class="muted">-</span>')
 # What a spreadsheet would run as a formula, at the start of a cell or of a line in it: one of = + - @ or a character that
@@ -314,7 +314,7 @@ class PeriodColumn(ListColumn):
 
     def writer(self):
         first, last = self.first.value, self.last.value
-        return lambda row: f"{ymd(first(row))}～{ymd(last(row))}"
+        return lambda row: period(first(row), last(row))
 
     def csv(self):
         return None

@@ -37,6 +37,7 @@ class Screen:
     sums: object = None  # an aggregate over the filtered rows for the foot
     row_css: object = None
     primary: dict | None = None
+    elsewhere: object = None  # asked when no row meets the condition: (sentence, words of the link, URL) or None
 
 
 def list_screen(request, rows, screen):
@@ -87,6 +88,7 @@ def list_screen(request, rows, screen):
         "sum_value": counts.get("total"),
         "valid": valid,
         "filtered": bool(filterset.form.changed_data),
+        "elsewhere": screen.elsewhere() if screen.elsewhere and valid and not counts["count"] else None,
     }
     return render(request, "lists/list.html", context, status=400 if request.GET.get("export") and not valid else 200)
 

@@ -33,8 +33,21 @@ def ymd(day):
 
 
 @register.filter
+def period(first, last):
+    """2026/04/01～04/30; the year again only where it is another one."""
+    same = first and last and first.year == last.year
+    return f"{ymd(first)}～{last:%m/%d}" if same else f"{ymd(first)}～{ymd(last)}"
+
+
+@register.filter
 def ym(month):
     return f"{month:%Y/%m}" if month else ""
+
+
+@register.filter
+def month_name(month):
+    """2026年4月, as a heading says it."""
+    return f"{month.year}年{month.month}月" if month else ""
 
 
 @register.filter

@@ -1,4 +1,4 @@
-// The charts of 費用分析 and ホーム; the tables beside them say the same.
+// The charts of 費用分析; the tables beside them say the same, and without this file they stand alone.
 "use strict";
 
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -21,17 +21,20 @@ function hatched(colour) {
 }
 
 function bars(canvas, chart) {
-  const totals = chart.labels.map((_, place) => chart.series.reduce((sum, each) => sum + each.values[place], 0));
+  const sum = (place, count) => chart.series.reduce((total, each) => total + count(each.values[place]), 0);
+  const totals = chart.labels.map((_, place) => sum(place, (value) => value));
+  const tops = chart.labels.map((_, place) => sum(place, (value) => Math.max(0, value))); // a discount hangs below zero
   const writeTotals = {
     id: "totals",
     afterDatasetsDraw({ ctx, scales }) {
-      if (scales.x.width / totals.length < 64) return;
       ctx.save();
       ctx.fillStyle = token("ink");
       ctx.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+      const widest = Math.max(...totals.map((total) => ctx.measureText(yen(total)).width));
+      if (widest + 8 > scales.x.width / totals.length) return ctx.restore();
       ctx.textAlign = "center";
       totals.forEach((total, place) => {
-        if (total) ctx.fillText(yen(total), scales.x.getPixelForValue(place), scales.y.getPixelForValue(total) - 6);
+        if (total) ctx.fillText(yen(total), scales.x.getPixelForValue(place), scales.y.getPixelForValue(tops[place]) - 6);
       });
       ctx.restore();
     },
@@ -71,25 +74,34 @@ function bars(canvas, chart) {
 }
 
 function pie(canvas, chart) {
+  const family = getComputedStyle(document.body).fontFamily;
   const writeShares = {
     id: "shares",
     afterDraw(drawn) {
       const { ctx } = drawn;
       ctx.save();
-      ctx.fillStyle = token("surface");
-      ctx.font = `700 12px ${getComputedStyle(document.body).fontFamily}`;
       ctx.textAlign = "center";
       ctx.textBaseline = "middle";
+      const { x: middle, y: centre, innerRadius } = drawn.getDatasetMeta(0).data[0];
+      ctx.fillStyle = token("ink");
+      ctx.font = `700 13px ${family}`;
+      if (ctx.measureText(`${yen(chart.total)}円`).width < 1.8 * innerRadius) ctx.fillText(`${yen(chart.total)}円`, middle, centre);
+      ctx.fillStyle = token("surface");
+      ctx.font = `700 12px ${family}`;
       drawn.getDatasetMeta(0).data.forEach((part, place) => {
-        if (Number(chart.shares[place]) < 7) return;
+        const text = `${chart.shares[place]}%`;
+        const radius = (part.innerRadius + part.outerRadius) / 2;
+        const room = 2 * radius * Math.sin(Math.min(part.circumference, Math.PI) / 2);
+        const width = ctx.measureText(text).width + 8;
+        if (room < Math.max(width, 20) || part.outerRadius - part.innerRadius < width) return; // it would cross a border
         const { x, y } = part.tooltipPosition();
-        ctx.fillText(`${chart.shares[place]}%`, x, y);
+        ctx.fillText(text, x, y);
       });
       ctx.restore();
     },
   };
   new Chart(canvas, {
-    type: "pie",
+    type: "doughnut",
     data: {
       labels: chart.labels,
       datasets: [{ data: chart.values, backgroundColor: chart.colours.map(token), borderColor: token("surface"), borderWidth: 1.5 }],
@@ -97,6 +109,7 @@ function pie(canvas, chart) {
     options: {
       animation: calm ? false : { duration: 200 },
       maintainAspectRatio: false,
+      cutout: "50%",
       plugins: { legend: { display: false }, tooltip: { callbacks: { label: (item) => `${item.label}  ${yen(item.raw)}` } } },
     },
     plugins: [writeShares],
@@ -104,9 +117,10 @@ function pie(canvas, chart) {
 }
 
 Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+for (const box of document.querySelectorAll("[data-chart]")) box.hidden = false;
 const chart = data("chart-data");
 if (chart) bars(document.getElementById("chart"), chart);
 (data("pie-data") ?? []).forEach((each, place) => {
   const canvas = document.getElementById(`pie-${place}`);
-  if (canvas) pie(canvas, each); // a month without invoices has a sentence in its place
+  if (canvas) pie(canvas, each); // a month of nothing but credits has only its table
 });

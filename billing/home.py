@@ -1,0 +1,97 @@
+"""What ホーム shows: the last fixed invoice, the running month, what the company has to do, and six bars."""
+
+from datetime import timedelta
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from accounts.models import PaymentMethod, User
+from billing import costs
+from billing.models import Invoice
+from contracts.models import Contract, Form
+from portal.templatetags.figures import month_name, yen
+
+ENDS_WITHIN = timedelta(days=60)
+MOST_PEOPLE = 3  # a company that prepares fifty accounts still sees the rest of the page
+
+
+def overview(user, today):
+    invoices = Invoice.objects.for_user(user)
+    regular = invoices.regular()
+    latest = regular.with_pdf().standing().order_by("-month", "-number").first()
+    return {
+        "today": today,
+        "latest": latest,
+        "days_left": (latest.due_on - today).days if latest else 0,
+        "running": regular.drafts().order_by("-month").first(),
+        "tasks": [*payments(regular, today), *ending(user, today), *people(user)],
+        "bars": costs.bars(costs.analysis(invoices)),
+    }
+
+
+def payments(invoices, today):
+    """Transfers that are due; whether one was made isn't known here, so each is named until its day is past."""
+    due = invoices.standing().filter(payment_method=PaymentMethod.TRANSFER, due_on__gte=today, total__gt=0)
+    for invoice in due.order_by("due_on", "number"):
+        yield task(
+            "yen",
+            _("{month}分 {total}円のお支払い").format(month=month_name(invoice.month), total=yen(invoice.total)),
+            _("支払期日は{day}です。{account}へお振り込みください。お済みの場合、対応は不要です。").format(
+                day=short_day(invoice.due_on), account=first_line(invoice.issuer.get("bank_account")) or _("指定の口座")
+            ),
+            _("請求を確認"),
+            reverse("invoice_detail", args=[invoice.number]),
+        )
+
+
+def ending(user, today):
+    """Contracts whose last term is running out and that nobody cancelled; 一括 is meant to end."""
+    rows = Contract.objects.for_user(user).with_state(today).exclude(form=Form.ONCE)
+    soon = rows.filter(cancel_on=None, next_renewal=None, term_ends_on__range=(today, today + ENDS_WITHIN))
+    for contract in soon.order_by("term_ends_on", "number"):
+        yield task(
+            "calendar",
+            _("{name}（{number}）が{day}に終了します").format(
+                name=contract.name, number=contract.number, day=month_and_day(contract.term_ends_on)
+            ),
+            _("自動では更新されません。続けてご利用になる場合は、お早めにお問い合わせください。"),
+            _("契約を確認"),
+            reverse("contract_detail", args=[contract.number]),
+        )
+
+
+def people(user):
+    """Colleagues whom mails don't reach, and who never signed in."""
+    everybody = User.objects.for_user(user).filter(is_active=True).order_by("-created_at", "pk")
+    for person in everybody.filter(bounced=True)[:MOST_PEOPLE]:
+        yield task(
+            "message",
+            _("{name}さんにメールが届いていません").format(name=person.name),
+            _("Eメールが正しいか確認し、必要なら変更してください。"),
+            _("ユーザを確認"),
+            reverse("user_detail", args=[person.pk]),
+        )
+    for person in everybody.filter(last_login=None).exclude(pk=user.pk)[:MOST_PEOPLE]:
+        yield task(
+            "user",
+            _("{name}さんがまだログインしていません").format(name=person.name),
+            _("案内のメールが届いていないときは、アカウント情報を再送できます。"),
+            _("ユーザを確認"),
+            reverse("user_detail", args=[person.pk]),
+        )
+
+
+def task(icon, title, text, button, url):
+    return {"icon": icon, "title": title, "text": text, "button": button, "url": url}
+
+
+def first_line(text):
+    return (text or "").partition("\n")[0]
+
+
+def month_and_day(day):
+    return f"{day.month}月{day.day}日"
+
+
+def short_day(day):
+    return f"{month_and_day(day)}（{'月火水木金土日'[day.weekday()]}）"
