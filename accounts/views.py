@@ -358,7 +358,7 @@ def history_list(request):
     screen = Screen(
         name="history",
         heading=_("変更履歴"),
-        lead=_("この会社のユーザが行った操作です。ログインは自分のものだけが表示されます。"),
+        lead=_("この会社のユーザと窓口の担当者が行った操作です。ログインは自分のものだけが表示されます。"),
         table=HistoryTable,
         filterset=HistoryFilter,
         order=("-at", "-pk"),

@@ -9,7 +9,7 @@ from accounts.models import Customer
 from billing.documents.rendering import render_again
 from billing.models import Invoice, InvoiceLine, MonthRun, Parked, Rendering, TaxTotal
 from billing.services import adjust_invoice, defer_catch_up, price_adjustment
-from portal.admin import Desk, OwnRows, ReadOnly, Shown, typed
+from portal.admin import LINE_WIDGETS, Desk, OwnRows, ReadOnly, Shown, typed
 
 
 class FixedLines(Shown):
@@ -37,6 +37,9 @@ class FixedLines(Shown):
 class AdjustmentForm(forms.ModelForm):
     position = forms.IntegerField(label=_("行"), min_value=1, max_value=9999)
 
+    class Meta:
+        widgets = LINE_WIDGETS
+
     def _post_clean(self):
         """Also finds the line's amount and tax rate, so that what is wrong with them stands beside the field."""
         super()._post_clean()
@@ -63,8 +66,8 @@ class AdjustmentFormSet(OwnRows):
             taken.add(form.instance.position)
 
 
-class AdjustmentLines(admin.TabularInline):
-    """Adjustments and discounts that staff add to a draft."""
+class AdjustmentLines(admin.StackedInline):
+    """Adjustments and discounts that staff add to a draft; stacked, for a table of so many fields is wider than a screen."""
 
     model = InvoiceLine
     form = AdjustmentForm
@@ -72,17 +75,9 @@ class AdjustmentLines(admin.TabularInline):
     extra = 0
     verbose_name_plural = "調整・値引き"
     fields = [
-        "position",
-        "origin",
-        "item",
-        "specification",
-        "starts_on",
-        "ends_on",
-        "quantity",
-        "unit",
-        "unit_price",
-        "price_basis",
-        "tax_kind",
+        ("position", "origin", "item", "specification"),
+        ("starts_on", "ends_on"),
+        ("quantity", "unit", "unit_price", "price_basis", "tax_kind"),
     ]
 
     def get_queryset(self, request):
@@ -105,10 +100,11 @@ class InvoiceAdmin(Desk):
     list_filter = ["state", "kind", "month"]
     list_select_related = ["customer"]
     search_fields = ["number", "customer__number", "customer__name"]
+    exclude = ["template"]
     inlines = [FixedLines, AdjustmentLines, Totals]
 
     def get_readonly_fields(self, request, obj=None):
-        return [field.name for field in Invoice._meta.fields]
+        return [field.name for field in Invoice._meta.fields if field.name not in ("id", *self.exclude)]
 
     def get_object(self, request, object_id, from_field=None):
         """Whoever saves has the customer locked before anything is read: a close beside it ends first, or waits."""

@@ -10,7 +10,7 @@ from contracts.models import Contract, ContractLine, Meter, MeterTier, Service, 
 from contracts.services import delete_meter, price, save_contract, save_meter
 from orders.services import start_contract
 from orders.usage import reprice
-from portal.admin import Desk, OwnRows, Shown, typed
+from portal.admin import LINE_WIDGETS, Desk, OwnRows, Shown, typed
 from portal.months import today
 
 
@@ -24,12 +24,7 @@ class LineForm(forms.ModelForm):
     """A line whose amount is found here, so that what is wrong with it stands beside it."""
 
     class Meta:
-        widgets = {
-            name: forms.TextInput(attrs={"size": size})
-            for name, size in {
-                "position": 2, "product_code": 12, "item": 24, "specification": 24, "quantity": 7, "unit": 4, "unit_price": 10,
-            }.items()
-        }  # fmt: skip
+        widgets = LINE_WIDGETS
 
     def _post_clean(self):
         super()._post_clean()

@@ -90,6 +90,15 @@ class Shown(admin.TabularInline):
         return False
 
 
+# The fields of a line as wide as what stands in them.
+LINE_WIDGETS = {
+    name: forms.TextInput(attrs={"size": size})
+    for name, size in {
+        "position": 2, "product_code": 12, "item": 24, "specification": 24, "quantity": 7, "unit": 4, "unit_price": 10,
+    }.items()
+}  # fmt: skip
+
+
 class OwnRows(forms.BaseInlineFormSet):
     """Rows that belong to what the page shows: they know it and its customer before they are looked at."""
 

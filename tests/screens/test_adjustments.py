@@ -92,7 +92,7 @@ def it_changes_and_deletes_an_adjustment(draft, save):
         (line(starts_on="1926-04-01", ends_on="1926-04-30"), "tax_kind", "1926/04/30 の税率が税区分に登録されていません"),
         (line(quantity="999999999", unit_price="999999999999"), "unit_price", "金額が大きすぎます"),
         (line(starts_on="2026-04-30", ends_on="2026-04-29"), "ends_on", "利用終了日は利用開始日以降の日付"),
-        (line(quantity=""), "quantity", "必須"),
+        (line(quantity=""), "quantity", "入力してください"),
         (line(unit_price="1e5000"), "unit_price", ""),
         (line(origin="order"), "origin", ""),
     ],
