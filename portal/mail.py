@@ -259,11 +259,12 @@ class FileBackend(BaseEmailBackend):
     """Without a mail server each mail is a file `mail/*.eml`, renamed into place when it is whole."""
 
     def send_messages(self, messages):
-        settings.EMAIL_FILES.mkdir(parents=True, exist_ok=True)
+        settings.EMAIL_FILES.mkdir(mode=0o700, parents=True, exist_ok=True)
         for message in messages:
             name = message.extra_headers["Message-ID"].strip("<>").partition("@")[0]
             path = settings.EMAIL_FILES / f"{name}.eml"
             part = path.with_suffix(f".{os.getpid()}")
+            part.touch(mode=0o600)
             with part.open("wb") as file:
                 file.write(message.message().as_bytes(linesep="\r\n"))
                 file.flush()

@@ -4,8 +4,11 @@ from functools import wraps
 
 from django.conf import settings
 from django.core.exceptions import BadRequest
+from django.http import HttpResponse
 from django.middleware.gzip import GZipMiddleware
 from django.template.loader import render_to_string
+
+LARGEST_BODY = 1024 * 1024  # bytes of a request
 
 CSP = "; ".join(
     [
@@ -31,6 +34,7 @@ def security_headers(get_response):
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         response.headers.setdefault("X-Frame-Options", "DENY")
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         return response
 
     return answer
@@ -85,6 +89,18 @@ def page_for_refused_method(get_response):
         if response.status_code == 405 and request.method == "GET" and not response.content:
             response.content = render_to_string("405.html", request=request)
         return response
+
+    return answer
+
+
+def small_bodies(get_response):
+    """Refuses what is larger than any form of the portal before a byte of it is read; nothing is spooled to disk."""
+
+    def answer(request):
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdecimal() or int(length) > LARGEST_BODY:
+            return HttpResponse(render_to_string("413.html"), status=413, headers={"Connection": "close"})
+        return get_response(request)
 
     return answer
 

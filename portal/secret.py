@@ -6,7 +6,7 @@ import secrets
 
 def kept_in(path):
     """The key in `path`, made at first use; safe when several processes start at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         made = path.with_name(f"{path.name}.{os.getpid()}")
         made.touch(mode=0o600)

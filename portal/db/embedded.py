@@ -170,7 +170,7 @@ class Server:
         return str(self.socket_dir())
 
     def _hold(self):
-        self.data.parent.mkdir(parents=True, exist_ok=True)
+        self.data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(self.beside(".lock"), "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self.held is not None:  # another thread was first
@@ -265,7 +265,7 @@ class Server:
             raise Unavailable(f"{self.data} was made by PostgreSQL {made_by}, this is {major}: move the folder away")
         if sockets != self.data:
             self._make_socket_dir(sockets)
-        self.beside(".log").touch()
+        self.beside(".log").touch(mode=0o600)
         self._give(self.beside(".log"))
         options = f"-c unix_socket_directories={shlex.quote(str(sockets))} -c unix_socket_permissions=0700"
         for tries_left in (3, 2, 1, 0):  # a server that was just killed may hold its pid for a moment

@@ -57,7 +57,7 @@ class Command(BaseCommand):
         self.deaths = []
         self.signals = Signals()
         self.signals.listen()
-        settings.DATA.mkdir(parents=True, exist_ok=True)
+        settings.DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(settings.DATA / "demo.lock", "a+") as lock:
             self.be_alone(lock)
             check_port()
@@ -115,7 +115,7 @@ class Command(BaseCommand):
         self.say("Webサーバを起動しています")
         self.children.start("Webサーバ", [
             sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", f"127.0.0.1:{settings.PORT}", "--workers", "2",
-            "--threads", "4", "--graceful-timeout", "3", "--no-control-socket", "--log-level", "warning",
+            "--worker-class", "gthread", "--threads", "4", "--graceful-timeout", "3", "--no-control-socket", "--log-level", "warning",
             *(["--reload", "--access-logfile", "-"] if settings.DEBUG else []),
         ])  # fmt: skip
         self.await_web()
@@ -238,6 +238,7 @@ def collect_static():
             facts = os.stat(storage.path(path))
             seen.update(f"{path} {facts.st_size} {facts.st_mtime_ns}\n".encode())
     stamp = settings.DATA / "static.stamp"
-    if not stamp.exists() or stamp.read_text() != seen.hexdigest() or not settings.STATIC_ROOT.exists():
+    made = stamp.exists() and settings.STATIC_ROOT.exists() and (settings.DATA / "staticfiles.json").exists()
+    if not made or stamp.read_text() != seen.hexdigest():
         call_command("collectstatic", interactive=False, clear=True, verbosity=0, ignore_patterns=["fonts"])
         stamp.write_text(seen.hexdigest())
