@@ -278,15 +278,16 @@ def it_recovers_when_the_whole_servers_disk_was_full(golden, tmp_path):
 
 @contextlib.contextmanager
 def web(portal):
-    """gunicorn as in production; yields a function that says with which status it answers."""
+    """gunicorn as the unit in deploy/ starts it, with one worker; yields a function that says with which status it answers."""
     if not (portal.server.data.parent / "static").exists():  # the error page names files by their hash
         assert portal.run("collectstatic", "--no-input", "--ignore", "fonts", "--verbosity", "0")[0] == 0
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1"]
+    unit = (processes.ROOT / "deploy" / "portal-web.service").read_text()
+    shipped = next(line for line in unit.splitlines() if line.startswith("ExecStart=")).split()[1:]
     serving = subprocess.Popen(
-        [*command, "--threads", "4", "--no-control-socket", "--log-level", "critical"],
+        [sys.executable, *shipped, "--bind", f"127.0.0.1:{port}", "--workers", "1", "--log-level", "critical"],
         cwd=processes.ROOT,
         env={"PATH": os.environ["PATH"], "PORT": str(port), **portal.environment()},
         stderr=subprocess.DEVNULL,
@@ -301,7 +302,7 @@ def web(portal):
         except OSError:
             return None
 
-    ask.process = serving.pid
+    ask.process, ask.port = serving.pid, port
     try:
         processes.wait_until(lambda: ask() == 200)
         yield ask
@@ -314,6 +315,13 @@ def it_replaces_a_killed_web_worker(portal):
     with web(portal) as ask:
         os.kill(children_of(ask.process)[0], signal.SIGKILL)
         processes.wait_until(lambda: ask() == 200)
+
+
+def it_answers_beside_connections_that_say_nothing(portal):
+    with web(portal) as ask, contextlib.ExitStack() as silent:
+        for _each in range(16):
+            silent.enter_context(socket.create_connection(("127.0.0.1", ask.port)))
+        assert ask() == 200
 
 
 def it_serves_an_error_page_while_the_server_is_away_and_pages_afterwards(portal):
