@@ -9,7 +9,7 @@ from accounts import throttle
 from portal.db import rls
 from portal.db.embedded import Unavailable
 from portal.db.schema import ROLE
-from tests import make
+from tests import make, processes
 
 
 def pytest_sessionstart(session):
@@ -52,6 +52,13 @@ def sign_in(web):
         return web
 
     return as_user
+
+
+@pytest.fixture
+def transactional_db(transactional_db):
+    """Jobs that a test commits would be found by the next one: emptying the tables knows the models of this project only."""
+    yield
+    processes.empty_queue()
 
 
 @pytest.fixture

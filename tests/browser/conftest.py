@@ -10,6 +10,7 @@ from django.db import connections
 from playwright.sync_api import sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from tests import processes
 from tests.browser.world import make_world
 
 FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
@@ -40,6 +41,7 @@ def world(chromium, django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         yield make_world()
         call_command("flush", verbosity=0, interactive=False)
+        processes.empty_queue()
         connections.close_all()  # beside Playwright's loop Django keeps connections of its own
 
 
