@@ -1,19 +1,19 @@
 """URLs of a list: filter, sort and page are its state (D16), and every link changes a part of it."""
 
+from urllib.parse import urlencode
+
+ONCE = {"export", "encoding", "panel"}  # what a link asks for, but no link takes along
+
 
 def address(request, drop=("page",), **changes):
-    """This list's URL with some parameters changed; every change begins at the first page."""
-    query = request.GET.copy()
-    for name in {*drop, "export", "encoding", "panel"} | changes.keys():
-        query.pop(name, None)
-    for name, value in changes.items():
-        if value is not None:
-            query.setlist(name, value if isinstance(value, list) else [value])
-    text = query.urlencode()
-    return f"{request.path}?{text}" if text else request.path
+    """This list's URL with some parameters changed (None: without it); every change begins at the first page."""
+    gone = {*drop, *ONCE, *changes}
+    query = {name: values for name, values in request.GET.lists() if name not in gone}
+    query |= {name: value for name, value in changes.items() if value is not None}
+    return f"{request.path}?{urlencode(query, doseq=True)}" if query else request.path
 
 
 def kept(request, *without):
     """(name, value) of the parameters that a form on this list sends along."""
-    leave_out = {*without, "page", "export", "encoding", "panel"}
-    return [(name, value) for name, values in request.GET.lists() if name not in leave_out for value in values]
+    gone = {"page", *ONCE, *without}
+    return [(name, value) for name, values in request.GET.lists() if name not in gone for value in values]

@@ -1,6 +1,7 @@
 """Which columns a list shows, and in which order: kept per user and list on the server (D16)."""
 
 from django.http import HttpResponseRedirect
+from django.utils.translation import gettext as _
 
 from portal.lists.address import address
 from portal.models import ColumnChoice
@@ -16,8 +17,9 @@ def defaults(table):
 
 def chosen_columns(request, screen, table):
     """Names of the visible columns in the user's order; the first column is always there, first."""
-    stored = ColumnChoice.objects.for_user(request.user).filter(user=request.user, list_name=screen.name).first()
-    names = [name for name in stored.columns if name in table.base_columns] if stored else defaults(table)
+    own = ColumnChoice.objects.for_user(request.user).filter(user=request.user, list_name=screen.name)
+    stored = list(own.values_list("columns", flat=True))
+    names = [name for name in stored[0] if name in table.base_columns] if stored else defaults(table)
     first = fixed_column(table)
     return [first, *(name for name in names if name != first)]
 
@@ -25,14 +27,15 @@ def chosen_columns(request, screen, table):
 def chooser(table, chosen):
     """All columns for 列の設定: the visible ones in their order, then the others."""
     hidden = [name for name in table.base_columns if name not in chosen]
+    up, down = _("%(label)sを上へ"), _("%(label)sを下へ")
     return [
         {
             "name": name,
             "label": table.base_columns[name].label,
             "visible": name in chosen,
             "fixed": place == 0,
-            "can_go_up": 1 < place < len(chosen),
-            "can_go_down": 0 < place < len(chosen) - 1,
+            "up": up % {"label": table.base_columns[name].label} if 1 < place < len(chosen) else "",
+            "down": down % {"label": table.base_columns[name].label} if 0 < place < len(chosen) - 1 else "",
         }
         for place, name in enumerate([*chosen, *hidden])
     ]

@@ -42,7 +42,7 @@ class Screen:
 
 def list_screen(request, rows, screen):
     """The answer to a GET or POST of a list; `rows` are those the user may see."""
-    table = screen.table([])
+    table = screen.table
     if request.method == "POST":
         return store_columns(request, screen, table)
     chosen = chosen_columns(request, screen, table)
@@ -52,17 +52,17 @@ def list_screen(request, rows, screen):
     found = filterset.qs if valid else rows.none()
     sort, order = sorting(request, screen, table)
     needs = {column.needs for column in columns} | {table.base_columns[sort.lstrip("-")].needs if sort else ""}
-    found = annotated(found, needs).order_by(*order)
+    counted, found = found, annotated(found, needs).order_by(*order)
     if valid and request.GET.get("export") in ("csv", "lines"):
         return export(request, screen, found, columns, address(request, panel="filter"))
     summed = {"total": screen.sums} if screen.sums else {}
-    counts = found.order_by().aggregate(count=Count("pk"), **summed)
+    counts = counted.aggregate(count=Count("pk"), **summed)
     page = paginate(found, counts["count"], request)
     context = {
         "screen": screen,
         "heading": screen.heading,
         "columns": [heading_of(request, name, table.base_columns[name], sort) for name in chosen],
-        "rows": body(page, columns, screen.row_css),
+        "rows": body(page.object_list, columns, screen.row_css),
         "filter_form": filterset.form,
         "filter_open": not valid or request.GET.get("panel") == "filter",
         "columns_open": request.GET.get("panel") == "columns",
