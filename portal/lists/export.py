@@ -42,10 +42,8 @@ def csv_response(rows, columns, *, name, encoding):
     head = io.StringIO()
     csv.writer(head).writerow([str(column.label) for column in columns])
     file.write(recode(head.getvalue().encode()))
-    aliases = {f"csv_{place}": column.csv() for place, column in enumerate(columns)}
-    selected = rows.select_related(None).annotate(**aliases).values_list(*aliases)
     with contextlib.suppress(EmptyResultSet):
-        copy_rows(selected, file, recode)
+        copy_rows(selection(rows, columns), file, recode)
     file.seek(0)
     charset = "Shift_JIS" if shift_jis else "utf-8"
     return FileResponse(
@@ -54,6 +52,12 @@ def csv_response(rows, columns, *, name, encoding):
         filename=f"{name}-{timezone.localdate():%Y%m%d}.csv",
         content_type=f"text/csv; charset={charset}",
     )
+
+
+def selection(rows, columns):
+    """The rows as their values in the file."""
+    aliases = {f"csv_{place}": column.csv() for place, column in enumerate(columns)}
+    return rows.select_related(None).annotate(**aliases).values_list(*aliases)
 
 
 def copy_rows(rows, file, recode):
