@@ -24,8 +24,8 @@ DATA = {
     Mail.Kind.PASSWORD_SET: {"by": "花子"},
     Mail.Kind.ADDRESS_CHANGED: {"to": "new@example.com", "former": "old@example.com", "new": "new@example.com", "by": "花子"},
     Mail.Kind.RECIPIENT_CHANGED: {"former": "花子", "new": "太郎", "by": "花子"},
-    Mail.Kind.INQUIRY: {"sender": "hanako@example.com", "subject": "件名", "body": "本文", "label": "ご質問"},
-    Mail.Kind.INQUIRY_COPY: {"sender": "hanako@example.com", "subject": "件名", "body": "本文", "label": "ご質問"},
+    Mail.Kind.INQUIRY: {"number": "Q202605-000001", "sender": "hanako@example.com", "subject": "件名", "body": "本文", "label": "ご質問"},
+    Mail.Kind.INQUIRY_COPY: {"number": "Q202605-000001", "sender": "hanako@example.com", "subject": "件名", "body": "本文", "label": "ご質問"},
 }  # fmt: skip
 
 
