@@ -44,6 +44,13 @@ class ContractTable(Table):
     updated_at = TimeColumn(_("最終更新日"), "updated_at")
 
 
+class ChargeDayColumn(DateColumn):
+    """On the page only: other programs rely on the columns of 明細CSV, and these aren't among them."""
+
+    def csv(self):
+        return None
+
+
 class ContractLineTable(Table):
     position = NumberColumn(_("行"), "position")
     contract = TextColumn(_("契約番号"), "contract__number")
@@ -58,8 +65,8 @@ class ContractLineTable(Table):
     price_basis = ChoiceColumn(_("税込/税抜"), "price_basis", PriceBasis)
     tax_kind = ChoiceColumn(_("税区分"), "tax_kind", TaxKind)
     tax_rate = TaxRateColumn(_("税率"), "rate", shown=True)
-    charge_from = DateColumn(_("課金開始日"), "charge_from", shown=True)
-    charge_to = DateColumn(_("課金終了日"), "charge_to", shown=True)
+    charge_from = ChargeDayColumn(_("課金開始日"), "charge_from", shown=True)
+    charge_to = ChargeDayColumn(_("課金終了日"), "charge_to", shown=True)
 
 
 class TermTable(Table):
