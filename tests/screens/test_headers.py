@@ -60,6 +60,7 @@ def as_shipped(settings, tmp_path):
     (tmp_path / "css" / "x.css").write_text("p {}")
     settings.STATIC_ROOT = tmp_path
     settings.WHITENOISE_USE_FINDERS = False
+    settings.WHITENOISE_ALLOW_ALL_ORIGINS = shipped.WHITENOISE_ALLOW_ALL_ORIGINS
     settings.MIDDLEWARE = shipped.MIDDLEWARE
     return Client()
 
@@ -69,6 +70,7 @@ def it_sends_them_with_static_files_that_may_stay_in_a_cache(as_shipped):
     assert (answer.status_code, b"".join(answer)) == (200, b"p {}")
     assert lacking(answer) == set()
     assert answer.headers["Cache-Control"] != "no-store"
+    assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 def it_keeps_the_list_of_static_files_out_of_what_is_served():
