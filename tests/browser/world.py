@@ -25,6 +25,7 @@ class Person:
     """Somebody who looks, and an example of each thing that a URL names; `None` for what the company doesn't have."""
 
     email: str
+    customer: str
     contract: str | None = None
     order: str | None = None
     invoice: str | None = None
@@ -51,7 +52,7 @@ def person(email):
     invoice = Invoice.objects.filter(customer=user.customer, state="fixed").order_by("-month").first()
     inquiry = send_inquiry(Inquiry(subject=KANJI, body=f"{LATIN * 2}\n{KANJI * 4}"), by=user)
     numbers = [each and each.number for each in (contract, order, invoice)]
-    return Person(email, *numbers, user=user.pk, inquiry=inquiry.number)
+    return Person(email, user.customer.name, *numbers, user=user.pk, inquiry=inquiry.number)
 
 
 def make_long(start, today):
