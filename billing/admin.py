@@ -9,7 +9,8 @@ from accounts.models import Customer
 from billing.documents.rendering import render_again
 from billing.models import Invoice, InvoiceLine, MonthRun, Parked, Rendering, TaxTotal
 from billing.services import adjust_invoice, defer_catch_up, price_adjustment
-from portal.admin import LINE_WIDGETS, Desk, OwnRows, ReadOnly, Shown, typed
+from portal.admin import LINE_WIDGETS, READ, Desk, OwnRows, ReadOnly, Shown, typed
+from portal.forms import WholeField
 
 
 class FixedLines(Shown):
@@ -35,7 +36,7 @@ class FixedLines(Shown):
 
 
 class AdjustmentForm(forms.ModelForm):
-    position = forms.IntegerField(label=_("行"), min_value=1, max_value=9999)
+    position = WholeField(label=_("行"), min_value=1, max_value=9999)
 
     class Meta:
         widgets = LINE_WIDGETS
@@ -72,6 +73,7 @@ class AdjustmentLines(admin.StackedInline):
     model = InvoiceLine
     form = AdjustmentForm
     formset = AdjustmentFormSet
+    formfield_overrides = READ
     extra = 0
     verbose_name_plural = "調整・値引き"
     fields = [

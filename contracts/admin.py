@@ -10,7 +10,7 @@ from contracts.models import Contract, ContractLine, Meter, MeterTier, Service, 
 from contracts.services import delete_meter, price, save_contract, save_meter
 from orders.services import start_contract
 from orders.usage import reprice
-from portal.admin import LINE_WIDGETS, Desk, OwnRows, Shown, typed
+from portal.admin import LINE_WIDGETS, READ, Desk, OwnRows, Shown, typed
 from portal.months import today
 
 
@@ -41,6 +41,7 @@ class LineInline(admin.StackedInline):
     model = ContractLine
     form = LineForm
     formset = OwnRows
+    formfield_overrides = READ
     fields = [
         ("position", "product_code", "item", "specification"),
         ("quantity", "unit", "unit_price", "price_basis", "tax_kind"),
@@ -100,6 +101,7 @@ class ContractAdmin(Desk):
 class TierInline(admin.TabularInline):
     model = MeterTier
     formset = OwnRows
+    formfield_overrides = READ
     extra = 0
     fields = ["above", "unit_price"]
 

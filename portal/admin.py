@@ -5,13 +5,14 @@ from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.admin import Group
 from django.core.exceptions import ValidationError
-from django.db.models import BigIntegerField
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 from procrastinate.contrib.django.admin import ProcrastinateJobAdmin
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing.services import defer_catch_up
 from portal import mail
+from portal.forms import DayField, LineField, NumberField, WholeField
 from portal.models import CalendarDay, FaqEntry, HistoryEvent, Inquiry, Mail, TaxClass, Vendor, VendorRegistration
 
 admin.site.site_header = admin.site.site_title = _("契約マイポータル 担当者")
@@ -21,8 +22,21 @@ admin.site.site_header = admin.site.site_title = _("契約マイポータル 担
 FILTERED = ("", "__exact", "__gte", "__lt", "__isnull", "__isempty")
 
 
+# Dates, numbers and lines of text are read as on customers' pages; every form of staff's has these (inlines name them too).
+READ = {
+    models.DateField: {"form_class": DayField},
+    models.IntegerField: {"form_class": WholeField, "widget": WholeField.widget},
+    models.BigIntegerField: {"form_class": WholeField, "widget": WholeField.widget},
+    models.DecimalField: {"form_class": NumberField, "widget": NumberField.widget},
+    models.CharField: {"form_class": LineField},
+    models.SlugField: {},  # takes letters, digits and hyphens only, and says so
+}
+
+
 class Desk(admin.ModelAdmin):
     """The base of every page for staff: a list answers to its own filters, and to no other question about its rows."""
+
+    formfield_overrides = READ
 
     def lookup_allowed(self, lookup, value, request):
         """Only what a filter of this list asks. Django lets any column of the row itself be asked, passwords too."""
@@ -40,7 +54,7 @@ class Desk(admin.ModelAdmin):
 
     def is_key(self, given):
         try:
-            return abs(int(self.model._meta.pk.to_python(given))) <= BigIntegerField.MAX_BIGINT
+            return abs(int(self.model._meta.pk.to_python(given))) <= models.BigIntegerField.MAX_BIGINT
         except ValidationError:
             return False
 
@@ -82,6 +96,7 @@ class Shown(admin.TabularInline):
 
     extra = 0
     can_delete = False
+    formfield_overrides = READ
 
     def has_add_permission(self, request, obj=None):
         return False

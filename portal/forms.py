@@ -1,4 +1,4 @@
-"""The inquiry form."""
+"""The inquiry form, and the fields of staff's forms, which read what is typed as every other place does (D35)."""
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -7,6 +7,34 @@ from django.utils.translation import gettext as _
 from portal import reading
 from portal.models import Inquiry
 from portal.services import find_record
+
+
+class DayField(forms.DateField):
+    def to_python(self, value):
+        return reading.day(value) if isinstance(value, str) else super().to_python(value)
+
+
+class NumberField(forms.DecimalField):
+    widget = forms.TextInput(attrs={"inputmode": "decimal"})
+
+    def to_python(self, value):
+        return reading.number(value) if isinstance(value, str) else super().to_python(value)
+
+
+class WholeField(forms.IntegerField):
+    widget = forms.TextInput(attrs={"inputmode": "numeric"})
+
+    def to_python(self, value):
+        found = reading.number(value) if isinstance(value, str) else super().to_python(value)
+        if found is not None and found != int(found):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return None if found is None else int(found)
+
+
+class LineField(forms.CharField):
+    def to_python(self, value):
+        found = super().to_python(value)
+        return reading.text(found) if found else found
 
 
 class InquiryForm(forms.ModelForm):

@@ -164,6 +164,7 @@ FILE_UPLOAD_HANDLERS: list[str] = []  # no page takes a file; one that does name
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 LANGUAGE_CODE = "ja"
+DATE_INPUT_FORMATS = ["%Y/%m/%d"]  # how forms show a day; what is typed is read by portal/reading.py
 LANGUAGES = [("ja", "日本語")]  # without a second catalogue every page is Japanese, whatever the browser asks for
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "Asia/Tokyo"

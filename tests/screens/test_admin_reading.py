@@ -1,0 +1,129 @@
+"""Staff type dates, amounts and names as customers do: the portal's own writing is read, nothing is taken for another day."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from django.contrib import admin
+from django.db import models
+from django.test import RequestFactory
+
+from contracts.models import Contract, ContractLine
+from portal import forms
+from portal.models import CalendarDay
+
+READ = {
+    models.DateField: forms.DayField,
+    models.IntegerField: forms.WholeField,
+    models.DecimalField: forms.NumberField,
+    models.CharField: forms.LineField,
+}
+
+
+def pages():
+    for page in admin.site._registry.values():
+        yield page
+        yield from (inline(page.model, admin.site) for inline in page.inlines)
+
+
+def it_reads_every_field_of_every_page_in_the_same_way(cast):
+    request = RequestFactory().get("/")
+    request.user = cast.staff
+    seen = set()
+    for page in pages():
+        for field in page.model._meta.fields:
+            if (
+                not field.editable
+                or field.primary_key
+                or field.choices
+                or isinstance(field, models.EmailField | models.SlugField | models.DateTimeField)
+            ):
+                continue
+            for kind, reads in READ.items():
+                if isinstance(field, kind):
+                    made = page.formfield_for_dbfield(field, request)
+                    assert isinstance(made, reads), (page, field)
+                    assert made.widget.input_type == "text", (page, field)  # a number's own input takes no 9,800
+                    seen.add(kind)
+    assert seen == set(READ)
+
+
+@pytest.fixture
+def line(cast, web):
+    """Post company B's contract with some fields changed; returns (page, the line as stored)."""
+    web.force_login(cast.staff)
+    contract = cast.b.contracts.get()
+    stored = contract.lines.get()
+    given = {
+        "name": contract.name, "service": contract.service_id, "plan": "", "cancel_on": "", "auto_renew": "on", "note": "",
+        "lines-TOTAL_FORMS": 1, "lines-INITIAL_FORMS": 1, "lines-0-id": stored.pk, "lines-0-contract": contract.pk,
+        "lines-0-position": "1", "lines-0-item": stored.item, "lines-0-quantity": "1", "lines-0-unit_price": "7777",
+        "lines-0-price_basis": "exclusive", "lines-0-tax_kind": "standard", "meters-TOTAL_FORMS": 0,
+        "meters-INITIAL_FORMS": 0, "terms-TOTAL_FORMS": 0, "terms-INITIAL_FORMS": 0,
+    }  # fmt: skip
+
+    def saved(**changes):
+        fields = given | {f"lines-0-{name}" if name not in given else name: value for name, value in changes.items()}
+        page = web.post(f"/admin/contracts/contract/{contract.pk}/change/", fields, follow=True).content.decode()
+        return page, ContractLine.objects.get(pk=stored.pk)
+
+    return saved
+
+
+def it_takes_amounts_and_quantities_with_separators_and_in_full_width(line):
+    _page, stored = line(unit_price="￥９，８００", quantity="1,234.5 ", position="２")
+    assert (stored.unit_price, stored.quantity, stored.position) == (Decimal("9800"), Decimal("1234.5"), 2)
+
+
+@pytest.mark.parametrize(
+    "typed", ["2026/11/30", "20261130", "2026年11月30日", "R8.11.30", "２０２６／１１／３０\u200b"]
+)
+def it_takes_a_day_as_the_portal_writes_it(line, cast, typed):
+    line(cancel_on=typed)
+    assert Contract.objects.get(customer=cast.b).cancel_on == date(2026, 11, 30)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"cancel_on": "10/11/12"}, "「10/11/12」は日付として読み取れません"),
+        ({"cancel_on": "202611"}, "2026/11/30 のように"),
+        ({"unit_price": "98,00"}, "「98,00」は数として"),
+        ({"unit_price": "10²"}, "「10²」は数として"),
+        ({"position": "1.5"}, "整数を入力してください"),
+        ({"item": "サーバ\t1"}, "改行やタブ"),
+    ],
+)
+def it_refuses_beside_the_field_what_it_cant_read(line, cast, changes, words):
+    page, stored = line(**changes)
+    assert words in page
+    assert (stored.unit_price, stored.position, stored.item) == (7777, 1, "品目1")
+    assert Contract.objects.get(customer=cast.b).cancel_on is None
+
+
+def it_shows_days_as_it_reads_them(cast, web):
+    web.force_login(cast.staff)
+    day = CalendarDay.objects.create(day=date(2026, 12, 29), note="x")
+    assert 'value="2026/12/29"' in web.get(f"/admin/portal/calendarday/{day.pk}/change/").content.decode()
+
+
+def it_stores_names_without_what_nobody_sees(cast, web):
+    web.force_login(cast.staff)
+    given = {"customer": cast.b.pk, "name": "\ufeff契約\u00a0A\u200b ", "service": cast.b.contracts.get().service_id}
+    for name, total in (("lines", 1), ("meters", 0), ("terms", 0)):
+        given |= {f"{name}-TOTAL_FORMS": total, f"{name}-INITIAL_FORMS": 0}
+    given |= {
+        "form": "monthly",
+        "start_on": "2030/04/01",
+        "auto_renew": "on",
+        "lines-0-position": "1",
+        "lines-0-item": "x",
+    }
+    given |= {
+        "lines-0-quantity": "1",
+        "lines-0-unit_price": "1",
+        "lines-0-price_basis": "exclusive",
+        "lines-0-tax_kind": "standard",
+    }
+    web.post("/admin/contracts/contract/add/", given)
+    assert Contract.objects.latest("pk").name == "契約 A"
