@@ -30,7 +30,7 @@ class UserForm(forms.ModelForm):
         label=_("役割"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("担当者だけに指定します。自分にある権限だけを渡せます"),
+        help_text=_("担当者だけに指定します。自分の役割は変更できません"),
     )
     is_superuser = forms.BooleanField(
         label=_("スーパーユーザー"), required=False, help_text=_("すべての権限をもつ担当者です")
