@@ -35,7 +35,7 @@ class AddressField(forms.EmailField):
         super().__init__(**{"label": gettext_lazy("Eメール"), "max_length": 254, **options})
 
     def to_python(self, value):
-        return reading.email(super().to_python(value))
+        return reading.email(super().to_python(value) or "")
 
 
 class LoginForm(PlainForm):

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from contracts.filters import ContractFilter
 from contracts.models import Contract, ContractLine, State
 from contracts.tables import LOOKS, ContractLineTable, ContractTable, TermTable, UsageTable
-from portal.lists.body import facts, lines
+from portal.lists.body import annotated, facts, lines
 from portal.lists.screen import Screen, list_screen
 from portal.models import PriceBasis, TaxKind
 from portal.months import today
@@ -50,7 +50,8 @@ def not_begun(request, rows):
 @require_safe
 def contract_detail(request, number):
     rows = Contract.objects.for_user(request.user).select_related("service")
-    contract = get_object_or_404(rows.with_state(today()).with_main_line(), number=number)
+    rows = annotated(rows.with_state(today()), ContractTable.base_columns.values())
+    contract = get_object_or_404(rows, number=number)
     meters = contract.meters.with_rate(today()).select_related("service").prefetch_related("tiers")
     context = {
         "contract": contract,

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from orders.filters import OrderFilter
 from orders.models import Order, OrderLine, State
 from orders.tables import LOOKS, OrderLineTable, OrderTable
-from portal.lists.body import facts, lines
+from portal.lists.body import annotated, facts, lines
 from portal.lists.screen import Screen, list_screen
 from portal.templatetags.figures import yen
 
@@ -34,7 +34,7 @@ def order_list(request):
 
 @require_safe
 def order_detail(request, number):
-    rows = Order.objects.for_user(request.user).with_invoice().with_main_line()
+    rows = annotated(Order.objects.for_user(request.user).with_invoice(), OrderTable.base_columns.values())
     order = get_object_or_404(rows.select_related("contract__service", "term"), number=number)
     context = {
         "order": order,

@@ -24,6 +24,13 @@ class Lines:
     empty: str
 
 
+def annotated(rows, columns):
+    """The queryset with what these columns show and the table itself doesn't have: `needs` names the method that adds it."""
+    for need in sorted({column.needs for column in columns} - {""}):
+        rows = getattr(rows, need)()
+    return rows
+
+
 def lines(table, rows, *, label, empty="", foot=None):
     """The rows with the columns that `table` shows; `foot` is (label, {column name: written value})."""
     columns = [column for column in table.base_columns.values() if column.shown]

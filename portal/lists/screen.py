@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from portal.lists.address import address, kept
-from portal.lists.body import body
+from portal.lists.body import annotated, body
 from portal.lists.choice import chooser, chosen_columns, store_columns
 from portal.lists.export import LIMIT, TooLong, csv_of_lines, csv_response
 
@@ -51,8 +51,8 @@ def list_screen(request, rows, screen):
     valid = filterset.is_valid()
     found = filterset.qs if valid else rows.none()
     sort, order = sorting(request, screen, table)
-    needs = {column.needs for column in columns} | {table.base_columns[sort.lstrip("-")].needs if sort else ""}
-    counted, found = found, annotated(found, needs).order_by(*order)
+    used = [*columns, table.base_columns[sort.lstrip("-")]] if sort else columns
+    counted, found = found, annotated(found, used).order_by(*order)
     if valid and request.GET.get("export") in ("csv", "lines"):
         return export(request, screen, found, columns, address(request, panel="filter"))
     summed = {"total": screen.sums} if screen.sums else {}
@@ -108,12 +108,6 @@ def export(request, screen, found, columns, filter_url):
     except TooLong:
         context = {"heading": screen.heading, "filter_url": filter_url, "list_url": address(request), "limit": LIMIT}
         return render(request, "lists/export_limit.html", context, status=400)
-
-
-def annotated(rows, needs):
-    for need in sorted(needs - {""}):
-        rows = getattr(rows, need)()
-    return rows
 
 
 def sorting(request, screen, table):
