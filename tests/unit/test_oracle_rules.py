@@ -148,6 +148,35 @@ def it_mends_an_addition_that_waits_for_its_bill():
     assert life.contracts["K1"].lines["option"].charge_to == day("2027-03-31")
 
 
+def it_asks_before_an_addition_moves_back_into_a_closed_month():
+    option = saved("06-10", AddLine(line("option", 5000, "06-10")))
+    log = (YEAR, closed("04"), closed("05"), option)
+    back = saved("06-15", MoveStart("option", day("05-10")))
+    assert refusal(play(*log, back)) == (1, 5000)
+    life = play(*log, saved("06-15", MoveStart("option", day("05-10")), tick=True))
+    assert (orders(life), yen(life, "06")) == ([("new", "04", 36000), ("addition", "05", 5000)], [5000])
+    assert orders(play(*log, saved("06-15", MoveStart("option", day("06-01")))))[1:] == [("addition", "06", 5000)]
+
+
+def it_asks_again_before_a_difference_grows_and_lets_it_shrink():
+    log = (APRIL, cancelled("04-02", "04-15"), closed("04"), cancelled("05-20", "04-21", tick=True))
+    assert yen(play(*log, vendor=prorated()), "05") == [2000]
+    assert refusal(play(*log, cancelled("05-21", "04-24"), vendor=prorated())) == (1, 1000)
+    assert yen(play(*log, cancelled("05-21", "04-24", tick=True), vendor=prorated()), "05") == [3000]
+    assert yen(play(*log, cancelled("05-21", "04-18"), vendor=prorated()), "05") == [1000]
+    assert yen(play(*log, cancelled("05-21", "04-15"), vendor=prorated()), "05") == []
+
+
+def it_charges_nothing_more_of_a_term_that_is_set_aside_but_what_begins_in_it():
+    void = (APRIL, cancelled("04-02", "04-15"), closed("04"), Voided(day("05-10"), "2026-04-1"))
+    life = play(*void, cancelled("05-20", None), vendor=prorated())
+    assert (life.refusals, life.charge_past, yen(life, "05")) == ([], [], [10000])
+    option = AddLine(line("option", 3000, "04-21"))
+    assert refusal(play(*void, cancelled("05-20", None, option), vendor=prorated())) == (1, 1000)
+    option = AddLine(line("option", 3000, "03-21"))  # begins before the contract: on its first day
+    assert refusal(play(*void, cancelled("05-20", None, option), vendor=prorated())) == (1, 3000)
+
+
 def it_takes_what_closed_months_owe_by_a_file_for_no_order_and_names_it():
     late = registered("05-10", "04-01", BASIC, unjudged=True)
     life = play(closed("04"), late, ran("05-11"))
