@@ -144,7 +144,8 @@ class Life:
 
     def open_rebilled(self):
         """Rebilled lines that stand on a 未確定 invoice."""
-        done = {(line.replaces, line.key) for document in self.documents for line in document.lines}
+        bills = [document for document in self.documents if document.kind != "return"]
+        done = {(line.replaces, line.key) for document in bills for line in document.lines}
         return [(month, line) for month, line in self.rebilled if (line.replaces, line.key) not in done]
 
     def ordered(self, contract, term, line):

@@ -177,6 +177,20 @@ def it_charges_nothing_more_of_a_term_that_is_set_aside_but_what_begins_in_it():
     assert refusal(play(*void, cancelled("05-20", None, option), vendor=prorated())) == (1, 3000)
 
 
+def it_charges_nothing_more_of_an_addition_in_a_term_that_is_set_aside():
+    option = AddLine(line("option", 12000, "05-10", "06-30"))
+    log = (YEAR, closed("04"), saved("05-10", option), closed("05"))
+    longer = saved("06-12", MoveEnd("option", day("07-31")))
+    assert refusal(play(*log, longer, vendor=prorated())) == (1, 1000)
+    assert play(*log, Voided(day("06-11"), "2026-04-1"), longer, vendor=prorated()).refusals == []
+
+
+def it_wants_a_line_to_end_behind_its_start():
+    option = line("option", 3000, "04-10", "04-10")
+    assert orders(play(APRIL, saved("04-05", AddLine(option)), vendor=prorated())) == [("new", "04", 10100)]
+    assert play(APRIL, saved("04-05", AddLine(line("option", 3000, "04-10", "04-09")))).refusals
+
+
 def it_takes_what_closed_months_owe_by_a_file_for_no_order_and_names_it():
     late = registered("05-10", "04-01", BASIC, unjudged=True)
     life = play(closed("04"), late, ran("05-11"))
@@ -277,6 +291,14 @@ def it_voids_what_took_up_credits_of_a_void_document_only_when_told():
     assert (life.refusals, life.balances()) == ([], {})
     assert yen(life, "06") == [10000, 2000, 2000, -3000]
     assert {credit.number for credit in life.credits} == {document(life, "06").number}
+
+
+def it_bills_again_the_whole_line_of_which_a_part_was_returned():
+    log = (APRIL, closed("04"), ran("05-09"), Returned(day("05-09"), "2026-04-1"))
+    assert play(*log, Voided(day("05-10"), "2026-04-1", rebill=True)).refusals[-1].names == ("2026-04-2",)
+    life = play(*log, Voided(day("05-10"), "2026-04-1", rebill=True, chain=True))
+    assert [one.state for one in life.documents] == ["void", "void"]
+    assert yen(life, "05") == [10000, 10000]
 
 
 def it_gives_a_credit_by_hand_up_to_the_line():
