@@ -3,7 +3,6 @@
 A month is the `date` of its first day, and where a month is taken any day of it will do. All ranges are inclusive.
 """
 
-import re
 from calendar import monthrange
 from collections.abc import Collection, Iterator
 from datetime import date, datetime, timedelta
@@ -28,15 +27,8 @@ class Term(NamedTuple):
     ends_on: date
 
 
-def parse_month(text: str) -> date:
-    """The month written as "2026-04". Raises ValueError for any other writing, full-width digits too."""
-    if not re.fullmatch(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])", text):
-        raise ValueError(f"{text!r} is no month; write it like 2026-04")
-    return date(int(text[:4]), int(text[5:]), 1)
-
-
 def format_month(month: date) -> str:
-    """The month as "2026-04", as `parse_month` reads it."""
+    """The month as "2026-04"."""
     return f"{month.year:04}-{month.month:02}"
 
 

@@ -14,7 +14,7 @@ from accounts.models import Customer
 from billing.models import Parked
 from billing.month.close import Refused
 from billing.month.lock import Busy
-from portal import months
+from portal import months, reading
 from portal.db.ready import what_to_run
 from portal.db.schema import ROLE
 from portal.models import Vendor
@@ -122,12 +122,13 @@ def readable(text):
 def month(text):
     """A month typed by a person. Raises WrongUsage."""
     try:
-        given = months.parse_month(text)
-    except ValueError:
-        raise WrongUsage(f"月は YYYY-MM の形で指定してください（例 2026-04）: {readable(text)}") from None
-    if not FIRST_MONTH <= given <= LAST_MONTH:
+        given = reading.month(text)
+    except ValidationError:
+        given = None
+    if given is None or not FIRST_MONTH <= given <= LAST_MONTH:
+        first, last = months.format_month(FIRST_MONTH), months.format_month(LAST_MONTH)
         raise WrongUsage(
-            f"月は {months.format_month(FIRST_MONTH)} から {months.format_month(LAST_MONTH)} までです: {text}"
+            f"月は YYYY-MM の形で、{first} から {last} までで指定してください（例 2026-04）: {readable(text)}"
         )
     return given
 

@@ -151,9 +151,9 @@ def it_moves_the_due_date_by_the_vendors_own_calendar(cast):
     ("month", "words"),
     [
         ("2099-01", "まだ終わっていません"),
-        ("2026-1", "YYYY-MM"),
-        ("２０２６-０４", "YYYY-MM"),
-        ("2026-03", "運用開始年月"),
+        ("26-04", "YYYY-MM"),
+        ("2026-04-01", "YYYY-MM"),
+        ("2026/3", "運用開始年月"),
     ],
 )
 def it_refuses_a_month_that_cannot_be_closed(cast, month, words):
