@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -25,7 +26,7 @@ PLAIN_FIELDS = ("name", "kana", "department", "position", "phone", "is_manager")
 STORED_FIELDS = (*PLAIN_FIELDS, "email", "is_recipient", "bounced", "version")
 
 
-def lock_company(customer_id):
+def lock_company(customer_id: int) -> Customer:
     """All changes of a company's users wait for each other, so that their guards see what is (D14).
 
     No key lock: mails and history rows of other transactions may point at the company meanwhile.
@@ -34,7 +35,7 @@ def lock_company(customer_id):
 
 
 @transaction.atomic
-def create_user(user, *, password="", by, session=None):
+def create_user(user: User, *, password: str = "", by: User, session: Any = None) -> User:
     """Store a new user and mail the account data; the company's first one becomes recipient and manager (A1, D14).
 
     `password` is a typed initial one, else a generated one goes with the mail; `session` is the acting browser's, which
@@ -61,7 +62,7 @@ def create_user(user, *, password="", by, session=None):
 
 
 @transaction.atomic
-def change_user(user, *, password="", by, session=None):
+def change_user(user: User, *, password: str = "", by: User, session: Any = None) -> User:
     """Store a user whose fields were changed; `password` is a new one, set by `by`. Raises ValidationError.
 
     Another address, password or recipient is told to whom it concerns, is in the history, and ends that person's
@@ -100,7 +101,7 @@ def change_user(user, *, password="", by, session=None):
     return user
 
 
-def store(user, *, by, new_address):
+def store(user: User, *, by: User, new_address: bool) -> None:
     """Save; an address that another company's user has looks like any other that can't be used (D12)."""
     tries = throttle.key_of("taken addresses", f"company {by.customer_id}" if by.customer_id else by.pk)
     if new_address and throttle.waiting(tries):
@@ -118,7 +119,7 @@ def store(user, *, by, new_address):
         raise ValidationError({"email": _("このEメールは使用できません。別のEメールを入力してください。")}) from None
 
 
-def keep_to_daily_limit(by):
+def keep_to_daily_limit(by: User) -> None:
     """Raises ValidationError once a company's users had so many mails sent to new addresses; staff have no such limit.
 
     The caller has locked the company, so that no two are let through where one is left.
@@ -134,11 +135,11 @@ def keep_to_daily_limit(by):
         )
 
 
-def active_users(customer_id):
+def active_users(customer_id: int | None) -> QuerySet[User]:
     return User.objects.filter(customer_id=customer_id, is_active=True)
 
 
-def free_recipient(user):
+def free_recipient(user: User) -> User | None:
     """Take the mark 「メール送信先」 off whoever has it, so that `user` can have it. Returns the former one or None."""
     former = active_users(user.customer_id).filter(is_recipient=True).exclude(pk=user.pk).first()
     if former:
@@ -148,7 +149,7 @@ def free_recipient(user):
     return former
 
 
-def recipient_changed(user, former, *, by, session):
+def recipient_changed(user: User, former: User, *, by: User, session: Any) -> None:
     names = {"former": former.name, "new": user.name}
     note(Action.RECIPIENT_CHANGED, user, by=by, detail=_("%(former)s → %(new)s") % names)
     for person in (former, user):
@@ -156,14 +157,14 @@ def recipient_changed(user, former, *, by, session):
         end_sessions(person, but=session)
 
 
-def keep_a_manager(user):
+def keep_a_manager(user: User) -> None:
     if not active_users(user.customer_id).filter(is_manager=True).exclude(pk=user.pk).exists():
         raise ValidationError(
             {"is_manager": _("管理者ユーザは1名以上必要です。先に別のユーザを管理者ユーザにしてください。")}
         )
 
 
-def address_changed(user, former, *, by, typed, session):
+def address_changed(user: User, former: str, *, by: User, typed: bool, session: Any) -> None:
     """Tell both addresses; somebody who never signed in gets new account data, for the old may have gone astray."""
     note(Action.ADDRESS_CHANGED, user, by=by, detail=f"{former} → {user.email}")
     for to in (former, user.email):
@@ -174,7 +175,7 @@ def address_changed(user, former, *, by, typed, session):
         tell_account_data(user, typed=typed, by=by)
 
 
-def password_set(user, password, *, by, session):
+def password_set(user: User, password: str, *, by: User, session: Any) -> None:
     """A password set by somebody else works until the first sign-in, and its owner is told who to ask (D13)."""
     if by == user:
         if user.check_password(password):
@@ -189,7 +190,7 @@ def password_set(user, password, *, by, session):
     end_sessions(user, but=session)
 
 
-def tell_account_data(user, *, typed, by):
+def tell_account_data(user: User, *, typed: bool, by: User | None) -> None:
     """Queue the account data: with a typed password the person is sent to whoever typed it (A1, D13)."""
     if typed:
         kind = Mail.Kind.ACCOUNT_TYPED
@@ -201,7 +202,7 @@ def tell_account_data(user, *, typed, by):
 
 
 @transaction.atomic
-def send_account_data(user, *, by):
+def send_account_data(user: User, *, by: User) -> None:
     """Send the account data again, with a new password; only to whoever hasn't chosen one yet. Raises ValidationError."""
     rights.need_over(user, by=by)
     if user.customer_id:
@@ -225,7 +226,7 @@ def send_account_data(user, *, by):
     tell_account_data(user, typed=False, by=by)
 
 
-def why_not_delete(user, *, by):
+def why_not_delete(user: User, *, by: User) -> str:
     """Why this user can't be deleted and what to do first, or '' (D14)."""
     if user == by:
         return _("自分自身は削除できません。別のユーザに削除を依頼してください。")
@@ -242,7 +243,7 @@ def why_not_delete(user, *, by):
 
 
 @transaction.atomic
-def delete_user(user, *, by):
+def delete_user(user: User, *, by: User) -> None:
     """Take the person out: no sign-in, no address, no flag, no role; the history keeps the name (D14).
 
     Raises ValidationError, PermissionDenied.
@@ -270,13 +271,13 @@ def delete_user(user, *, by):
     note(Action.USER_DELETED, user, by=by, detail=address)
 
 
-def lock_superusers():
+def lock_superusers() -> None:
     """Until the transaction ends nobody else makes or unmakes a superuser, so that one is always left."""
     list(User.objects.select_for_update().filter(is_superuser=True).order_by("pk").values_list("pk"))
 
 
 @transaction.atomic
-def set_roles(user, roles, *, superuser, by):
+def set_roles(user: User, roles: Any, *, superuser: bool, by: User | None) -> None:
     """Give a member of the staff exactly these roles (names of D37) and the superuser's flag, or take it.
 
     Nobody changes the own ones, only who manages staff changes others', and only superusers make superusers.

@@ -1,10 +1,13 @@
 """What people change about invoices, and what follows from what they change elsewhere."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from accounts.models import Customer
+from accounts.models import Customer, User
 from billing import tasks
 from billing.models import Download, Invoice, InvoiceLine, MonthRun
 from billing.month import drafts
@@ -16,7 +19,7 @@ from portal.templatetags.figures import plain, yen, ymd
 URGENT_PRIORITY = 7  # the priority of what staff wait for, ahead of 100,000 renderings
 
 
-def defer_catch_up(*customers, decided=False, by=None):
+def defer_catch_up(*customers: Any, decided: bool = False, by: User | None = None) -> None:
     """After staff changed what is billed: bring their drafts up to date and try again what is parked.
 
     Without customers (tax classes, the vendor's settings) only what is parked; the daily run brings all invoices up to
@@ -30,7 +33,9 @@ def defer_catch_up(*customers, decided=False, by=None):
 
 
 @transaction.atomic
-def adjust_invoice(invoice, lines, removed=(), *, by):
+def adjust_invoice(
+    invoice: Invoice, lines: Sequence[InvoiceLine], removed: Sequence[InvoiceLine] = (), *, by: User
+) -> None:
     """Store the adjustments and discounts of a draft, total it anew, and keep before and after in the history (D40).
 
     Raises ValidationError once the invoice is fixed, and for a line that can't be priced; PermissionDenied.
@@ -54,7 +59,7 @@ def adjust_invoice(invoice, lines, removed=(), *, by):
     defer_catch_up(draft.customer)
 
 
-def price_adjustment(line):
+def price_adjustment(line: InvoiceLine) -> None:
     """Fill in an adjustment's amount (yen, rounded down) and tax rate, that of its last day (D2). Raises ValidationError."""
     line.amount = amount_of(line.quantity, line.unit_price)
     try:
@@ -63,7 +68,7 @@ def price_adjustment(line):
         raise ValidationError({"tax_kind": unknown.messages}) from None
 
 
-def facts(invoice):
+def facts(invoice: Invoice) -> dict[str, str]:
     """What people may change of a draft, for the history."""
     adjustments = invoice.lines.filter(origin__in=InvoiceLine.ADJUSTING).order_by("position")
     told = [
@@ -75,7 +80,7 @@ def facts(invoice):
 
 
 @transaction.atomic
-def note_download(invoice, *, by):
+def note_download(invoice: Invoice, *, by: User) -> None:
     """Remember who took the PDF, with the invoice and in the company's history."""
     Download(customer_id=invoice.customer_id, invoice=invoice, user=by).save(force_insert=True)
     history.record(Action.INVOICE_DOWNLOADED, invoice.number, by=by, customer=by.customer)

@@ -1,11 +1,16 @@
 """What changes contracts: saving them with their lines, and adding the terms that should exist."""
 
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from accounts.models import Customer
-from contracts.models import Contract, Meter
+from accounts.models import Customer, User
+from contracts.models import Contract, ContractLine, Meter, MeterTier
 from portal import history, money, months, numbers, rights
 from portal.models import Action, PriceBasis, TaxClass, Vendor
 from portal.templatetags.figures import plain
@@ -17,7 +22,7 @@ LINE_FACTS = (
 )  # fmt: skip
 
 
-def rate_of(kind, day):
+def rate_of(kind: str, day: date) -> Decimal:
     """The tax rate (Decimal) of a kind of tax on a day. Raises ValidationError if none is registered for it."""
     found = TaxClass.objects.valid_on(day).filter(kind=kind).first()
     if found is None:
@@ -25,7 +30,7 @@ def rate_of(kind, day):
     return found.rate
 
 
-def amount_of(quantity, unit_price):
+def amount_of(quantity: Decimal, unit_price: Decimal) -> int:
     """Yen of a line, rounded down. Raises ValidationError for one that is too large."""
     amount = money.line_amount(quantity, unit_price)
     if abs(amount) > money.MOST_YEN:
@@ -33,7 +38,7 @@ def amount_of(quantity, unit_price):
     return amount
 
 
-def price(line, *, today):
+def price(line: ContractLine, *, today: date) -> None:
     """Fill in a contract line's `amount` (rounded down) and `net` (yen without tax).
 
     The tax rate is that of `today`, or of the nearest day on which the line is charged: it may begin under a rate that
@@ -49,7 +54,14 @@ def price(line, *, today):
 
 
 @transaction.atomic
-def save_contract(contract, lines=(), removed=(), *, today, by=None):
+def save_contract(
+    contract: Contract,
+    lines: Sequence[ContractLine] = (),
+    removed: Sequence[ContractLine] = (),
+    *,
+    today: date,
+    by: User | None = None,
+) -> Contract:
     """Store a contract with its new and changed lines, without the removed ones; the history keeps before and after (D40).
 
     A new contract that no person made leaves no event. Terms and orders follow in `orders.services.start_contract`. Raises
@@ -77,7 +89,7 @@ def save_contract(contract, lines=(), removed=(), *, today, by=None):
     return contract
 
 
-def facts(contract):
+def facts(contract: Contract) -> dict[str, str]:
     """What people may change of a contract, its lines and all, for the history."""
     names = ("name", "service", "plan", "form", "start_on", "cancel_on", "auto_renew", "note")
     found = history.facts(contract, *names)
@@ -87,7 +99,9 @@ def facts(contract):
 
 
 @transaction.atomic
-def save_meter(meter, tiers=(), removed=(), *, by=None):
+def save_meter(
+    meter: Meter, tiers: Sequence[MeterTier] = (), removed: Sequence[MeterTier] = (), *, by: User | None = None
+) -> Meter:
     """Store a metered item with its new and changed tiers, without the removed ones; the history keeps both prices (D40).
 
     What was used and isn't billed yet follows in `orders.usage.reprice`. Raises PermissionDenied.
@@ -108,7 +122,7 @@ def save_meter(meter, tiers=(), removed=(), *, by=None):
 
 
 @transaction.atomic
-def delete_meter(meter, *, by=None):
+def delete_meter(meter: Meter, *, by: User | None = None) -> None:
     """Take away a metered item of which nothing was ever used. Raises ProtectedError otherwise, and PermissionDenied."""
     rights.need(by, "contracts.delete_meter")
     Customer.objects.lock([meter.customer_id])
@@ -116,12 +130,12 @@ def delete_meter(meter, *, by=None):
     meter.delete()
 
 
-def record_prices(meter, before, after, by):
+def record_prices(meter: Meter, before: dict[str, str], after: dict[str, str], by: User | None) -> None:
     customer = meter.contract.customer
     history.record_change(Action.PRICES_CHANGED, meter.contract.number, before, after, by=by, customer=customer)
 
 
-def meter_facts(meter):
+def meter_facts(meter: Meter) -> dict[str, str]:
     """The prices of a metered item, tiers and all, for the history."""
     names = ("service", "item", "unit", "free_quantity", "unit_price", "price_basis", "tax_kind")
     found = history.facts(meter, *names)
@@ -142,14 +156,14 @@ UNFINISHED = """
 """
 
 
-def add_terms(customer_ids, *, until):
+def add_terms(customer_ids: list[int], *, until: date) -> int:
     """Add every missing term that starts on or before the date `until` for these customers; returns how many.
 
     The caller has locked the customers. No term is made that ended before the vendor's 運用開始年月 (D22). Contracts with
     the same dates have the same terms: the calendar is asked once for all of them.
     """
     since = Vendor.objects.settings().first_month
-    given = {"customers": customer_ids, "until": until}
+    given: dict[str, Any] = {"customers": customer_ids, "until": until}
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT DISTINCT form, start_on, auto_renew, cancel_on, last FROM ({UNFINISHED}) u", given)
         missing = [

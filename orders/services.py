@@ -1,12 +1,17 @@
 """What makes orders: one for each term that has lines in force, with its prices as of that term."""
 
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from accounts.models import Customer
-from contracts.models import CHARGED_SQL
+from accounts.models import Customer, User
+from contracts.models import CHARGED_SQL, Contract, ContractLine
 from contracts.services import add_terms, save_contract
+from orders.models import Order
 from orders.usage import recharge_moved_months
 from portal import money, months, numbers
 from portal.models import VALID_SQL, PriceBasis, Vendor
@@ -34,7 +39,14 @@ DUE_LINES = f"""
 
 
 @transaction.atomic
-def start_contract(contract, lines=(), removed=(), *, today, by=None):
+def start_contract(
+    contract: Contract,
+    lines: Sequence[ContractLine] = (),
+    removed: Sequence[ContractLine] = (),
+    *,
+    today: date,
+    by: User | None = None,
+) -> Contract:
     """Store a contract with its lines (see `save_contract`); one that has begun gets its terms and orders up to `today` at once.
 
     Raises ValidationError.
@@ -48,7 +60,7 @@ def start_contract(contract, lines=(), removed=(), *, today, by=None):
     return contract
 
 
-def drop_outdated_terms(contract, *, today):
+def drop_outdated_terms(contract: Contract, *, today: date) -> None:
     """Take back the terms that end on another day than the 解約日 now says, and reverse their orders (D2).
 
     `add_terms` and `add_orders` then make what is right instead. A term whose order was billed stays as it was.
@@ -69,7 +81,7 @@ def drop_outdated_terms(contract, *, today):
         term.save(update_fields=["dropped_on"])
 
 
-def add_orders(customer_ids):
+def add_orders(customer_ids: list[int]) -> int:
     """Add the missing orders of these customers with their lines; returns how many. Raises ValidationError."""
     with connection.cursor() as cursor:
         # Materialised once: the numbers, the prices and the two inserts must see the same rows.
@@ -119,7 +131,7 @@ def add_orders(customer_ids):
         return added
 
 
-def price_due_lines(cursor):
+def price_due_lines(cursor: Any) -> None:
     """Replace the amounts of partial months (日割) and find the net of tax-inclusive lines; Python rounds (D7, D8)."""
     cursor.execute(
         "SELECT DISTINCT amount, price_basis, rate, days, date_trunc('month', ends_on)::date FROM due_line"
@@ -146,7 +158,7 @@ def price_due_lines(cursor):
         )
 
 
-def reverse(order, *, on):
+def reverse(order: Order, *, on: date) -> None:
     """Cancel an order before it is billed (取消). Raises ValidationError once its invoice is fixed."""
     if order.is_billed:
         raise ValidationError(_("請求済みの注文は取り消せません。"))

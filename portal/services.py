@@ -1,6 +1,7 @@
 """What customers leave with the desk."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -16,13 +17,13 @@ INQUIRIES_AN_HOUR = 10
 RECORDS = ("contracts", "orders", "invoices")
 
 
-def find_record(customer, number):
+def find_record(customer: Any, number: str) -> Any:
     """The customer's contract, order or invoice with this number, or None."""
     found = (getattr(customer, records).filter(number=number).first() for records in RECORDS)
     return next((record for record in found if record), None)
 
 
-def suggested_subject(kind, record):
+def suggested_subject(kind: str, record: Any) -> str:
     """What an inquiry of this kind about this record (or None) is called unless the sender names it; '' for a plain question."""
     if record is None:
         return _("お客様情報の変更の申し込み") if kind == Inquiry.Kind.CHANGE else ""
@@ -37,7 +38,7 @@ def suggested_subject(kind, record):
 
 
 @transaction.atomic
-def send_inquiry(inquiry, *, by):
+def send_inquiry(inquiry: Inquiry, *, by: Any) -> Inquiry:
     """Store an inquiry with the sender's company, under a number; the desk gets it by mail, the sender a copy (A11).
 
     Raises ValidationError when one person sends more than ten within an hour. The number comes first: it makes others

@@ -1,6 +1,8 @@
 """Batches of customers: one transaction each, some side by side, halved until the one bad customer stands alone."""
 
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
@@ -8,17 +10,21 @@ from django.utils.translation import gettext as _
 
 from portal.numbers import reserving_apart
 
+T = TypeVar("T")
+
 CUSTOMERS_A_BATCH = 2000
 LOCK_SECONDS = 10  # how long whoever holds a customer's row is waited for
 DEADLOCK, LOCK_TIMEOUT, OUT_OF_RANGE = "40P01", "55P03", "22003"
 SERVER_TROUBLE = ("53", "58")  # classes of SQLSTATE: disk or memory is full, the system failed
 
 
-def split(customers):
+def split(customers: list[int]) -> list[list[int]]:
     return [customers[start : start + CUSTOMERS_A_BATCH] for start in range(0, len(customers), CUSTOMERS_A_BATCH)]
 
 
-def attempt(batch, act, give_up, tries=3):
+def attempt(
+    batch: list[int], act: Callable[[list[int]], T], give_up: Callable[[list[int], str], Any], tries: int = 3
+) -> list[T]:
     """`act` on the batch in one transaction; if it fails, on its halves, down to the one customer for `give_up(batch, reason)`.
 
     Returns what `act` returned for each part that went through. A deadlock is nobody's fault and is tried again; a full
@@ -42,7 +48,7 @@ def attempt(batch, act, give_up, tries=3):
     return [done]
 
 
-def reason(error, state):
+def reason(error: Exception, state: str) -> str:
     """Why a customer's month failed, as one line for whoever looks after it; `state` is the database's SQLSTATE."""
     if isinstance(error, ValidationError):
         return " ".join(error.messages)
@@ -54,13 +60,13 @@ def reason(error, state):
     return f"{kind}: {' '.join(str(error).splitlines()[:1]) or type(error).__name__}"
 
 
-def limit_waiting():
+def limit_waiting() -> None:
     """For the transaction: give up on a row that somebody holds for too long."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_SECONDS * 1000:.0f}"])
 
 
-def side_by_side(batches, jobs, act):
+def side_by_side(batches: Sequence[list[int]], jobs: int, act: Callable[[list[int]], Any]) -> Iterator[int]:
     """Do `act` with each batch, `jobs` at a time on a connection each. Yields the size of each that is through."""
     if jobs == 1:
         for batch in batches:
@@ -68,7 +74,7 @@ def side_by_side(batches, jobs, act):
             yield len(batch)
         return
 
-    def apart(batch):
+    def apart(batch: list[int]) -> int:
         try:
             with reserving_apart():
                 act(batch)

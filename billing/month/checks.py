@@ -1,7 +1,8 @@
 """What must be so about a month (I1 to I6), and what a person should look at before and after its close (締め前点検)."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 from django.utils.translation import gettext as _
@@ -256,10 +257,11 @@ QUESTIONS = [
 ]
 
 
-def check(month, *, today, share=JUMP_SHARE, yen=JUMP_YEN):
+def check(month: date, *, today: date, share: int = JUMP_SHARE, yen: int = JUMP_YEN) -> list[Finding]:
     """All findings about the month, empty ones too. `share` is per cent, `yen` the least change that counts as a jump."""
     closed = MonthRun.objects.last_closed() >= month
-    given = {"month": month, "last": months.last_day(month), "share": share, "yen": yen}
+    last = months.last_day(month)
+    given: dict[str, Any] = {"month": month, "last": last, "share": share, "yen": yen}
     findings = []
     with connection.cursor() as cursor:
         for question in QUESTIONS:
@@ -267,11 +269,11 @@ def check(month, *, today, share=JUMP_SHARE, yen=JUMP_YEN):
                 continue
             cursor.execute(f"SELECT * FROM ({question.sql}) found ORDER BY 1", given)
             findings.append(Finding(question.code, question.kind, str(question.title), cursor.fetchall()))
-    findings += [check_tax(month), check_registration(given["last"]), check_deadline(month, closed, today)]
+    findings += [check_tax(month), check_registration(last), check_deadline(month, closed, today)]
     return findings
 
 
-def check_tax(month):
+def check_tax(month: date) -> Finding:
     """The tax of every class once more from the lines, by `money.tax_total` (D7)."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -301,13 +303,13 @@ def check_tax(month):
     return Finding("tax", BROKEN, _("規則と合わない消費税"), rows)
 
 
-def check_registration(day):
+def check_registration(day: date) -> Finding:
     valid = VendorRegistration.objects.valid_on(day).exists()
     rows = [] if valid else [(f"{day:%Y/%m/%d}", _("この日に有効な登録番号がありません"))]
     return Finding("registration", WARNING, _("適格請求書の登録番号"), rows)
 
 
-def check_deadline(month, closed, today):
+def check_deadline(month: date, closed: bool, today: date) -> Finding:
     """確定予定日 nears, or is past, and the month isn't closed."""
     calendar = CalendarDay.objects.exceptions()
     due = months.nth_business_day_after(month, **calendar)

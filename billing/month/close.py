@@ -1,8 +1,11 @@
 """The month-end close (月末締め), and the same run without fixing: what is done with each batch of customers."""
 
 import json
+from collections.abc import Callable
 from contextlib import nullcontext
+from datetime import date
 from functools import partial
+from typing import Any
 
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
@@ -12,10 +15,14 @@ from accounts.models import Customer
 from billing.documents import rendering
 from billing.models import FIXED_SQL, OF_MONTH_SQL, MonthRun, Parked
 from billing.month import batches, drafts, parking
+from billing.month.lock import CheckLock
 from contracts.services import add_terms
 from orders.services import add_orders
 from portal import months
 from portal.models import Vendor, VendorRegistration
+
+Numbers = list[str] | None  # of customers; None: of all
+Progress = Callable[[int, int], None]
 
 SIZEABLE_CUSTOMERS = 500  # what fewer of them add doesn't make the planner's view wrong
 WRITTEN = [
@@ -36,7 +43,7 @@ class Undo(Exception):
     """Ends a dry run."""
 
 
-def check_closable(month, today):
+def check_closable(month: date, today: date) -> None:
     """Raises Refused unless the month is over (Asia/Tokyo), not before 運用開始年月, and its predecessor was run (D22)."""
     first = Vendor.objects.settings().first_month
     name = months.format_month(month)
@@ -55,17 +62,17 @@ def check_closable(month, today):
 
 
 def run(
-    month,
+    month: date,
     *,
-    kind,
-    today,
-    numbers=None,
-    retry_failed=False,
-    dry_run=False,
-    jobs=1,
-    progress=lambda done, total: None,
-    check_lock=lambda: None,
-):
+    kind: str,
+    today: date,
+    numbers: Numbers = None,
+    retry_failed: bool = False,
+    dry_run: bool = False,
+    jobs: int = 1,
+    progress: Progress = lambda done, total: None,
+    check_lock: CheckLock = lambda: None,
+) -> MonthRun:
     """Draft (`MonthRun.Kind.OPEN`) or fix (`CLOSE`) the month for all customers, or those given; returns the MonthRun.
 
     What is done already stays as it is, so a run can be repeated after anything. A dry run does the same, by one job, and
@@ -101,7 +108,7 @@ def run(
     return made
 
 
-def run_batches(customers, act, *, jobs, progress):
+def run_batches(customers: list[int], act: Callable[[list[int]], Any], *, jobs: int, progress: Progress) -> None:
     """`act` on all these customers (ids), `jobs` batches at a time; `progress` is told how many are through, of how many."""
     through = 0
     for place, size in enumerate(batches.side_by_side(batches.split(customers), jobs, act), 1):
@@ -112,7 +119,7 @@ def run_batches(customers, act, *, jobs, progress):
             refresh("ANALYZE")
 
 
-def run_batch(batch, *, month, closed, today, fix, check_lock):
+def run_batch(batch: list[int], *, month: date, closed: date, today: date, fix: bool, check_lock: CheckLock) -> None:
     """The month of one batch; whoever can't be run is parked. Raises Lost before it begins, if the lock is gone."""
     check_lock()
     batches.attempt(
@@ -122,7 +129,9 @@ def run_batch(batch, *, month, closed, today, fix, check_lock):
     )
 
 
-def retry_parked(today, numbers=None, decided=False, check_lock=lambda: None):
+def retry_parked(
+    today: date, numbers: Numbers = None, decided: bool = False, check_lock: CheckLock = lambda: None
+) -> list[str]:
     """Close again what is parked in months that were run, of these customers or of all, earlier months first.
 
     What waits for a person's decision (D9) only if somebody `decided`. Returns the numbers of the customers concerned.
@@ -146,7 +155,12 @@ def retry_parked(today, numbers=None, decided=False, check_lock=lambda: None):
     return concerned
 
 
-def draft_unclosed_months(today, numbers=None, tell=lambda made: None, check_lock=lambda: None):
+def draft_unclosed_months(
+    today: date,
+    numbers: Numbers = None,
+    tell: Callable[[MonthRun], Any] = lambda made: None,
+    check_lock: CheckLock = lambda: None,
+) -> int:
     """Draft every month from the one after the last close to the running one; returns how many stay parked."""
     first = Vendor.objects.settings().first_month
     parked = 0
@@ -159,7 +173,7 @@ def draft_unclosed_months(today, numbers=None, tell=lambda made: None, check_loc
     return parked
 
 
-def customers_to_run(month, numbers, retry_failed):
+def customers_to_run(month: date, numbers: Numbers, retry_failed: bool) -> list[int]:
     """Ids of the customers without a finished invoice for the month and without a parked earlier one, in order."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -178,7 +192,7 @@ def customers_to_run(month, numbers, retry_failed):
         return [row[0] for row in cursor.fetchall()]
 
 
-def park_within_patience(customers, month, reason):
+def park_within_patience(customers: list[int], month: date, reason: str) -> None:
     """Who is held so tightly that not even the note can be written stays open; the count at the end tells (exit 1)."""
     try:
         with transaction.atomic():
@@ -190,7 +204,7 @@ def park_within_patience(customers, month, reason):
             raise
 
 
-def work(batch, month, closed, today, fix):
+def work(batch: list[int], month: date, closed: date, today: date, fix: bool) -> None:
     """Lock, renew, order, draft, and fix when asked."""
     batches.limit_waiting()
     Customer.objects.lock(batch)
@@ -203,12 +217,17 @@ def work(batch, month, closed, today, fix):
         parking.unpark(batch, month)
 
 
-def fix_drafts(batch, month, today):
+def fix_drafts(batch: list[int], month: date, today: date) -> None:
     """Freeze the batch's drafts with addressee and issuer as of today, and defer their rendering.
 
     A negative total isn't fixed: its customer is parked for a decision (D9).
     """
-    given = {"customers": batch, "month": month, "today": today, "issuer": json.dumps(issuer(months.last_day(month)))}
+    given: dict[str, Any] = {
+        "customers": batch,
+        "month": month,
+        "today": today,
+        "issuer": json.dumps(issuer(months.last_day(month))),
+    }
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT i.customer_id FROM {drafts.DRAFTS} AND i.total < 0", given)
         negative = [row[0] for row in cursor.fetchall()]
@@ -234,7 +253,7 @@ def fix_drafts(batch, month, today):
         parking.park(negative, month, _("請求金額がマイナスです。調整または返還を決めてください。"), by_person=True)
 
 
-def issuer(day):
+def issuer(day: date) -> dict[str, str]:
     """The vendor as an invoice of that day shows it (消費税法 57条の4); no registration number without a valid one."""
     vendor = Vendor.objects.settings()
     registration = VendorRegistration.objects.valid_on(day).first()
@@ -249,7 +268,7 @@ def issuer(day):
     }
 
 
-def count_results(made, numbers=None):
+def count_results(made: MonthRun, numbers: Numbers = None) -> None:
     """Count from the rows, not from what the run believes: customers = fixed + skipped + parked, or it doesn't add up.
 
     With `numbers` those customers only.
@@ -281,11 +300,11 @@ def count_results(made, numbers=None):
         made.expected, made.fixed, made.parked, made.skipped = cursor.fetchone()
 
 
-def adds_up(made):
+def adds_up(made: MonthRun) -> bool:
     return made.expected == made.fixed + made.skipped + made.parked
 
 
-def refresh(command):
+def refresh(command: str) -> None:
     """Run ANALYZE, or VACUUM (ANALYZE), over the tables that runs write; a small sample is quick and near enough."""
     with connection.cursor() as cursor:
         cursor.execute("SET default_statistics_target = 10")

@@ -3,6 +3,10 @@
 Every function takes ids of customers whose rows the caller has locked, and runs in the caller's transaction.
 """
 
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
 from django.db import connection
 
 from billing.models import DRAFT_SQL, LIVE_SQL
@@ -37,9 +41,9 @@ DUE = """unnest(%(later)s::int[], %(shifts)s::text[], %(days)s::date[]) AS d (la
 DRAFTS = f"""billing_invoice i WHERE {DRAFT_SQL} AND i.month = %(month)s AND i.customer_id = ANY(%(customers)s)"""
 
 
-def rebuild(customers, month, closed):
+def rebuild(customers: list[int], month: date, closed: date) -> None:
     """Bring the drafts of `month` up to date; `closed` is the last month that a close has finished."""
-    given = {"customers": customers, "month": month, "closed": closed}
+    given: dict[str, Any] = {"customers": customers, "month": month, "closed": closed}
     with connection.cursor() as cursor:
         given |= days_due(cursor, given)
         drop_stale_lines(cursor, given)
@@ -55,7 +59,7 @@ def rebuild(customers, month, closed):
             set_totals(cursor, given)
 
 
-def drop_stale_lines(cursor, given):
+def drop_stale_lines(cursor: Any, given: dict[str, Any]) -> None:
     """Lines of reversed orders, and of quantities that were corrected, go."""
     cursor.execute(
         f"""
@@ -69,7 +73,7 @@ def drop_stale_lines(cursor, given):
     )
 
 
-def drop_empty(cursor, given):
+def drop_empty(cursor: Any, given: dict[str, Any]) -> None:
     """A draft that has lost all its lines goes."""
     empty = """id = ANY(%(kept)s) AND NOT EXISTS (SELECT FROM billing_invoiceline l WHERE l.invoice_id = i.id)"""
     cursor.execute(
@@ -78,14 +82,14 @@ def drop_empty(cursor, given):
     cursor.execute(f"DELETE FROM billing_invoice i WHERE {empty}", given)
 
 
-def find_unbilled(cursor, given):
+def find_unbilled(cursor: Any, given: dict[str, Any]) -> None:
     """Keep what is to be billed in a temporary table that the planner knows: in a batch the tables change too fast."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.unbilled")
     cursor.execute(f"CREATE TEMP TABLE unbilled ON COMMIT DROP AS {UNBILLED}", given)
     cursor.execute("ANALYZE pg_temp.unbilled (customer_id)")
 
 
-def add_invoices(cursor, given):
+def add_invoices(cursor: Any, given: dict[str, Any]) -> None:
     """A draft, numbered once, for each customer that has something to bill and no invoice yet.
 
     Its totals are written with it: changed later, each row would be written and its keys checked twice.
@@ -146,12 +150,12 @@ def add_invoices(cursor, given):
     )
 
 
-def columns(rows, *names):
+def columns(rows: Sequence[Sequence[Any]], *names: str) -> dict[str, list[Any]]:
     """Rows of a set as one array a column, to be given to `unnest`."""
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {name: [] for name in names}
 
 
-def add_lines(cursor, given):
+def add_lines(cursor: Any, given: dict[str, Any]) -> None:
     """Copy what is unbilled behind what the drafts have."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.draft")
     cursor.execute(
@@ -179,7 +183,7 @@ def add_lines(cursor, given):
     )
 
 
-def put_in_order(cursor, given):
+def put_in_order(cursor: Any, given: dict[str, Any]) -> None:
     """Number the lines by contract, then orders before usage, whatever came when; adjustments of no contract come last."""
     cursor.execute(
         """
@@ -196,7 +200,7 @@ def put_in_order(cursor, given):
     )
 
 
-def days_due(cursor, given):
+def days_due(cursor: Any, given: dict[str, Any]) -> dict[str, Any]:
     """支払期日 by each way to pay that the batch has (D4), and 確定予定日 (D5), as parameters of `DUE` and %(fix_due)s."""
     off_on = CalendarDay.objects.exceptions()
     cursor.execute(
@@ -211,7 +215,7 @@ def days_due(cursor, given):
     return {"later": later, "shifts": shifts, "days": days, "fix_due": fix_due}
 
 
-def set_terms_of_payment(cursor, given):
+def set_terms_of_payment(cursor: Any, given: dict[str, Any]) -> None:
     """支払期日, 確定予定日, 支払方法 and the vendor's rounding; until the fix they follow the settings."""
     cursor.execute(
         f"""
@@ -226,7 +230,7 @@ def set_terms_of_payment(cursor, given):
     )
 
 
-def set_totals(cursor, given):
+def set_totals(cursor: Any, given: dict[str, Any]) -> None:
     """Tax once per tax class and invoice (D7): the database sums, `money.tax_total` rounds, one set goes back."""
     cursor.execute(
         """

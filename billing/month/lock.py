@@ -1,6 +1,8 @@
 """The one lock under which months are run: renewal of bills, close, what follows a change, and migrations."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from django.db import OperationalError, connections
@@ -9,6 +11,7 @@ from django.utils.translation import gettext as _
 LOCK = 20160501  # any number of our own; one for all months, so that two months can't be closed at once either
 WAIT_SECONDS = 3  # for a small run, as the one that follows what staff change, to end
 TOO_LONG = "55P03"
+CheckLock = Callable[[], None]  # raises Lost
 
 
 class Busy(Exception):
@@ -20,7 +23,7 @@ class Lost(Busy):
 
 
 @contextmanager
-def alone():
+def alone() -> Iterator[CheckLock]:
     """Hold the lock of month runs on a connection of its own, so that a rolled-back batch doesn't lose it.
 
     Yields a function that raises Lost once that connection is gone. Raises Busy if somebody else holds the lock.
@@ -40,7 +43,7 @@ def alone():
         lock.close()
 
 
-def check_held(lock):
+def check_held(lock: Any) -> None:
     """`lock` is psycopg's connection itself: batches side by side may ask from any thread."""
     try:
         lock.execute("SELECT 1")

@@ -1,5 +1,8 @@
 """Parking (保留): customers whose month waits, for mended data or for a person's decision, while all others go on."""
 
+from collections.abc import Collection
+from datetime import date
+
 from django.db import connection
 from django.db.models import F
 from django.utils.translation import gettext as _
@@ -13,7 +16,7 @@ DONE = f"""
 """
 
 
-def park(customers, month, reason, *, by_person=False):
+def park(customers: list[int], month: date, reason: str, *, by_person: bool = False) -> None:
     """Set these customers' month aside with the reason; parked again, the tries are counted on.
 
     `by_person`: only a person's decision helps (D9), so changed data alone don't make anybody try again.
@@ -27,7 +30,7 @@ def park(customers, month, reason, *, by_person=False):
         )
 
 
-def unpark(customers, month, but=()):
+def unpark(customers: list[int], month: date, but: Collection[int] = ()) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM billing_parked WHERE month = %s AND customer_id = ANY(%s) AND customer_id <> ALL(%s)",
@@ -35,7 +38,7 @@ def unpark(customers, month, but=()):
         )
 
 
-def carry_over(month):
+def carry_over(month: date) -> None:
     """Who is parked in an earlier month is parked in this one too, for the earlier comes first; unless this one is done."""
     earliest = (
         "SELECT customer_id, min(month) AS month FROM billing_parked WHERE month < %(month)s GROUP BY customer_id"

@@ -1,11 +1,15 @@
 """URLs of a list: filter, sort and page are its state (D16), and every link changes a part of it."""
 
+from collections.abc import Collection
+from typing import Any
 from urllib.parse import urlencode
+
+from django.http import HttpRequest
 
 ONCE = {"export", "encoding", "panel"}  # what a link asks for, but no link takes along
 
 
-def address(request, drop=("page",), **changes):
+def address(request: HttpRequest, drop: Any = ("page",), **changes: Any) -> str:
     """This list's URL with some parameters changed (None: without it); every change begins at the first page."""
     gone = {*drop, *ONCE, *changes}
     query = {name: values for name, values in request.GET.lists() if name not in gone}
@@ -13,7 +17,7 @@ def address(request, drop=("page",), **changes):
     return f"{request.path}?{urlencode(query, doseq=True)}" if query else request.path
 
 
-def kept(request, *without):
+def kept(request: HttpRequest, *without: Collection[str]) -> list[tuple[str, str]]:
     """(name, value) of the parameters that a form on this list sends along."""
     gone = {"page", *ONCE, *without}
     return [(name, value) for name, values in request.GET.lists() if name not in gone for value in values]

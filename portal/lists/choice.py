@@ -1,21 +1,24 @@
 """Which columns a list shows, and in which order: kept per user and list on the server (D16)."""
 
-from django.http import HttpResponseRedirect
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
 from portal.lists.address import address
 from portal.models import ColumnChoice
 
 
-def fixed_column(table):
+def fixed_column(table: Any) -> str:
     return next(iter(table.base_columns))
 
 
-def defaults(table):
+def defaults(table: Any) -> list[str]:
     return [name for name, column in table.base_columns.items() if column.shown]
 
 
-def chosen_columns(request, screen, table):
+def chosen_columns(request: HttpRequest, screen: Any, table: Any) -> list[str]:
     """Names of the visible columns in the user's order; the first column is always there, first."""
     own = ColumnChoice.objects.for_user(request.user).filter(user=request.user, list_name=screen.name)
     stored = list(own.values_list("columns", flat=True))
@@ -24,7 +27,7 @@ def chosen_columns(request, screen, table):
     return [first, *(name for name in names if name != first)]
 
 
-def chooser(table, chosen):
+def chooser(table: Any, chosen: Sequence[str]) -> list[dict[str, Any]]:
     """All columns for 列の設定: the visible ones in their order, then the others."""
     hidden = [name for name in table.base_columns if name not in chosen]
     up, down = _("%(label)sを上へ"), _("%(label)sを下へ")
@@ -41,7 +44,7 @@ def chooser(table, chosen):
     ]
 
 
-def store_columns(request, screen, table):
+def store_columns(request: Any, screen: Any, table: Any) -> HttpResponse:
     """Keep the user's columns (`columns`, repeated, in order), move one (`up`, `down`), or forget them (`reset`)."""
     own = ColumnChoice.objects.for_user(request.user).filter(user=request.user, list_name=screen.name)
     if "reset" in request.POST:

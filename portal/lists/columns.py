@@ -5,9 +5,12 @@ made once a page, and the CSV by the database: the stock ways (reflection for ea
 the query.
 """
 
+from collections.abc import Callable, Mapping
 from html import escape
+from typing import Any
 
 from django.db.models import Case, CharField, DateField, F, Func, TextField, Value, When
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, NullIf
 from django.urls import reverse
 from django.utils.safestring import mark_safe
@@ -17,6 +20,9 @@ from django_tables2 import Column
 
 from portal.models import PriceBasis, TaxKind
 from portal.templatetags.figures import percent, period, plain, yen, ym, ymd
+
+Writer = Callable[[Any], str]  # of the cell of a row
+Reader = Callable[[Any], Any]
 
 NOTHING = mark_safe('<span class="muted">-</span>')
 # What a spreadsheet would run as a formula, at the start of a cell or of a line in it: one of = + - @ or a character that
@@ -33,7 +39,7 @@ class FormulaSafe(Func):
     arity = 1
     output_field = TextField()
 
-    def as_sql(self, compiler, connection, **extra):
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:  # type: ignore[override]
         sql, params = compiler.compile(self.source_expressions[0])
         return f"CASE WHEN ({sql}) ~ %s THEN '''' || ({sql}) ELSE ({sql}) END", [*params, FORMULA, *params, *params]
 
@@ -42,17 +48,17 @@ class DateText(Func):
     function = "to_char"
     output_field = CharField()
 
-    def __init__(self, expression, pattern):
+    def __init__(self, expression: Any, pattern: str) -> None:
         super().__init__(expression, Value(pattern))
 
 
-def reader(path):
+def reader(path: str) -> Reader:
     """A function that follows a double-underscore path from a row; None as soon as a link is missing."""
     names = path.split("__")
     if len(names) == 1:
         return lambda row: getattr(row, path)
 
-    def read(row):
+    def read(row: Any) -> Any:
         for name in names:
             row = getattr(row, name, None)
             if row is None:
@@ -62,17 +68,17 @@ def reader(path):
     return read
 
 
-def link_to(view):
+def link_to(view: str) -> Callable[[object], str]:
     """A function from a row's key (a number of ours, or an id) to the URL of its page; the URL is resolved once."""
     before, after = reverse(view, args=[0]).rsplit("0", 1)
     return lambda key: f"{before}{key}{after}"
 
 
-def badge(look, words):
+def badge(look: str, words: object) -> str:
     return f'<span class="state {look} quiet">{escape(str(words))}</span>'
 
 
-def tag(words):
+def tag(words: object) -> str:
     return f'<span class="tag">{escape(str(words))}</span>'
 
 
@@ -87,29 +93,31 @@ class ListColumn(Column):
 
     css = "text"
 
-    def __init__(self, label, path, *, sort=None, shown=False, needs="", card=""):
+    def __init__(
+        self, label: object, path: str, *, sort: str | None = None, shown: bool = False, needs: str = "", card: str = ""
+    ) -> None:
         super().__init__(verbose_name=label, accessor=path)
         self.label, self.path, self.shown, self.needs = label, path, shown, needs
         self.card = card or ("" if shown else "more")
         self.sort = path if sort is None else sort
         self.value = reader(path)
 
-    def writer(self):
+    def writer(self) -> Writer:
         """The function that writes the cell of a row; made once a page, so that words and URLs are looked up once."""
         value = self.value
         return lambda row: escape(str(found)) if (found := value(row)) not in (None, "") else NOTHING
 
-    def csv(self):
+    def csv(self) -> Combinable | None:
         """The value in the database; None where a column has nothing of its own to export."""
         return FormulaSafe(F(self.path))
 
-    def order(self):
+    def order(self) -> Any:
         """What to sort by where the field may be empty: an empty text is as empty as none."""
         return F(self.sort)
 
 
 class TextColumn(ListColumn):
-    def order(self):
+    def order(self) -> Any:
         return NullIf(F(self.sort), Value(""))
 
 
@@ -118,14 +126,14 @@ class LinkColumn(TextColumn):
 
     css = "code"
 
-    def __init__(self, label, path, *, to, key=None, **options):
+    def __init__(self, label: object, path: str, *, to: str, key: str | None = None, **options: Any) -> None:
         super().__init__(label, path, **options)
         self.to, self.key = to, reader(key or path)
 
-    def writer(self):
+    def writer(self) -> Writer:
         value, key, url = self.value, self.key, link_to(self.to)
 
-        def write(row):
+        def write(row: Any) -> str:
             text = value(row)
             return f'<a href="{url(key(row))}">{escape(text)}</a>' if text else NOTHING
 
@@ -135,15 +143,15 @@ class LinkColumn(TextColumn):
 class ChoiceColumn(ListColumn):
     """A coded value with its words; the CSV has the same words."""
 
-    def __init__(self, label, path, choices, **options):
+    def __init__(self, label: object, path: str, choices: Any, **options: Any) -> None:
         super().__init__(label, path, **options)
         self.choices = choices
 
-    def writer(self):
+    def writer(self) -> Writer:
         value, words = self.value, {key: escape(str(label)) for key, label in self.choices.choices}
         return lambda row: words.get(value(row), NOTHING)
 
-    def csv(self):
+    def csv(self) -> Combinable | None:
         whens = [When(**{self.path: value}, then=Value(str(label))) for value, label in self.choices.choices]
         return Case(*whens, default=Value(""), output_field=CharField())
 
@@ -153,11 +161,11 @@ class StateColumn(ChoiceColumn):
 
     css = "state"
 
-    def __init__(self, label, path, choices, looks, **options):
+    def __init__(self, label: object, path: str, choices: Any, looks: Mapping[Any, str], **options: Any) -> None:
         super().__init__(label, path, choices, **options)
         self.looks = looks
 
-    def writer(self):
+    def writer(self) -> Writer:
         value, badges = self.value, {key: badge(self.looks[key], label) for key, label in self.choices.choices}
         return lambda row: badges[value(row)]
 
@@ -165,11 +173,11 @@ class StateColumn(ChoiceColumn):
 class DateColumn(ListColumn):
     css = "date"
 
-    def writer(self):
+    def writer(self) -> Writer:
         value = self.value
         return lambda row: ymd(value(row)) or NOTHING
 
-    def csv(self):
+    def csv(self) -> Combinable | None:
         return DateText(Cast(F(self.path), DateField()), "YYYY/MM/DD")
 
 
@@ -178,44 +186,44 @@ class TimeColumn(ListColumn):
 
     css = "date"
 
-    def writer(self):
+    def writer(self) -> Writer:
         value = self.value
         return lambda row: f"{localtime(moment):%Y/%m/%d %H:%M}" if (moment := value(row)) else NOTHING
 
-    def csv(self):
+    def csv(self) -> Combinable | None:
         return DateText(Func(F(self.path), template="%(expressions)s AT TIME ZONE 'Asia/Tokyo'"), "YYYY/MM/DD HH24:MI")
 
 
 class MonthColumn(ListColumn):
     css = "date"
 
-    def writer(self):
+    def writer(self) -> Writer:
         value = self.value
         return lambda row: ym(value(row)) or NOTHING
 
-    def csv(self):
+    def csv(self) -> Combinable | None:
         return DateText(F(self.path), "YYYY/MM")
 
 
 class YenColumn(ListColumn):
     css = "num"
 
-    def writer(self):
+    def writer(self) -> Writer:
         value = self.value
         return lambda row: yen(value(row)) or NOTHING
 
-    def csv(self):
+    def csv(self) -> Combinable | None:
         return F(self.path)
 
 
 class AmountColumn(YenColumn):
     """Yen of a line in its own price basis (at `basis`), marked where tax is in it."""
 
-    def __init__(self, label, path, *, basis="price_basis", **options):
+    def __init__(self, label: object, path: str, *, basis: str = "price_basis", **options: Any) -> None:
         super().__init__(label, path, **options)
         self.basis = reader(basis)
 
-    def writer(self):
+    def writer(self) -> Writer:
         write, basis, mark = super().writer(), self.basis, f"<small>{escape(_('税込'))}</small>"
         return lambda row: write(row) + mark if basis(row) == PriceBasis.INCLUSIVE else write(row)
 
@@ -223,22 +231,22 @@ class AmountColumn(YenColumn):
 class NumberColumn(ListColumn):
     css = "num"
 
-    def writer(self):
+    def writer(self) -> Writer:
         value = self.value
         return lambda row: plain(value(row)) or NOTHING
 
-    def csv(self):
+    def csv(self) -> Combinable | None:
         return Func(F(self.path), function="trim_scale")
 
 
 class RateColumn(ListColumn):
     css = "num"
 
-    def writer(self):
+    def writer(self) -> Writer:
         value = self.value
         return lambda row: percent(value(row)) or NOTHING
 
-    def csv(self):
+    def csv(self) -> Combinable | None:
         return Func(
             F(self.path), template="trim_scale(%(expressions)s * 100)::text || '%%%%'", output_field=CharField()
         )
@@ -247,15 +255,15 @@ class RateColumn(ListColumn):
 class TaxRateColumn(RateColumn):
     """The rate of a line with the mark of the reduced one; of a supply without tax its kind, at `kind`."""
 
-    def __init__(self, label, path, *, kind="tax_kind", **options):
+    def __init__(self, label: object, path: str, *, kind: str = "tax_kind", **options: Any) -> None:
         super().__init__(label, path, **options)
         self.kind = reader(kind)
 
-    def writer(self):
+    def writer(self) -> Writer:
         value, kind = self.value, self.kind
         untaxed = {each: escape(str(each.label)) for each in (TaxKind.EXEMPT, TaxKind.OUTSIDE)}
 
-        def write(row):
+        def write(row: Any) -> str:
             of = kind(row)
             if of in untaxed:
                 return untaxed[of]
@@ -264,7 +272,7 @@ class TaxRateColumn(RateColumn):
 
         return write
 
-    def words(self, rate):
+    def words(self, rate: str) -> str:
         return rate
 
 
@@ -273,33 +281,33 @@ class FlagColumn(ListColumn):
 
     css = "flag"
 
-    def writer(self):
+    def writer(self) -> Writer:
         value = self.value
         no = f'<span class="visually-hidden">{escape(_("なし"))}</span>'
         yes = f'<span aria-hidden="true">○</span><span class="visually-hidden">{escape(_("あり"))}</span>'
         return lambda row: yes if value(row) else no
 
-    def csv(self):
+    def csv(self) -> Combinable | None:
         return Case(When(**{self.path: True}, then=Value("○")), default=Value(""), output_field=CharField())
 
 
 class StackColumn(ListColumn):
     """Two columns of the same table in one cell, the second small below the first; in the CSV each stands for itself."""
 
-    def __init__(self, label, top, below):
+    def __init__(self, label: object, top: ListColumn, below: ListColumn) -> None:
         super().__init__(label, top.path, sort="", shown=True)
         self.css, self.top, self.below = top.css, top, below
 
-    def writer(self):
+    def writer(self) -> Writer:
         top, below = self.top.writer(), self.below.writer()
 
-        def write(row):
+        def write(row: Any) -> str:
             small = below(row)
             return f"<span>{top(row)}</span>" if small is NOTHING else f"<span>{top(row)}<small>{small}</small></span>"
 
         return write
 
-    def csv(self):
+    def csv(self) -> Combinable | None:
         return None
 
 
@@ -308,13 +316,13 @@ class PeriodColumn(ListColumn):
 
     css = "date"
 
-    def __init__(self, label, first, last):
+    def __init__(self, label: object, first: ListColumn, last: ListColumn) -> None:
         super().__init__(label, first.path, sort="", shown=True)
         self.first, self.last = first, last
 
-    def writer(self):
+    def writer(self) -> Writer:
         first, last = self.first.value, self.last.value
         return lambda row: period(first(row), last(row))
 
-    def csv(self):
+    def csv(self) -> Combinable | None:
         return None

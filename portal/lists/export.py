@@ -5,14 +5,18 @@ import contextlib
 import csv
 import io
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import OperationalError, connection
+from django.db.models import QuerySet
 from django.http import FileResponse
 from django.utils import timezone
 from psycopg.errors import QueryCanceled
 
 from portal.db.rls import patient
+from portal.lists.columns import ListColumn
 from portal.lists.shift_jis import to_shift_jis
 
 LIMIT = 60  # seconds that an export may take; a screen's limit is much shorter
@@ -23,13 +27,15 @@ class TooLong(Exception):
     """The rows couldn't be written within the limit."""
 
 
-def csv_of_lines(table, rows, *, name, encoding):
+def csv_of_lines(table: Any, rows: QuerySet[Any], *, name: str, encoding: str | None) -> FileResponse:
     """Every column of a table of lines, shown on the page or not, as `csv_response` does."""
     columns = [column for column in table.base_columns.values() if column.csv() is not None]
     return csv_response(rows, columns, name=name, encoding=encoding)
 
 
-def csv_response(rows, columns, *, name, encoding):
+def csv_response(
+    rows: QuerySet[Any], columns: Sequence[ListColumn], *, name: str, encoding: str | None
+) -> FileResponse:
     """All rows of the queryset as a CSV download: the columns in their order, CRLF, labels as heads.
 
     `encoding` is "cp932", or anything else for UTF-8 with BOM. Raises TooLong.
@@ -54,13 +60,13 @@ def csv_response(rows, columns, *, name, encoding):
     )
 
 
-def selection(rows, columns):
+def selection(rows: QuerySet[Any], columns: Sequence[ListColumn]) -> QuerySet[Any]:
     """The rows as their values in the file."""
     aliases = {f"csv_{place}": column.csv() for place, column in enumerate(columns)}
     return rows.select_related(None).annotate(**aliases).values_list(*aliases)
 
 
-def copy_rows(rows, file, recode):
+def copy_rows(rows: QuerySet[Any], file: IO[bytes], recode: Callable[[bytes], bytes]) -> None:
     sql, params = rows.query.sql_with_params()
     try:
         with (
@@ -77,7 +83,7 @@ def copy_rows(rows, file, recode):
         raise
 
 
-def pieces(copy):
+def pieces(copy: Any) -> Iterator[bytes]:
     """The rows, many at a time, each with CRLF at its end; line ends inside cells stay as they are."""
     rows = []
     for row in copy:  # one row a message, ended by a line feed

@@ -1,10 +1,13 @@
 """The kinds of conditions a list can be filtered by; what is typed is read by `portal/reading.py` (D35)."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.forms import BoundField
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_filters import CharFilter, Filter, FilterSet, ModelMultipleChoiceFilter, MultipleChoiceFilter
@@ -21,7 +24,7 @@ START, STOP = "min", "max"
 class End:
     """One of the two inputs of a range, as its template draws it: with its own error."""
 
-    def __init__(self, bound, suffix, label, typed):
+    def __init__(self, bound: Any, suffix: str, label: object, typed: str) -> None:
         self.name = f"{bound.html_name}_{suffix}"
         self.id = f"{bound.auto_id}_{suffix}"
         self.label, self.typed = label, typed or ""
@@ -32,7 +35,7 @@ class End:
 
 class BoundRange(BoundField):
     @property
-    def ends(self):
+    def ends(self) -> list[Any]:
         first, last = self.value() or ("", "")
         return [End(self, START, _("から"), first), End(self, STOP, _("まで"), last)]
 
@@ -44,7 +47,7 @@ class Between(forms.Field):
     bound_field_class = BoundRange
     example = ""
 
-    def clean(self, value):
+    def clean(self, value: Any) -> slice | None:
         """The ends as a slice, None if both are empty. The error of a single end has that end as its code."""
         read, refused = {}, []
         for end, typed in zip((START, STOP), value, strict=True):
@@ -59,13 +62,13 @@ class Between(forms.Field):
             raise ValidationError(_("範囲の始まりが終わりより後になっています。"))
         return None if first is None and last is None else slice(first, last)
 
-    def has_changed(self, initial, data):
+    def has_changed(self, initial: Any, data: Any) -> bool:
         return any(data)
 
-    def read(self, typed, end):
+    def read(self, typed: str, end: str) -> Any:
         raise NotImplementedError
 
-    def written(self, value):
+    def written(self, value: Any) -> str:
         """One end as a condition in force shows it."""
         raise NotImplementedError
 
@@ -75,45 +78,45 @@ class BetweenDates(Between):
 
     example = "2026/04/01"
 
-    def read(self, typed, end):
+    def read(self, typed: str, end: str) -> Any:
         found = reading.span(typed)
         return found and (found.first if end == START else found.last)
 
-    def written(self, value):
+    def written(self, value: Any) -> str:
         return ymd(value)
 
 
 class BetweenMonths(Between):
     example = "2026/04"
 
-    def read(self, typed, end):
+    def read(self, typed: str, end: str) -> Any:
         return reading.month(typed)
 
-    def written(self, value):
+    def written(self, value: Any) -> str:
         return ym(value)
 
 
 class BetweenYen(Between):
     example = "10,000"
 
-    def read(self, typed, end):
+    def read(self, typed: str, end: str) -> Any:
         return reading.yen(typed)
 
-    def written(self, value):
+    def written(self, value: Any) -> str:
         return f"{value:,}"
 
 
 class RangeFilter(Filter):
     """Both ends included."""
 
-    def filter(self, rows, value):
+    def filter(self, rows: QuerySet[Any], value: Any) -> QuerySet[Any]:
         if value and value.start is not None:
             rows = rows.filter(**{f"{self.field_name}__gte": value.start})
         if value and value.stop is not None:
             rows = rows.filter(**{f"{self.field_name}__lte": value.stop})
         return rows
 
-    def describe(self, value):
+    def describe(self, value: Any) -> str:
         return "～".join("" if end is None else self.field.written(end) for end in (value.start, value.stop))
 
 
@@ -124,7 +127,7 @@ class DateRangeFilter(RangeFilter):
 class MomentRangeFilter(DateRangeFilter):
     """Moments by their dates in Japan, asked as moments, so that an index on them serves."""
 
-    def filter(self, rows, value):
+    def filter(self, rows: QuerySet[Any], value: Any) -> QuerySet[Any]:
         if value and value.start:
             rows = rows.filter(**{f"{self.field_name}__gte": midnight(value.start)})
         if value and value.stop:
@@ -132,7 +135,7 @@ class MomentRangeFilter(DateRangeFilter):
         return rows
 
 
-def midnight(day):
+def midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, TOKYO)
 
 
@@ -147,24 +150,24 @@ class YenRangeFilter(RangeFilter):
 class TextFilter(CharFilter):
     """Part of a text, in a column that holds the text as `search_form` folds it: width, kana, case and blanks are one."""
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any) -> None:
         super().__init__(max_length=100, widget=forms.TextInput(attrs=INPUT), **options)
 
-    def filter(self, rows, value):
+    def filter(self, rows: QuerySet[Any], value: Any) -> QuerySet[Any]:
         sought = self.fold(value)
         return rows.filter(**{f"{self.field_name}__contains": sought}) if sought else rows
 
-    def fold(self, value):
+    def fold(self, value: str) -> str:
         return reading.fold(value)
 
-    def describe(self, value):
+    def describe(self, value: Any) -> str:
         return value
 
 
 class NumberFilter(TextFilter):
     """Part of a number such as 請求番号, whose letters are capitals already (D20)."""
 
-    def fold(self, value):
+    def fold(self, value: str) -> str:
         return reading.fold(value).upper()
 
 
@@ -173,10 +176,10 @@ class AnyOfFilter(MultipleChoiceFilter):
 
     always_filter = False
 
-    def __init__(self, choices, **options):
+    def __init__(self, choices: Any, **options: Any) -> None:
         super().__init__(choices=choices, distinct=False, widget=forms.CheckboxSelectMultiple, **options)
 
-    def describe(self, value):
+    def describe(self, value: Any) -> str:
         labels = dict(self.extra["choices"])
         return _("・").join(str(labels[each]) for each in value)
 
@@ -184,21 +187,21 @@ class AnyOfFilter(MultipleChoiceFilter):
 class AnyRowFilter(ModelMultipleChoiceFilter):
     """One or several rows of another table; `to_field_name` is the key that stands for a row in the URL."""
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any) -> None:
         super().__init__(distinct=False, widget=forms.CheckboxSelectMultiple, **options)
 
-    def get_filter_predicate(self, row):
+    def get_filter_predicate(self, row: Any) -> dict[str, Any]:
         """The row itself; the library would compare its key with `field_name`, which is a foreign key here."""
         return {self.field_name: row}
 
-    def describe(self, value):
+    def describe(self, value: Any) -> str:
         return _("・").join(str(each) for each in value)
 
 
 class ListFilter(FilterSet):
     """The filter form of a list; every message in it stands next to its field."""
 
-    def __init__(self, data, *, queryset, request):
+    def __init__(self, data: Any, *, queryset: QuerySet[Any], request: HttpRequest) -> None:
         super().__init__(data, queryset=queryset, request=request)
         for name, field in self.form.fields.items():
             field.label = self.filters[name].label

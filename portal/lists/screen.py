@@ -1,16 +1,21 @@
 """The one list screen: filter, sort, page, columns, CSV. The URL is its state; the columns are kept per user (D16)."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
-from django.core.paginator import Paginator
-from django.db.models import Count
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from portal.lists.address import address, kept
 from portal.lists.body import annotated, body
 from portal.lists.choice import chooser, chosen_columns, store_columns
+from portal.lists.columns import ListColumn
 from portal.lists.export import LIMIT, TooLong, csv_of_lines, csv_response
 
 PER_PAGE = (20, 50, 100)
@@ -23,24 +28,25 @@ class Screen:
     name: str  # of the stored column choice, and of the CSV file
     heading: str
     lead: str
-    table: type
-    filterset: type
+    table: Any  # a class of django-tables2
+    filterset: Any  # a class of django-filter
     order: tuple  # default order
     key: str  # tie-break
     empty: str
     tabs: str = ""  # the filter whose choices become tabs
     tab_groups: tuple = ()  # (label, choices of that filter) that are one tab together
     provisional: tuple = ()  # (column, condition): goes along in the CSV where such a row is in it (D16)
-    line_table: type | None = None  # of `lines`
-    lines: object = None  # a function from the rows found to their lines, for 明細CSV
+    line_table: Any = None  # of `lines`
+    lines: Callable[[Any], Any] | None = None  # from the rows found to their lines, for 明細CSV
     sum_label: str = ""
     sums: object = None  # an aggregate over the filtered rows for the foot
-    row_css: object = None
+    row_css: Callable[[Any], str] | None = None
     primary: dict | None = None
-    elsewhere: object = None  # asked when no row meets the condition: (sentence, words of the link, URL) or None
+    # Asked when no row meets the condition: (sentence, words of the link, URL) or None.
+    elsewhere: Callable[[], tuple[str, str, str] | None] | None = None
 
 
-def list_screen(request, rows, screen):
+def list_screen(request: HttpRequest, rows: QuerySet[Any], screen: Screen) -> HttpResponseBase:
     """The answer to a GET or POST of a list; `rows` are those the user may see."""
     table = screen.table
     if request.method == "POST":
@@ -93,7 +99,9 @@ def list_screen(request, rows, screen):
     return render(request, "lists/list.html", context, status=400 if request.GET.get("export") and not valid else 200)
 
 
-def export(request, screen, found, columns, filter_url):
+def export(
+    request: HttpRequest, screen: Screen, found: QuerySet[Any], columns: Sequence[ListColumn], filter_url: str
+) -> HttpResponseBase:
     """The rows found, or their lines, as CSV; past the time limit a page that says to narrow the filter."""
     encoding = request.GET.get("encoding")
     try:
@@ -110,7 +118,7 @@ def export(request, screen, found, columns, filter_url):
         return render(request, "lists/export_limit.html", context, status=400)
 
 
-def sorting(request, screen, table):
+def sorting(request: HttpRequest, screen: Screen, table: Any) -> tuple[str, Sequence[Any]]:
     """(the `sort` in force, the ORM ordering with the key as tie-break); unknown keys count as none."""
     given = request.GET.get("sort", "")
     column = table.base_columns.get(given.lstrip("-"))
@@ -120,13 +128,13 @@ def sorting(request, screen, table):
     return given, (ordered_by(column, sign, screen.filterset.Meta.model), f"{sign}{screen.key}")
 
 
-def default_sort(screen, table):
+def default_sort(screen: Screen, table: Any) -> str:
     """The `sort` that says the same as the list's own order."""
     sign, path = ("-", screen.order[0][1:]) if screen.order[0].startswith("-") else ("", screen.order[0])
     return next((f"{sign}{name}" for name, column in table.base_columns.items() if column.sort == path), "")
 
 
-def ordered_by(column, sign, model):
+def ordered_by(column: ListColumn, sign: str, model: Any) -> Any:
     """Empty ones last in both directions; a field that is never empty is sorted as its index has it."""
     try:
         field = model._meta.get_field(column.sort)
@@ -138,7 +146,7 @@ def ordered_by(column, sign, model):
     return column.order().desc(nulls_last=True) if sign else column.order().asc(nulls_last=True)
 
 
-def paginate(rows, count, request):
+def paginate(rows: QuerySet[Any], count: int, request: HttpRequest) -> Page:
     try:
         per_page = int(request.GET.get("per_page", 50))
     except ValueError:
@@ -148,7 +156,7 @@ def paginate(rows, count, request):
     return paginator.get_page(request.GET.get("page"))
 
 
-def heading_of(request, name, column, sort):
+def heading_of(request: HttpRequest, name: str, column: ListColumn, sort: str) -> dict[str, Any]:
     direction = {name: "ascending", f"-{name}": "descending"}.get(sort, "")
     url = address(request, sort=f"-{name}" if direction == "ascending" else name) if column.sort else ""
     return {
@@ -162,7 +170,7 @@ def heading_of(request, name, column, sort):
     }
 
 
-def tabs(request, screen, filterset):
+def tabs(request: HttpRequest, screen: Screen, filterset: Any) -> list[dict[str, Any]]:
     if not screen.tabs:
         return []
     chosen = set(request.GET.getlist(screen.tabs))
@@ -173,7 +181,7 @@ def tabs(request, screen, filterset):
     ]
 
 
-def chips(request, filterset):
+def chips(request: HttpRequest, filterset: Any) -> list[dict[str, Any]]:
     """The conditions in force, each with the URL of the list without it."""
     found = []
     for name in filterset.form.changed_data:
@@ -186,12 +194,12 @@ def chips(request, filterset):
     return found
 
 
-def cleared(request, filterset):
+def cleared(request: HttpRequest, filterset: Any) -> str:
     names = [each for name in filterset.filters for each in (name, f"{name}_min", f"{name}_max")]
     return address(request, drop=("page", *names))
 
 
-def exports(request, screen):
+def exports(request: HttpRequest, screen: Screen) -> list[dict[str, Any]]:
     """(label, note, URL) of each file that the list gives."""
     excel, old = _("Excelなどの表計算ソフト用"), _("古い会計ソフト用。表せない文字は近い文字か〓になります")
     found = [
@@ -210,7 +218,7 @@ def exports(request, screen):
     return [{"label": label, "note": note, "url": url} for label, note, url in found]
 
 
-def sort_choices(request, chosen, table, sort):
+def sort_choices(request: HttpRequest, chosen: Sequence[str], table: Any, sort: str) -> list[dict[str, Any]]:
     """Each visible column in both directions, for a select that works as a GET form."""
     directions = {
         "date": (_("古い順"), _("新しい順")),
@@ -228,7 +236,7 @@ def sort_choices(request, chosen, table, sort):
     ]
 
 
-def page_links(request, page):
+def page_links(request: HttpRequest, page: Page) -> list[dict[str, Any]]:
     return [
         {
             "label": str(number),

@@ -4,6 +4,7 @@ import codecs
 import re
 import unicodedata
 from functools import lru_cache
+from typing import Any
 
 # A letter and the marks that combine with it. Only these are composed: NFC of everything would also replace characters
 # of names that CP932 has, such as U+FA19.
@@ -22,21 +23,21 @@ NEAREST = {
 }
 
 
-def to_shift_jis(data):
+def to_shift_jis(data: bytes) -> bytes:
     """UTF-8 bytes as CP932 bytes."""
     return COMBINED.sub(compose, data.decode()).encode("cp932", "nearest")
 
 
-def compose(found):
+def compose(found: re.Match[str]) -> str:
     return unicodedata.normalize("NFC", found[0])
 
 
-def nearest(error):
+def nearest(error: Any) -> tuple[str, int]:
     return "".join(map(spelling, error.object[error.start : error.end])), error.end
 
 
 @lru_cache(maxsize=1024)
-def spelling(character):
+def spelling(character: str) -> str:
     """How CP932 writes a character that it lacks: nothing for invisible ones, a blank for blanks."""
     if character in NEAREST:
         return NEAREST[character]
