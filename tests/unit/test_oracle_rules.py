@@ -69,6 +69,11 @@ def it_proposes_only_what_is_more_after_a_decision():
         assert proposals(life) == [(1, "basic", 1667)]
 
 
+def it_refuses_to_decide_on_what_is_not_proposed_and_to_take_back_what_was_not_decided():
+    assert play(APRIL, closed("04"), decided("credit")).refusals
+    assert play(APRIL, closed("04"), TakenBack(day("05-14"), 0)).refusals
+
+
 def it_proposes_again_what_a_counter_entry_takes_back():
     for how in ("credit", "refused"):
         life = play(*ENDED, decided(how), TakenBack(day("05-14"), 0), vendor=prorated())
@@ -307,6 +312,15 @@ def it_gives_a_credit_by_hand_up_to_the_line():
     life = play(*log, Credited(day("05-09"), "2026-04-1", key, 4000), saved("05-10"))
     assert (yen(life, "05"), life.refusals) == ([10000, -4000], [])
     assert play(*log, *[Credited(day("05-09"), "2026-04-1", key, 6000)] * 2).refusals
+
+
+def it_bills_an_adjustment_once_and_again_only_when_asked():
+    log = (APRIL, Adjusted(day("04-10"), month("04"), 3000), closed("04"), ran("05-09"))
+    life = play(*log)
+    assert (yen(life, "04"), yen(life, "05")) == ([10000, 3000], [10000])
+    life = play(*log, Voided(day("05-10"), "2026-04-1", rebill=True))
+    assert yen(life, "05") == [10000, 10000, 3000]
+    assert play(Adjusted(day("04-10"), month("04"), 3000)).refusals
 
 
 # Months
