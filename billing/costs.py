@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from billing.models import InvoiceLine, State, TaxTotal
 from portal import money, months
+from portal.templatetags.figures import yen
 
 MONTHS = 6
 OWN_COLOURS = 6  # the services from the 7th on share 「その他」
@@ -167,7 +168,7 @@ def grouped(nets):
 
 
 def pie(services, month):
-    """One month, tax-exclusive: the parts to draw with shares that add up to 100.0, and the negative ones beside them."""
+    """One month, tax-exclusive: the parts to draw, with shares that add up to 100.0, and the negative ones as words."""
     parts = [
         {"name": each["name"], "colour": each["colour"], "amount": amount}
         for each in services
@@ -181,5 +182,5 @@ def pie(services, month):
         "total": sum(part["amount"] for part in parts),
         "parts": parts,
         "drawn": drawn,
-        "negative": [part for part in parts if part["amount"] < 0],
+        "left_out": _("、").join(f"{part['name']}（{yen(part['amount'])}円）" for part in parts if part["amount"] < 0),
     }
