@@ -54,6 +54,12 @@ class UserForm(forms.ModelForm):
             self.initial["roles"] = [group.name for group in self.instance.groups.all()]
             self.initial["is_superuser"] = self.instance.is_superuser
 
+    def clean_kana(self):
+        return reading.kana(self.cleaned_data["kana"])
+
+    def clean_phone(self):
+        return reading.phone(self.cleaned_data["phone"])
+
     def clean_email(self):
         if not self.cleaned_data["email"]:
             raise ValidationError(_("Eメールを入力してください。"))
@@ -118,8 +124,22 @@ def may_add(by, *, staff):
 admin.site.unregister([TOTPDevice, StaticDevice])
 
 
+class CustomerForm(forms.ModelForm):
+    """A company; its reading and its numbers are kept in the form in which customers see their own."""
+
+    def clean_kana(self):
+        return reading.kana(self.cleaned_data["kana"])
+
+    def clean_phone(self):
+        return reading.phone(self.cleaned_data["phone"])
+
+    def clean_fax(self):
+        return reading.phone(self.cleaned_data["fax"])
+
+
 @admin.register(Customer)
 class CustomerAdmin(Desk):
+    form = CustomerForm
     list_display = ["number", "name", "payment_method", "since"]
     search_fields = ["number", "name", "kana"]
     readonly_fields = ["number", "updated_at"]

@@ -127,3 +127,21 @@ def it_stores_names_without_what_nobody_sees(cast, web):
     }
     web.post("/admin/contracts/contract/add/", given)
     assert Contract.objects.latest("pk").name == "契約 A"
+
+
+def it_keeps_a_companys_reading_and_numbers_in_one_form(cast, web):
+    web.force_login(cast.staff)
+    path = f"/admin/accounts/customer/{cast.a.pk}/change/"
+    given = web.get(path).context["adminform"].form.initial
+    typed = {"kana": "みどりしょうじ", "phone": "０３（１２３４）５６７８", "fax": "03 1234 5679"}
+    answer = web.post(path, {name: value for name, value in given.items() if value is not None} | typed)
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    cast.a.refresh_from_db()
+    assert (cast.a.kana, cast.a.phone, cast.a.fax) == ("ミドリショウジ", "03-1234-5678", "03-1234-5679")
+
+
+def it_tells_a_reading_that_is_none_beside_its_field(cast, web):
+    web.force_login(cast.staff)
+    path = f"/admin/accounts/user/{cast.hanako.pk}/change/"
+    page = web.post(path, {"name": "山田 花子", "email": "hanako@example.com", "language": "ja", "kana": "山田"})
+    assert "カタカナで入力してください" in page.content.decode()
