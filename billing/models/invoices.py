@@ -286,6 +286,14 @@ class InvoiceLine(models.Model):
         if self.starts_on and self.ends_on and self.ends_on < self.starts_on:
             raise ValidationError({"ends_on": _("利用終了日は利用開始日以降の日付を入力してください")})
 
+    @property
+    def references(self):
+        """注文区分, contract and order as the document names them below the item."""
+        order = self.order and f"注文 {self.order.number}"
+        kind = self.order and self.order.get_kind_display()
+        contract = self.contract and f"契約 {self.contract.number}"
+        return "　".join(str(each) for each in (kind, contract, order) if each)
+
 
 class TaxTotal(models.Model):
     """Base and tax of one tax class on one document, in yen; rounded once, here (D7)."""

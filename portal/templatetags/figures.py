@@ -51,6 +51,12 @@ def month_name(month):
 
 
 @register.filter
+def day_name(day):
+    """2026年4月1日."""
+    return f"{day.year}年{day.month}月{day.day}日" if day else ""
+
+
+@register.filter
 def long_day(day):
-    """2026年4月1日 (水)."""
-    return f"{day.year}年{day.month}月{day.day}日（{'月火水木金土日'[day.weekday()]}）" if day else ""
+    """2026年4月1日（水）."""
+    return f"{day_name(day)}（{'月火水木金土日'[day.weekday()]}）" if day else ""
