@@ -23,7 +23,8 @@ TEMPLATES[0]["OPTIONS"]["loaders"] = [
     "django.template.loaders.filesystem.Loader",
     "django.template.loaders.app_directories.Loader",
 ]
-MIDDLEWARE.insert(0, "portal.settings_dev.debug_pages")
+# Inside the one that compresses: a hash is taken of what the page says.
+MIDDLEWARE.insert(MIDDLEWARE.index("portal.middleware.compressed_pages") + 1, "portal.settings_dev.debug_pages")
 
 
 def debug_pages(get_response):

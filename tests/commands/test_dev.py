@@ -1,5 +1,6 @@
 """The developer's server: the pages of bin/demo from the tree as it lies, and errors that show their insides under the policy."""
 
+import gzip
 import os
 import re
 import subprocess
@@ -38,13 +39,18 @@ def served(transactional_db, tmp_path):
 
     def ask(path, data=None):
         request = urllib.request.Request(
-            f"http://127.0.0.1:{port}{path}", data=data, headers={"Referer": f"http://127.0.0.1:{port}/"}
+            f"http://127.0.0.1:{port}{path}",
+            data=data,
+            headers={"Referer": f"http://127.0.0.1:{port}/", "Accept-Encoding": "gzip"},  # as every browser says
         )
         try:
-            with opener.open(request, timeout=20) as answer:
-                return answer.status, answer.headers, answer.read().decode()
+            answer = opener.open(request, timeout=20)
         except HTTPError as error:
-            return error.code, error.headers, error.read().decode()
+            answer = error
+        with answer:
+            body = answer.read()
+            text = gzip.decompress(body) if answer.headers["Content-Encoding"] == "gzip" else body
+            return answer.status, answer.headers, text.decode()
 
     def answers():
         try:
