@@ -1,7 +1,9 @@
 """費用分析 (D18): what six months cost, by service without tax plus one part 消費税, so that each bar is the amount billed."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 from django.db.models import BigIntegerField, Q, Sum
 from django.db.models.functions import Cast
@@ -14,6 +16,25 @@ from portal.templatetags.figures import yen
 MONTHS = 6
 OWN_COLOURS = 6  # the services from the 7th on share 「その他」
 BAR_STEP, BAR_WIDTH, BAR_TOP, BAR_BASE = 70, 40, 100, 122  # of the bars on ホーム, in units of their SVG
+
+
+@dataclass
+class Cost:
+    """A row of the six months: yen of a service in each, or of 消費税."""
+
+    name: str
+    colour: str
+    amounts: list[int]
+
+
+@dataclass
+class Part:
+    """What a service costs in one month, in yen; its share in percent, None if it is negative and so not drawn."""
+
+    name: str
+    colour: str
+    amount: int
+    share: Decimal | None = None
 
 
 def analysis(invoices, with_running=False):
@@ -36,35 +57,33 @@ def analysis(invoices, with_running=False):
         shown |= Q(state=State.DRAFT, month=running)
     nets, taxes = by_service(invoices.filter(shown))
     services = grouped(nets)
-    rows = [{**service, "values": [service["by_month"].get(month, 0) for month in columns]} for service in services]
-    rows = [row for row in rows if any(row["values"])]
-    tax = [taxes.get(month, 0) for month in columns]
+    rows = [
+        Cost(each["name"], each["colour"], [each["by_month"].get(month, 0) for month in columns]) for each in services
+    ]
+    tax = Cost(_("消費税"), "off", [taxes.get(month, 0) for month in columns])
+    rows = [*(row for row in rows if any(row.amounts)), tax]
     pies = [pie(services, month) for month in closed]
     provisional = [month == running for month in columns]
     return {
         "empty": False,
-        "months": [
-            {"month": month, "provisional": planned} for month, planned in zip(columns, provisional, strict=True)
-        ],
+        "months": columns,
+        "running": running,
         "rows": rows,
-        "tax": tax,
-        "totals": [sum(row["values"][place] for row in rows) + tax[place] for place in range(len(columns))],
+        "totals": [sum(row.amounts[place] for row in rows) for place in range(len(columns))],
         "pies": pies,
         "with_running": with_running,
-        "has_running": running is not None,
         "chart": {
             "labels": [f"{month:%Y/%m}" for month in columns],
             "provisional": provisional,
-            "series": [{"label": row["name"], "colour": row["colour"], "values": row["values"]} for row in rows]
-            + [{"label": _("消費税"), "colour": "off", "values": tax}],
+            "series": [{"label": row.name, "colour": row.colour, "values": row.amounts} for row in rows],
         },
         "pie_data": [
             {
                 "total": each["total"],
-                "labels": [part["name"] for part in each["drawn"]],
-                "colours": [part["colour"] for part in each["drawn"]],
-                "values": [part["amount"] for part in each["drawn"]],
-                "shares": [str(part["share"]) for part in each["drawn"]],
+                "labels": [part.name for part in each["drawn"]],
+                "colours": [part.colour for part in each["drawn"]],
+                "values": [part.amount for part in each["drawn"]],
+                "shares": [str(part.share) for part in each["drawn"]],
             }
             for each in pies
         ],
@@ -80,7 +99,7 @@ def bars(analysis):
     heights = [max(0, total) * BAR_TOP // top for total in totals]
     return [
         {
-            "label": _("{month}月").format(month=each["month"].month),
+            "label": _("{month}月").format(month=month.month),
             "total": total,
             "written": shortened(total),
             "middle": place * BAR_STEP + BAR_STEP // 2,
@@ -91,7 +110,7 @@ def bars(analysis):
             "above": BAR_BASE - height - 6,
             "last": place == len(totals) - 1,
         }
-        for place, (each, total, height) in enumerate(zip(analysis["months"], totals, heights, strict=False))
+        for place, (month, total, height) in enumerate(zip(analysis["months"], totals, heights, strict=False))
     ]
 
 
@@ -169,18 +188,14 @@ def grouped(nets):
 
 def pie(services, month):
     """One month, tax-exclusive: the parts to draw, with shares that add up to 100.0, and the negative ones as words."""
-    parts = [
-        {"name": each["name"], "colour": each["colour"], "amount": amount}
-        for each in services
-        if (amount := each["by_month"].get(month))
-    ]
-    drawn = [part for part in parts if part["amount"] > 0]
-    for part, share in zip(drawn, money.shares([part["amount"] for part in drawn]), strict=True):
-        part["share"] = share
+    parts = [Part(each["name"], each["colour"], amount) for each in services if (amount := each["by_month"].get(month))]
+    drawn = [part for part in parts if part.amount > 0]
+    for part, share in zip(drawn, money.shares([part.amount for part in drawn]), strict=True):
+        part.share = share
     return {
         "month": month,
-        "total": sum(part["amount"] for part in parts),
+        "total": sum(part.amount for part in parts),
         "parts": parts,
         "drawn": drawn,
-        "left_out": _("、").join(f"{part['name']}（{yen(part['amount'])}円）" for part in parts if part["amount"] < 0),
+        "left_out": _("、").join(f"{part.name}（{yen(part.amount)}円）" for part in parts if part.amount < 0),
     }

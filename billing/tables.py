@@ -1,4 +1,4 @@
-"""The columns of the invoice list, and of what an invoice's page shows: its lines and tax classes."""
+"""The columns of the invoice list, of what an invoice's page shows (its lines and tax classes), and of 費用分析."""
 
 from html import escape
 
@@ -11,6 +11,7 @@ from accounts.models import PaymentMethod
 from billing.models import InvoiceLine, State
 from orders.models import Kind as OrderKind
 from portal.lists.columns import (
+    NOTHING,
     AmountColumn,
     ChoiceColumn,
     DateColumn,
@@ -29,7 +30,7 @@ from portal.lists.columns import (
     tag,
 )
 from portal.models import PriceBasis, TaxKind
-from portal.templatetags.figures import ymd
+from portal.templatetags.figures import ym, ymd
 from portal.templatetags.icons import icon
 
 LOOKS = {State.DRAFT: "warn", State.FIXED: "ok", State.REPLACED: "off", State.VOID: "bad"}
@@ -96,6 +97,39 @@ class TaxClassColumn(TaxRateColumn):
         return escape(_("%(rate)s対象") % {"rate": rate})
 
 
+class ServiceColumn(ListColumn):
+    """The service that a row is about, with its colour in the chart above."""
+
+    names_row = True
+
+    def writer(self):
+        return lambda row: (
+            f'<span class="keyed"><span class="swatch {row.colour}"></span><span>{escape(row.name)}</span></span>'
+        )
+
+
+class CostColumn(YenColumn):
+    """What a month cost: the amount at `place` of the rows'."""
+
+    def __init__(self, month, place, *, provisional):
+        super().__init__(ym(month), "amounts", shown=True)
+        self.value = lambda row: row.amounts[place]
+        self.provisional = provisional
+
+    def heading(self):
+        label = super().heading()
+        return f"{label} {tag(_('見込'))}" if self.provisional else label
+
+
+class ShareColumn(ListColumn):
+    """Percent, as much of one as the charts write."""
+
+    css = "num"
+
+    def writer(self):
+        return lambda row: NOTHING if row.share is None else f"{row.share}%"
+
+
 class InvoiceTable(Table):
     number = LinkColumn(gettext_lazy("請求番号"), "number", to="invoice_detail", shown=True, card="link")
     month = MonthColumn(gettext_lazy("請求対象年月"), "month", shown=True, card="title")
@@ -144,3 +178,22 @@ class TaxTotalTable(Table):
     rate = TaxClassColumn(gettext_lazy("税率区分"), "rate", kind="kind", shown=True)
     base = YenColumn(gettext_lazy("対象額（税抜）"), "base", shown=True)
     tax = YenColumn(gettext_lazy("消費税額"), "tax", shown=True)
+
+
+class ShareTable(Table):
+    service = ServiceColumn(gettext_lazy("サービス"), "name", shown=True)
+    amount = YenColumn(gettext_lazy("金額"), "amount", shown=True)
+    share = ShareColumn(gettext_lazy("割合"), "share", shown=True)
+
+
+def cost_table(months, running):
+    """The table of what services cost in these months; made anew for each page, for the months are its columns."""
+    columns: dict[str, ListColumn] = {"service": ServiceColumn(_("サービス（税抜）"), "name", shown=True)}
+    for place, month in enumerate(months):
+        columns[month_key(month)] = CostColumn(month, place, provisional=month == running)
+    return type("CostTable", (Table,), columns)
+
+
+def month_key(month):
+    """The name of a month's column in that table."""
+    return f"{month:%Y-%m}"

@@ -9,12 +9,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from billing import costs, services
 from billing.filters import InvoiceFilter
 from billing.models import Invoice, InvoiceLine, InvoicePdf, State
-from billing.tables import LOOKS, InvoiceLineTable, InvoiceTable, TaxTotalTable
+from billing.tables import LOOKS, InvoiceLineTable, InvoiceTable, ShareTable, TaxTotalTable, cost_table, month_key
 from portal.lists.body import lines
 from portal.lists.export import csv_of_lines
 from portal.lists.screen import Screen, list_screen
 from portal.models import Mail
-from portal.templatetags.figures import ym, ymd
+from portal.templatetags.figures import month_name, yen, ym, ymd
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -106,4 +106,28 @@ def invoice_pdf(request, number):
 @require_safe
 def costs_page(request):
     with_running = request.GET.get("running") == "1"
-    return render(request, "billing/costs.html", costs.analysis(Invoice.objects.for_user(request.user), with_running))
+    found = costs.analysis(Invoice.objects.for_user(request.user), with_running)
+    if not found["empty"]:
+        found["lines"] = cost_lines(found)
+        for pie in found["pies"]:
+            pie["lines"] = share_lines(pie)
+    return render(request, "billing/costs.html", found)
+
+
+def cost_lines(analysis):
+    """The table below the bars: services, tax and, as its foot, the amounts billed."""
+    table = cost_table(analysis["months"], analysis["running"])
+    totals = {month_key(month): yen(total) for month, total in zip(analysis["months"], analysis["totals"], strict=True)}
+    return lines(table, analysis["rows"], label=_("月ごとの費用"), foot=(_("請求金額（税込）"), totals))
+
+
+def share_lines(pie):
+    """The table below a pie, negative parts included; its shares are of what is drawn."""
+    foot = {"amount": yen(pie["total"]), "share": "100.0%" if pie["drawn"] else "-"}
+    return lines(
+        ShareTable,
+        pie["parts"],
+        label=_("{month}分の構成比").format(month=month_name(pie["month"])),
+        empty=_("この月の金額はありません。"),
+        foot=(_("合計（税抜）"), foot),
+    )

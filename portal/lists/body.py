@@ -18,12 +18,16 @@ from portal.lists.columns import NOTHING, ListColumn, YenColumn
 
 @dataclass
 class Lines:
-    """The table of a detail page, as `lists/_lines.html` draws it."""
+    """The table of a detail page, as `lists/_lines.html` draws it.
+
+    On a phone its rows become cards, unless their first cell is a head: that stays in its place then.
+    """
 
     label: object  # a text, here and below
     heads: list
     rows: SafeString
     foot: str
+    cards: bool
     empty: object
 
 
@@ -46,28 +50,31 @@ def lines(
     columns = [column for column in table.base_columns.values() if column.shown]
     return Lines(
         label=label,
-        heads=[{"label": column.label, "css": column.css} for column in columns],
+        heads=[{"label": mark_safe(column.heading()), "css": column.css} for column in columns],
         rows=body(rows, columns),
         foot=foot_row(table, *foot) if foot else "",
+        cards=not columns[0].names_row,
         empty=empty,
     )
 
 
 def body(rows: Iterable[Any], columns: Sequence[ListColumn], css: Callable[[Any], str] | None = None) -> SafeString:
     """The `<tr>` elements of the rows; `css` gives a row its class."""
-    written = [(opening(column), column.writer()) for column in columns]
+    written = [(opening(column), column.writer(), "</th>" if column.names_row else "</td>") for column in columns]
     parts = []
     for row in rows:
         name = css(row) if css else ""
         parts.append(f'<tr role="row" class="{name}">' if name else '<tr role="row">')
-        for opened, write in written:
-            parts += (opened, write(row), "</td>")
+        for opened, write, closed in written:
+            parts += (opened, write(row), closed)
         parts.append("</tr>")
     return mark_safe("".join(parts))
 
 
 def opening(column: ListColumn) -> str:
     css = f"{column.css} card-{column.card}" if column.card else column.css
+    if column.names_row:
+        return f'<th role="rowheader" scope="row" class="{css}">'
     return f'<td role="cell" class="{css}" data-label="{escape(str(column.label))}">'
 
 

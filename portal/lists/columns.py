@@ -92,6 +92,7 @@ class ListColumn(Column):
     """
 
     css = "text"
+    names_row = False  # whether its cells are the heads of their rows
 
     def __init__(
         self, label: object, path: str, *, sort: str | None = None, shown: bool = False, needs: str = "", card: str = ""
@@ -106,6 +107,10 @@ class ListColumn(Column):
         """The function that writes the cell of a row; made once a page, so that words and URLs are looked up once."""
         value = self.value
         return lambda row: escape(str(found)) if (found := value(row)) not in (None, "") else NOTHING
+
+    def heading(self) -> str:
+        """The column's own head, as safe HTML."""
+        return escape(str(self.label))
 
     def csv(self) -> Combinable | None:
         """The value in the database; None where a column has nothing of its own to export."""

@@ -9,6 +9,7 @@ from tests import make
 PAGES = [
     "/contracts/", "/orders/", "/invoices/", "/account/users/",
     "/contracts/K0000001/", "/orders/O202604-000001/", "/invoices/B202604-000001/",
+    "/invoices/analysis/?running=1",
 ]  # fmt: skip
 ROLES = {
     "table": "table", "thead": "rowgroup", "tbody": "rowgroup", "tfoot": "rowgroup", "tr": "row", "td": "cell"
