@@ -73,8 +73,8 @@ class Invoices(Scoped):
         return self.annotate(pdf_size=Subquery(stored.values("size")[:1]))
 
     def without_pdf(self):
-        """Fixed documents whose PDF is still to be rendered."""
-        return self.standing().filter(pdf=None)
+        """Fixed documents whose PDF is still to be rendered; imported ones (移行) were sent from elsewhere and get none."""
+        return self.standing().exclude(kind=Kind.IMPORTED).filter(pdf=None)
 
     def renderable(self):
         """Those that workers still try: without PDF, and not parked for somebody to look at."""
