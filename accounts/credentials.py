@@ -212,5 +212,5 @@ def give_typed_password(user, password):
         state=Mail.State.FAILED, error="a password was set since"
     )
     user.set_password(passwords.without_blanks(password))
-    user.must_change_password, user.password_expires_at = True, timezone.now() + mail.INITIAL_LASTS
+    user.must_change_password, user.password_expires_at = True, timezone.now() + mail.INITIAL_PASSWORD_LASTS
     user.save(update_fields=["password", "must_change_password", "password_expires_at"])

@@ -23,7 +23,10 @@ DIGITS = "23456789"
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the checklist under the field; `pattern` is a regular expression for Python and the browser alike."""
+    """One line of the checklist under the field; `pattern` is a regular expression for Python and the browser alike.
+
+    A message with a place for `missing` is said once for all such checks that fail, with their labels in that place.
+    """
 
     code: str
     label: "StrOrPromise"
@@ -117,6 +120,7 @@ class NotGuessable:
 
 # What people type instead of letters in the passwords that everybody uses.
 LOOK_ALIKES = str.maketrans("@4310$57!", "aaeiossti")
+# Nothing that people type is longer in Django's list. Twice as long can't be mostly common, and needn't be searched.
 LONGEST_COMMON = 30
 
 

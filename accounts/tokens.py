@@ -17,7 +17,7 @@ def signer(user, purpose):
 
 
 def path(user, purpose):
-    """The address of the person's reset page."""
+    """The address of the page at which the person ends a reset or, invited, sets the first password."""
     uid = urlsafe_base64_encode(force_bytes(user.pk))
     return reverse("password_reset_confirm", args=[uid, signer(user, purpose).sign(purpose)])
 

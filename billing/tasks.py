@@ -32,7 +32,10 @@ def forget_failed_renderings():
 
 @app.task(name="billing.catch_up", queue="render", retry=RetryStrategy(wait=30, retry_exceptions=[lock.Busy]))
 def catch_up(numbers, decided=False):
-    """Bring these customers' drafts up to date and try again what is parked; None: only what is parked."""
+    """Bring the drafts of the customers with these numbers up to date and try again what is parked; None: only what is parked.
+
+    `decided`: a person said that also what waits for a decision (D9) be tried.
+    """
     with lock.alone() as check_lock:
         tried = close.retry_parked(months.today(), numbers, decided, check_lock)
         if numbers or tried:

@@ -25,6 +25,8 @@ LOOKS = {State.BEFORE: "off", State.ACTIVE: "ok", State.ENDING: "warn", State.EN
 
 
 class ContractTable(Table):
+    """State, term and renewal need nothing: the views ask for them always (`with_state`), since the filter does."""
+
     number = LinkColumn(_("契約番号"), "number", to="contract_detail", shown=True, card="link")
     name = TextColumn(_("契約名"), "name", shown=True, card="title")
     service = TextColumn(_("サービス"), "service__name", shown=True, card="sub")

@@ -32,7 +32,7 @@ def contract_list(request):
         line_table=ContractLineTable,
         lines=ContractLine.objects.for_user(request.user).with_rate(today()).of_contracts,
         empty=_("契約はまだありません。"),
-        row_css=lambda row: "past" if row.state == "ended" else "",
+        row_css=lambda row: "past" if row.state == State.ENDED else "",
         elsewhere=lambda: not_begun(request, rows),
     )
     return list_screen(request, rows, screen)
@@ -57,6 +57,7 @@ def contract_detail(request, number):
         "contract": contract,
         "look": LOOKS[contract.state],
         "state": State(contract.state).label,
+        # The list's number is a link to this page; here it is a text.
         "facts": [(_("契約番号"), contract.number), *facts(ContractTable, contract, ["number", "name", "state"])],
         "notes": [(_("備考"), contract.note)] if contract.note else [],
         "lines": lines(ContractLineTable, contract.lines.with_rate(today()), label=_("明細")),

@@ -1,4 +1,7 @@
-"""Pictures of every screen, wide and as on a phone: `.venv/bin/python docs/screens.py FOLDER` beside a running bin/demo."""
+"""Pictures of every screen, wide and as on a phone: `.venv/bin/python docs/screens.py FOLDER` beside bin/demo.
+
+PORT is that of the demo. Beside bin/dev the page of what is missing is Django's own, and wider than a phone.
+"""
 
 import os
 import shutil

@@ -35,12 +35,14 @@ MOST_TRIES = 72
 OPEN = [Mail.State.WAITING, Mail.State.SENDING]
 
 TO_DESK = {Kind.INQUIRY}
+# Notices: to the company rather than a person, and so many on one day that they go behind all others, at a pace if one is set.
 TO_RECIPIENT = {Kind.INVOICE_FIXED}
 # Written like any other, so that asking for a reset takes the same work whether or not the address is known (D12).
 TO_NOBODY = Kind.RESET_UNKNOWN
 # What gives a person a password or a link to set one.
 GIVES_PASSWORD = (Kind.RESET_PASSWORD, Kind.ACCOUNT_CREATED, Kind.ACCOUNT_LINK)
-RESET_LASTS, INITIAL_LASTS = timedelta(hours=24), timedelta(days=14)
+# How long a password that a mail brought opens the account (D11); URLs have times of their own, in `accounts/tokens.py`.
+RESET_PASSWORD_LASTS, INITIAL_PASSWORD_LASTS = timedelta(hours=24), timedelta(days=14)
 
 
 class NobodyToWriteTo(Exception):
@@ -215,9 +217,9 @@ def facts_of(mail, reader):
         case Kind.RESET_CONFIRM:
             return {"path": reader.key_path("reset")}
         case Kind.RESET_PASSWORD:
-            return {"password": new_password(reader, RESET_LASTS)}
+            return {"password": new_password(reader, RESET_PASSWORD_LASTS)}
         case Kind.ACCOUNT_CREATED:
-            return {"password": new_password(reader, INITIAL_LASTS)}
+            return {"password": new_password(reader, INITIAL_PASSWORD_LASTS)}
         case Kind.ACCOUNT_LINK:
             return {"path": invitation_path(reader)}
     return {}

@@ -1,4 +1,4 @@
-"""The one lock under which months are run: renewal of bills, close, what follows a change, and migrations."""
+"""The one lock under which months are run: drafting, closing, what follows a change of staff's, and migrations."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 LOCK = 20160501  # any number of our own; one for all months, so that two months can't be closed at once either
 WAIT_SECONDS = 3  # for a small run, as the one that follows what staff change, to end
-TOO_LONG = "55P03"
+TOO_LONG = "55P03"  # lock_not_available
 CheckLock = Callable[[], None]  # raises Lost
 
 

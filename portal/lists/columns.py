@@ -234,6 +234,8 @@ class AmountColumn(YenColumn):
 
 
 class NumberColumn(ListColumn):
+    """A quantity. A number by which something is called (請求番号) is a text."""
+
     css = "num"
 
     def writer(self) -> Writer:
