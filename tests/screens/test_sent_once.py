@@ -1,15 +1,17 @@
 """A form that is sent twice (a double click, Reload, Back) works once, and the second answer is that of the first."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.core import mail as outbox
 from django.utils import timezone
+from procrastinate.contrib.django import app
 
 from accounts.models import User
 from accounts.tasks import tidy
 from portal.models import HistoryEvent, Inquiry, Mail, SentForm
+from portal.months import TOKYO
 from portal.tasks import send_due
 from tests import make
 
@@ -102,3 +104,8 @@ def it_forgets_keys_after_a_day(cast, sign_in):
     SentForm.objects.filter(pk=SentForm.objects.first().pk).update(sent_at=timezone.now() - timedelta(days=2))
     tidy.func()
     assert SentForm.objects.count() == 1
+
+
+def it_tidies_at_night_in_japan():
+    [cron] = [each.croniter for each in app.periodic_registry.periodic_tasks.values() if each.task is tidy]
+    assert datetime.fromtimestamp(cron.get_next(float, start_time=0), TOKYO).hour < 6
