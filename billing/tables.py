@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 from django_tables2 import Table
 
 from accounts.models import PaymentMethod
-from billing.models import InvoiceLine, State
+from billing.models import InvoiceLine, Kind, State
 from orders.models import Kind as OrderKind
 from portal.lists.columns import (
     NOTHING,
@@ -64,7 +64,9 @@ class PdfColumn(ListColumn):
         def write(row):
             if row.pdf_size:
                 return f'<a href="{url(row.number)}" aria-label="{row.number} PDF">{arrow}PDF</a>'
-            return making if row.is_fixed else waits
+            if not row.is_fixed:
+                return waits
+            return making if row.gets_pdf else NOTHING
 
         return write
 
@@ -72,7 +74,9 @@ class PdfColumn(ListColumn):
         return Case(
             When(pdf_size__isnull=False, then=Value("PDF")),
             When(state=State.DRAFT, then=Value(_("確定後"))),
-            default=Value(_("PDF作成中")),
+            When(
+                state=State.FIXED, kind__in=[kind for kind in Kind if kind != Kind.IMPORTED], then=Value(_("PDF作成中"))
+            ),
             output_field=CharField(),
         )
 

@@ -8,11 +8,12 @@ from django.contrib.auth.hashers import make_password
 
 from accounts.models import Customer, User
 from billing.demo import data
-from billing.models import MonthRun
+from billing.models import Invoice, MonthRun
 from billing.month import close
 from contracts.models import Contract, ContractLine, Meter, MeterTier, Service
 from orders import usage
 from orders.services import start_contract
+from portal import months
 from portal.models import Inquiry, Vendor
 from portal.services import send_inquiry
 
@@ -100,6 +101,16 @@ def cast():
 
 def close_month(month=APRIL, today=IN_MAY, **options):
     return close.run(month, kind=MonthRun.Kind.CLOSE, today=today, **options)
+
+
+def import_invoice(like, month=date(2026, 3, 1)):
+    """An earlier month's invoice as one imports it: fixed, with the head of this one, and without a file."""
+    imported = Invoice.objects.get(pk=like.pk)
+    imported.pk, imported.number, imported.kind, imported.month = None, f"X-{month:%Y%m}", "imported", month
+    imported.state, imported.fixed_on = "draft", None
+    imported.save()
+    Invoice.objects.filter(pk=imported.pk).update(state="fixed", fixed_on=months.add_months(month, 1))
+    return imported
 
 
 def open_month(month=MAY, today=IN_MAY):

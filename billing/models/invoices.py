@@ -153,6 +153,11 @@ class Invoice(models.Model):
     def is_fixed(self):
         return self.state != State.DRAFT
 
+    @property
+    def gets_pdf(self):
+        """Whether workers make its file: not that of an imported one, nor of one replaced or taken back meanwhile."""
+        return self.state == State.FIXED and self.kind != Kind.IMPORTED
+
 
 class InvoiceLines(Scoped):
     def of_invoices(self, invoices):

@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from datetime import date
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -69,11 +68,7 @@ def it_parks_an_invoice_that_kills_its_renderer_three_times(closed, monkeypatch)
 
 
 def it_renders_no_imported_invoice(closed):
-    imported = of(closed.a)
-    imported.pk, imported.number, imported.kind, imported.month = None, "X-1", "imported", date(2026, 3, 1)
-    imported.state, imported.fixed_on = "draft", None
-    imported.save()
-    Invoice.objects.filter(pk=imported.pk).update(state="fixed", fixed_on=date(2026, 4, 7))
+    make.import_invoice(of(closed.a))
     render_all()
     assert not Rendering.objects.exists()
     assert set(InvoicePdf.objects.values_list("invoice__number", flat=True)) == {"B202604-000001", "B202604-000002"}

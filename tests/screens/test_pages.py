@@ -99,6 +99,21 @@ def it_says_that_the_pdf_is_being_made(cast, sign_in):
     assert browser.get("/invoices/B202604-000001/pdf/").status_code == 404
 
 
+def it_promises_no_file_that_nobody_makes(cast, sign_in):
+    """Imported invoices have none here, and one taken back before its file was made gets none any more."""
+    make.close_month()
+    imported = make.import_invoice(Invoice.objects.get(customer=cast.a))
+    browser = sign_in(cast.hanako)
+    exported = b"".join(browser.get("/invoices/?export=csv")).decode().splitlines()
+    assert [line.rsplit(",", 1)[1] for line in exported] == ["PDF", "PDF作成中", ""]
+    Invoice.objects.filter(number="B202604-000001").update(state="void")
+    for path in ("/", "/invoices/", f"/invoices/{imported.number}/", "/invoices/B202604-000001/"):
+        page = text(browser.get(path))
+        assert imported.number in page or "B202604-000001" in page
+        assert "PDF作成中" not in page, path
+        assert "5営業日以内に確定" not in page or path == "/", path
+
+
 def it_prints_what_the_law_asks_for_on_the_pdf(browser):
     invoice = Invoice.objects.get(number="B202604-000001")
     stored = PdfReader(io.BytesIO(bytes(invoice.pdf.content)))
