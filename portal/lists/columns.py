@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
-from django.db.models import Case, CharField, DateField, F, Func, TextField, Value, When
+from django.db.models import Case, CharField, DateField, F, Func, IntegerField, TextField, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, NullIf
 from django.urls import reverse
@@ -116,14 +116,15 @@ class ListColumn(Column):
         """The value in the database; None where a column has nothing of its own to export."""
         return FormulaSafe(F(self.path))
 
-    def order(self) -> Any:
-        """What to sort by where the field may be empty: an empty text is as empty as none."""
+    def order(self, *, may_be_empty: bool) -> Any:
+        """What to sort by; a field that is never empty as it is, so that its index serves."""
         return F(self.sort)
 
 
 class TextColumn(ListColumn):
-    def order(self) -> Any:
-        return NullIf(F(self.sort), Value(""))
+    def order(self, *, may_be_empty: bool) -> Any:
+        """An empty text is as empty as none."""
+        return NullIf(F(self.sort), Value("")) if may_be_empty else F(self.sort)
 
 
 class LinkColumn(TextColumn):
@@ -146,7 +147,7 @@ class LinkColumn(TextColumn):
 
 
 class ChoiceColumn(ListColumn):
-    """A coded value with its words; the CSV has the same words."""
+    """A coded value with its words, which the CSV has too; sorted in the order in which the choices are declared and offered."""
 
     def __init__(self, label: object, path: str, choices: Any, **options: Any) -> None:
         super().__init__(label, path, **options)
@@ -159,6 +160,10 @@ class ChoiceColumn(ListColumn):
     def csv(self) -> Combinable | None:
         whens = [When(**{self.path: value}, then=Value(str(label))) for value, label in self.choices.choices]
         return Case(*whens, default=Value(""), output_field=CharField())
+
+    def order(self, *, may_be_empty: bool) -> Any:
+        places = [When(**{self.sort: value}, then=Value(place)) for place, value in enumerate(self.choices.values)]
+        return Case(*places, output_field=IntegerField())
 
 
 class StateColumn(ChoiceColumn):

@@ -135,15 +135,14 @@ def default_sort(screen: Screen, table: Any) -> str:
 
 
 def ordered_by(column: ListColumn, sign: str, model: Any) -> Any:
-    """Empty ones last in both directions; a field that is never empty is sorted as its index has it."""
+    """Empty ones last in both directions."""
     try:
         field = model._meta.get_field(column.sort)
         may_be_empty = field.null or field.blank
     except FieldDoesNotExist:
         may_be_empty = True
-    if not may_be_empty:
-        return f"{sign}{column.sort}"
-    return column.order().desc(nulls_last=True) if sign else column.order().asc(nulls_last=True)
+    order, nulls = column.order(may_be_empty=may_be_empty), {"nulls_last": True} if may_be_empty else {}
+    return order.desc(**nulls) if sign else order.asc(**nulls)
 
 
 def paginate(rows: QuerySet[Any], count: int, request: HttpRequest) -> Page:

@@ -214,6 +214,23 @@ def it_sorts_empty_cells_last_in_both_directions(path, name, half_filled):
         assert numbers(half_filled.get(f"{path}?sort={sign}{name}")) == [row[0] for row in exported]
 
 
+CHOICES = {"/contracts/": ["state", "form", "renewal"], "/orders/": ["state", "kind"], "/account/users/": ["state"]}
+
+
+@pytest.mark.parametrize(("path", "name"), [(path, name) for path, names in CHOICES.items() for name in names])
+def it_sorts_choices_in_the_order_in_which_the_filter_offers_them(path, name, half_filled, cast):
+    make.make_contract(cast.a, (1,), form="yearly", cancel_on=make.APRIL)
+    page = half_filled.get(path)
+    half_filled.post(path, {"columns": [page.context["chooser"][0]["name"], name]})
+    offered = [str(label) for _value, label in page.context["filter_form"].fields[name].choices]
+    for sign in ("", "-"):
+        exported = rows(half_filled.get(f"{path}?sort={sign}{name}&export=csv"))[1:]
+        cells = [row[1] for row in exported]
+        assert len(set(cells)) > 1, "the test needs two different cells"
+        assert cells == sorted(cells, key=offered.index, reverse=bool(sign))
+        assert numbers(half_filled.get(f"{path}?sort={sign}{name}")) == [row[0] for row in exported]
+
+
 @pytest.mark.parametrize(
     ("path", "head"),
     [
