@@ -107,15 +107,25 @@ def export(
     try:
         if request.GET["export"] == "lines" and screen.lines:
             return csv_of_lines(screen.line_table, screen.lines(found), name=f"{screen.name}-lines", encoding=encoding)
-        if screen.provisional:
-            name, condition = screen.provisional
-            state = screen.table.base_columns[name]
-            if state not in columns and found.filter(condition).exists():
-                columns = [*columns, state]
-        return csv_response(found, columns, name=screen.name, encoding=encoding)
+        return csv_response(*told_apart(screen, found, columns), name=screen.name, encoding=encoding)
     except TooLong:
         context = {"heading": screen.heading, "filter_url": filter_url, "list_url": address(request), "limit": LIMIT}
         return render(request, "lists/export_limit.html", context, status=400)
+
+
+def told_apart(
+    screen: Screen, found: QuerySet[Any], columns: Sequence[ListColumn]
+) -> tuple[QuerySet[Any], Sequence[ListColumn]]:
+    """Rows and columns of the file: where a provisional row is in it, the state goes along (D16)."""
+    if not screen.provisional:
+        return found, columns
+    name, condition = screen.provisional
+    state = screen.table.base_columns[name]
+    if state in columns:
+        return found, columns
+    if found.filter(condition).exists():
+        return found, [*columns, state]
+    return found.exclude(condition), columns  # a run may add one before the file is written
 
 
 def sorting(request: HttpRequest, screen: Screen, table: Any) -> tuple[str, Sequence[Any]]:
