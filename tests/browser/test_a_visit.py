@@ -1,5 +1,7 @@
 """A visit in real Chromium: sign in, filter, choose columns, take CSV and PDF; no page breaks at 360 px, nor staff's at 1280."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -47,7 +49,7 @@ def it_filters_chooses_columns_and_takes_csv_and_pdf(visit, script):
     expect(page.locator("thead")).not_to_contain_text("支払期日")
     page.locator("summary", has_text="CSV出力").click()
     with page.expect_download() as csv:
-        page.get_by_role("link", name="CSV（UTF-8）").click()
+        page.get_by_role("link", name=re.compile(r"^\s*CSV（UTF-8）")).click()
     assert "2120" in open(csv.value.path(), encoding="utf-8-sig").read()
     page.get_by_role("link", name="B202604-000001", exact=True).click()
     with page.expect_download() as pdf:
@@ -79,7 +81,7 @@ def it_closes_popovers_with_escape(visit):
     page.get_by_role("link", name="注文情報").click()
     page.locator("summary", has_text="CSV出力").click()
     page.keyboard.press("Escape")
-    expect(page.get_by_role("link", name="CSV（UTF-8）")).to_be_hidden()
+    expect(page.get_by_role("link", name=re.compile(r"^\s*CSV（UTF-8）"))).to_be_hidden()
 
 
 def it_shows_staff_a_contract_without_scrolling_sideways(chromium, live_server):
