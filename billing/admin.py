@@ -3,14 +3,25 @@
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
 from billing.documents.rendering import render_again
 from billing.models import Invoice, InvoiceLine, MonthRun, Parked, Rendering, TaxTotal
 from billing.services import adjust_invoice, defer_catch_up, price_adjustment
-from portal.admin import LINE_WIDGETS, READ, Desk, OwnRows, ReadOnly, Shown, typed
-from portal.forms import WholeField
+from portal.admin import LINE_WIDGETS, READ, Desk, PlacedRows, PlaceField, ReadOnly, Shown, cell, typed
+from portal.months import last_day
+from portal.templatetags.figures import month_name, percent, plain, yen
+
+
+def linked(contract):
+    return (
+        format_html('<a href="{}">{}</a>', reverse("admin:contracts_contract_change", args=[contract.pk]), contract)
+        if contract
+        else "-"
+    )
 
 
 class FixedLines(Shown):
@@ -20,15 +31,15 @@ class FixedLines(Shown):
     verbose_name_plural = "明細"
     fields = readonly_fields = [
         "origin",
-        "contract",
+        cell("contract", linked, _("契約")),
         "item",
         "specification",
         "starts_on",
         "ends_on",
-        "quantity",
-        "unit_price",
-        "amount",
-        "tax_rate",
+        cell("quantity", plain, _("数量")),
+        cell("unit_price", plain, _("単価")),
+        cell("amount", yen, _("金額")),
+        cell("tax_rate", percent, _("税率")),
     ]
 
     def get_queryset(self, request):
@@ -36,7 +47,7 @@ class FixedLines(Shown):
 
 
 class AdjustmentForm(forms.ModelForm):
-    position = WholeField(label=_("行"), min_value=1, max_value=9999)
+    position = PlaceField()
 
     class Meta:
         widgets = LINE_WIDGETS
@@ -51,20 +62,13 @@ class AdjustmentForm(forms.ModelForm):
                 self.add_error(None, error)
 
 
-class AdjustmentFormSet(OwnRows):
-    def clean(self):
-        """What Django leaves to the database: each line's place is its own."""
-        super().clean()
-        if any(self.errors):
-            return
-        others = self.instance.lines.exclude(pk__in=[form.instance.pk for form in self.initial_forms])
-        taken = set(others.values_list("position", flat=True))
-        for form in self.forms:
-            if form in self.deleted_forms or not form.cleaned_data:
-                continue
-            if form.instance.position in taken:
-                form.add_error("position", _("この行番号はほかの明細で使われています"))
-            taken.add(form.instance.position)
+class AdjustmentFormSet(PlacedRows):
+    def get_form_kwargs(self, index):
+        """A new line is of the invoice's month, until somebody says otherwise."""
+        given = super().get_form_kwargs(index)
+        if index is None or index >= self.initial_form_count():
+            given["initial"] = {"starts_on": self.instance.month, "ends_on": last_day(self.instance.month)}
+        return given
 
 
 class AdjustmentLines(admin.StackedInline):
@@ -93,20 +97,51 @@ class AdjustmentLines(admin.StackedInline):
 
 class Totals(Shown):
     model = TaxTotal
-    fields = readonly_fields = ["kind", "rate", "base", "tax"]
+    fields = readonly_fields = [
+        "kind",
+        cell("rate", percent, _("税率")),
+        cell("base", yen, _("対象額（税抜）")),
+        cell("tax", yen, _("消費税額")),
+    ]
+
+
+def party(kept):
+    """宛先 or 発行者 as a fixed invoice keeps it, without the fields that are empty."""
+    names = ("number", "name", "postal_code", "address", "department", "person", "phone", "registration_number")
+    return "\n".join(filter(None, (kept.get(name) for name in names))) if kept else "-"
+
+
+# Fields of an invoice that need other words than the database's.
+WRITTEN = {
+    "month": cell("month", month_name, _("請求対象年月")),
+    "net": cell("net", yen, _("税抜金額")),
+    "tax": cell("tax", yen, _("消費税額")),
+    "total": cell("total", yen, _("請求金額（税込）")),
+    "addressee": cell("addressee", party, _("宛先")),
+    "issuer": cell("issuer", party, _("発行者")),
+}
 
 
 @admin.register(Invoice)
 class InvoiceAdmin(Desk):
-    list_display = ["number", "customer", "month", "kind", "state", "total", "fixed_on"]
+    list_display = [
+        "number",
+        "customer",
+        cell("month", month_name, _("請求対象年月")),
+        "kind",
+        "state",
+        cell("total", yen, _("請求金額（税込）")),
+        "fixed_on",
+    ]
     list_filter = ["state", "kind", "month"]
     list_select_related = ["customer"]
     search_fields = ["number", "customer__number", "customer__name"]
-    exclude = ["template"]
+    exclude = ["template", *WRITTEN]
     inlines = [FixedLines, AdjustmentLines, Totals]
 
     def get_readonly_fields(self, request, obj=None):
-        return [field.name for field in Invoice._meta.fields if field.name not in ("id", *self.exclude)]
+        names = [field.name for field in Invoice._meta.fields if field.name not in ("id", "template")]
+        return [WRITTEN.get(name, name) for name in names]
 
     def get_object(self, request, object_id, from_field=None):
         """Whoever saves has the customer locked before anything is read: a close beside it ends first, or waits."""
@@ -137,13 +172,23 @@ class InvoiceAdmin(Desk):
 
 @admin.register(MonthRun)
 class MonthRunAdmin(ReadOnly):
-    list_display = ["month", "kind", "as_of", "started_at", "finished_at", "expected", "fixed", "skipped", "parked"]
+    list_display = [
+        cell("month", month_name, _("対象年月")),
+        "kind",
+        "as_of",
+        "started_at",
+        "finished_at",
+        "expected",
+        "fixed",
+        "skipped",
+        "parked",
+    ]
     list_filter = ["kind"]
 
 
 @admin.register(Parked)
 class ParkedAdmin(ReadOnly):
-    list_display = ["customer", "month", "reason", "tries", "parked_at", "tried_at"]
+    list_display = ["customer", cell("month", month_name, _("対象年月")), "reason", "tries", "parked_at", "tried_at"]
     list_filter = ["month"]
     list_select_related = ["customer"]
     search_fields = ["customer__number", "customer__name", "reason"]

@@ -10,7 +10,7 @@ from contracts.models import Contract, ContractLine, Meter, MeterTier, Service, 
 from contracts.services import delete_meter, price, save_contract, save_meter
 from orders.services import start_contract
 from orders.usage import reprice
-from portal.admin import LINE_WIDGETS, READ, Desk, OwnRows, Shown, typed
+from portal.admin import LINE_WIDGETS, READ, Desk, OwnRows, PlacedRows, PlaceField, Shown, typed
 from portal.months import today
 
 
@@ -22,6 +22,8 @@ class ServiceAdmin(Desk):
 
 class LineForm(forms.ModelForm):
     """A line whose amount is found here, so that what is wrong with it stands beside it."""
+
+    position = PlaceField()
 
     class Meta:
         widgets = LINE_WIDGETS
@@ -40,7 +42,7 @@ class LineInline(admin.StackedInline):
 
     model = ContractLine
     form = LineForm
-    formset = OwnRows
+    formset = PlacedRows
     formfield_overrides = READ
     fields = [
         ("position", "product_code", "item", "specification"),

@@ -1,9 +1,11 @@
 """Staff read orders and used quantities here; contracts, runs and imports write them."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order, OrderLine, Usage, UsageCharge, UsageFile
-from portal.admin import ReadOnly, Shown
+from portal.admin import ReadOnly, Shown, cell
+from portal.templatetags.figures import month_name, percent, plain, yen
 
 
 class LineInline(Shown):
@@ -13,16 +15,24 @@ class LineInline(Shown):
         "specification",
         "starts_on",
         "ends_on",
-        "quantity",
-        "unit_price",
-        "amount",
-        "tax_rate",
+        cell("quantity", plain, _("数量")),
+        cell("unit_price", plain, _("単価")),
+        cell("amount", yen, _("金額")),
+        cell("tax_rate", percent, _("税率")),
     ]
 
 
 @admin.register(Order)
 class OrderAdmin(ReadOnly):
-    list_display = ["number", "customer", "contract", "kind", "month", "amount", "reversed_on"]
+    list_display = [
+        "number",
+        "customer",
+        "contract",
+        "kind",
+        cell("month", month_name, _("対象年月")),
+        cell("amount", yen, _("注文金額（税抜）")),
+        "reversed_on",
+    ]
     list_filter = ["kind", "month"]
     list_select_related = ["customer", "contract"]
     search_fields = ["number", "customer__number", "contract__number"]
@@ -34,18 +44,25 @@ class ChargeInline(Shown):
     fields = readonly_fields = [
         "item",
         "specification",
-        "quantity",
+        cell("quantity", plain, _("数量")),
         "unit",
-        "unit_price",
-        "amount",
-        "tax_rate",
+        cell("unit_price", plain, _("単価")),
+        cell("amount", yen, _("金額")),
+        cell("tax_rate", percent, _("税率")),
         "dropped_on",
     ]
 
 
 @admin.register(Usage)
 class UsageAdmin(ReadOnly):
-    list_display = ["month", "customer", "meter", "quantity", "file", "line_number"]
+    list_display = [
+        cell("month", month_name, _("対象年月")),
+        "customer",
+        "meter",
+        cell("quantity", plain, _("数量")),
+        "file",
+        "line_number",
+    ]
     list_filter = ["month"]
     list_select_related = ["customer", "meter__contract", "file"]
     search_fields = ["customer__number", "meter__contract__number"]

@@ -7,12 +7,12 @@ from django.contrib.auth.admin import Group
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-from procrastinate.contrib.django.admin import ProcrastinateJobAdmin
-from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.contrib.django import admin as jobs
 
 from billing.services import defer_catch_up
 from portal import mail
 from portal.forms import DayField, LineField, NumberField, WholeField
+from portal.history import NOTHING
 from portal.models import CalendarDay, FaqEntry, HistoryEvent, Inquiry, Mail, TaxClass, Vendor, VendorRegistration
 
 admin.site.site_header = admin.site.site_title = _("契約マイポータル 担当者")
@@ -114,6 +114,17 @@ LINE_WIDGETS = {
 }  # fmt: skip
 
 
+def cell(name, write, label):
+    """A column, or a field to be read, that writes this field of a row as customers' pages do."""
+
+    @admin.display(description=label, ordering=name)
+    def written(row):
+        return write(getattr(row, name))
+
+    written.__name__ = name
+    return written
+
+
 class OwnRows(forms.BaseInlineFormSet):
     """Rows that belong to what the page shows: they know it and its customer before they are looked at."""
 
@@ -122,6 +133,36 @@ class OwnRows(forms.BaseInlineFormSet):
         setattr(form.instance, self.fk.name, self.instance)
         form.instance.customer_id = self.instance.customer_id
         return form
+
+
+class PlaceField(WholeField):
+    """A row's place among its fellows; the formset gives the next one to a row without."""
+
+    def __init__(self, **options):
+        widget = forms.TextInput(attrs={"size": 4, "inputmode": "numeric", "placeholder": _("自動")})
+        super().__init__(label=_("行"), min_value=1, max_value=9999, required=False, widget=widget, **options)
+
+
+class PlacedRows(OwnRows):
+    """Rows in an order of their own: each has a place, and two at one place are told beside the field."""
+
+    def clean(self):
+        """Instead of what Django says of such rows above the form, in words of the code."""
+        if any(self.errors):
+            return
+        others = self.model._default_manager.filter(**{self.fk.name: self.instance.pk})
+        others = others.exclude(pk__in=[form.instance.pk for form in self.initial_forms])
+        taken = set(others.values_list("position", flat=True))
+        rows = [form for form in self.forms if form not in self.deleted_forms and form.cleaned_data]
+        for form in rows:
+            if form.instance.position in taken:
+                form.add_error("position", _("この行番号はほかの明細で使われています。"))
+            elif form.instance.position:
+                taken.add(form.instance.position)
+        for form in rows:
+            if not form.instance.position:
+                form.instance.position = max(taken, default=0) + 1
+                taken.add(form.instance.position)
 
 
 def typed(formsets, model):
@@ -135,16 +176,9 @@ def typed(formsets, model):
     return changed, removed
 
 
-# Stock pages (registered by the imports above) that would go round this desk: anybody's groups, and actions that ask for no right.
-admin.site.unregister([Group, ProcrastinateJob])
-
-
-@admin.register(ProcrastinateJob)
-class JobAdmin(ReadOnly, ProcrastinateJobAdmin):
-    """Background work, to be read; what failed is tried again where it belongs: mails, PDFs, parked customers."""
-
-    list_filter = ["status", "queue_name", "task_name"]
-    actions = []
+# Stock pages that would go round this desk: anybody's groups; and background work, in a developer's words and with actions
+# that ask for no right. What failed of it is read and tried again where it belongs: mails, PDFs, parked customers.
+admin.site.unregister([Group, jobs.models.ProcrastinateJob])
 
 
 @admin.register(Vendor)
@@ -193,7 +227,12 @@ class InquiryAdmin(Desk):
     list_filter = ["kind", ("handled_at", admin.EmptyFieldListFilter)]
     list_select_related = ["customer"]
     search_fields = ["number", "subject", "customer__number", "customer__name"]
-    readonly_fields = ["number", "customer", "user", "kind", "subject", "body", "about", "created_at"]
+    readonly_fields = ["number", "customer", "user", "reach", "kind", "subject", "body", "about", "created_at"]
+    fields = ["handled_at", *readonly_fields]
+
+    @admin.display(description=_("連絡先"))
+    def reach(self, inquiry):
+        return "\n".join(filter(None, [inquiry.user.email, inquiry.user.phone])) or "-"
 
     def has_add_permission(self, request):
         return False
@@ -209,6 +248,9 @@ class MailAdmin(ReadOnly):
     list_filter = ["state", "kind"]
     list_select_related = ["customer"]
     search_fields = ["key", "customer__number", "sent_to"]
+    fields = [
+        "kind", "customer", "user", "state", "sent_to", "tries", "due_at", "sent_at", "error", "created_at",
+    ]  # fmt: skip
     actions = ["send_again"]
 
     @admin.action(description=_("もう一度送る"), permissions=["act"])
@@ -224,3 +266,15 @@ class HistoryAdmin(ReadOnly):
     list_filter = ["action"]
     list_select_related = ["customer"]
     search_fields = ["subject", "actor_name", "customer__number"]
+    fields = readonly_fields = ["at", "customer", "actor", "actor_name", "action", "subject", "detail", "kept"]
+
+    @admin.display(description=_("記録"))
+    def kept(self, event):
+        """All of what was changed, which `detail` cuts where it gets long, and where somebody signed in from."""
+        told = [
+            f"{label} {old or NOTHING} → {new or NOTHING}"
+            for label, (old, new) in event.data.get("changes", {}).items()
+        ]
+        if address := event.data.get("address"):
+            told.append(_("IPアドレス %s") % address)
+        return "\n".join(told) or "-"

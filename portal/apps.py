@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 class Portal(AppConfig):
     name = "portal"
+    verbose_name = _("窓口と設定")
 
     def ready(self):
         # Next to its field a person needs to hear what to do; Django's own words name a フィールド.

@@ -61,7 +61,7 @@ class Mail(models.Model):
         ]
 
     def __str__(self):
-        return self.key
+        return f"{self.get_kind_display()} {self.sent_to}".strip()
 
 
 class Action(models.TextChoices):
@@ -125,7 +125,7 @@ class HistoryEvent(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.action} {self.subject}"
+        return f"{self.get_action_display()} {self.subject}"
 
 
 class ColumnChoice(models.Model):

@@ -146,3 +146,14 @@ def it_shows_a_fixed_invoice_and_takes_nothing(cast, draft, web):
     path = f"/admin/billing/invoice/{draft.pk}/change/"
     assert web.get(path).status_code == 200
     assert web.post(path, {}).status_code == 403
+
+
+def it_offers_the_invoices_month_and_the_next_place(cast, web, draft, save):
+    web.force_login(cast.staff)
+    page = web.get(f"/admin/billing/invoice/{draft.pk}/change/")
+    fresh = page.context["inline_admin_formsets"][1].formset.empty_form
+    offered = {name: fresh[name].value() for name in ("position", "starts_on", "ends_on")}
+    assert offered == {"position": None, "starts_on": date(2026, 4, 1), "ends_on": date(2026, 4, 30)}
+    places = set(draft.lines.values_list("position", flat=True))
+    assert save(line(position="")).status_code == 302
+    assert InvoiceLine.objects.get(origin="adjustment").position > max(places)

@@ -33,7 +33,6 @@ TABLE = {
     "portal.inquiry": (EVERYBODY, "", "RS", "", {}),
     "portal.mail": (EVERYBODY, "", "", "", {"send_again": "RS"}),
     "portal.historyevent": (EVERYBODY, "", "", "", {}),
-    "procrastinate.procrastinatejob": (EVERYBODY, "", "", "", {}),
     "accounts.customer": (EVERYBODY, "RS", "RS", "", {}),
     "accounts.user": (
         EVERYBODY,

@@ -77,7 +77,9 @@ def it_refuses_two_lines_of_one_number(cast, save):
             "price_basis": "exclusive",
         }.items()
     }
-    assert "重複したデータを修正してください" in save(**second, lines__1__tax_kind="standard")
+    page = save(**second, lines__1__tax_kind="standard")
+    assert page.count("この行番号はほかの明細で使われています。") == 1
+    assert "重複した" not in page
     assert stored(cast).lines.count() == 1
 
 
@@ -107,7 +109,7 @@ def it_takes_a_new_contract_of_metered_items_alone(cast, web):
     given = {
         "customer": cast.a.pk, "name": "従量のみ", "service": cast.a.contracts.get().service_id, "form": "monthly",
         "start_on": make.APRIL.isoformat(), "auto_renew": "on", "lines-TOTAL_FORMS": 1, "lines-INITIAL_FORMS": 0,
-        "lines-0-position": 1, "lines-0-quantity": 1, "lines-0-price_basis": "exclusive", "lines-0-tax_kind": "standard",
+        "lines-0-position": "", "lines-0-quantity": 1, "lines-0-price_basis": "exclusive", "lines-0-tax_kind": "standard",
         "meters-TOTAL_FORMS": 0, "meters-INITIAL_FORMS": 0, "terms-TOTAL_FORMS": 0, "terms-INITIAL_FORMS": 0,
     }  # fmt: skip
     assert "errornote" not in web.post("/admin/contracts/contract/add/", given, follow=True).content.decode()
@@ -115,3 +117,23 @@ def it_takes_a_new_contract_of_metered_items_alone(cast, web):
     assert made.number
     assert not made.lines.exists()
     assert not made.orders.exists()
+
+
+def it_numbers_the_lines_that_were_added_without_a_number(cast, web):
+    """The page gives none, as a person who adds lines sees them."""
+    web.force_login(cast.staff)
+    first = web.get("/admin/contracts/contract/add/").context["inline_admin_formsets"][0].formset.forms[0]
+    assert first["position"].value() is None
+    given = {
+        "customer": cast.a.pk, "name": "三行", "service": cast.a.contracts.get().service_id, "form": "monthly",
+        "start_on": make.APRIL.isoformat(), "auto_renew": "on", "lines-TOTAL_FORMS": 3, "lines-INITIAL_FORMS": 0,
+        "meters-TOTAL_FORMS": 0, "meters-INITIAL_FORMS": 0, "terms-TOTAL_FORMS": 0, "terms-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    for place, (position, item) in enumerate([("", "一つ目"), ("5", "五番"), ("", "次")]):
+        given |= {f"lines-{place}-{name}": value for name, value in {
+            "position": position, "item": item, "quantity": "1", "unit_price": "100", "price_basis": "exclusive",
+            "tax_kind": "standard",
+        }.items()}  # fmt: skip
+    assert "errornote" not in web.post("/admin/contracts/contract/add/", given, follow=True).content.decode()
+    made = Contract.objects.get(name="三行")
+    assert list(made.lines.values_list("position", "item")) == [(5, "五番"), (6, "一つ目"), (7, "次")]

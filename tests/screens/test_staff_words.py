@@ -1,0 +1,66 @@
+"""Staff's pages speak Japanese: no heading, label, choice or message is left in a developer's words."""
+
+import html
+import re
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from billing.models import Invoice, Rendering
+from contracts.models import Service
+from orders.models import UsageFile
+from portal import history, mail
+from portal.models import Action, CalendarDay, FaqEntry, VendorRegistration
+from tests import make
+
+# Words that people use, and what the rows of these tests say themselves.
+WORDS = {"FAX", "PDF", "CSV", "URL", "SHA", "English", "hanako", "jiro", "taro"}
+CODES = re.compile(r"[\w.+-]+@[\w.-]+|\b[A-Z]\d[\d-]*\b|\b[0-9a-f]{32,}\b|https?://\S+|[\w-]+:[\w-]+")
+
+
+def typed():
+    """What these rows themselves say in Latin letters."""
+    said = [*Service.objects.values_list("code"), *FaqEntry.objects.values_list("question_en", "answer_en")]
+    said += UsageFile.objects.values_list("name")
+    return set(re.findall(r"[A-Za-z]{3,}", str(said)))
+
+
+def english(page):
+    """Latin words that a person sees on this page."""
+    shown = re.sub(r"(?s)<(script|style|noscript).*?</\1>|<template.*?</template>|<!--.*?-->", " ", page)
+    shown = html.unescape(re.sub(r"<[^>]+>", " ", shown))
+    return set(re.findall(r"[A-Za-z]{3,}", CODES.sub(" ", shown))) - WORDS - typed()
+
+
+@pytest.fixture
+def rows(cast):
+    """One row of every page; a fixed and a draft invoice with metered lines."""
+    contract = make.make_contract(cast.a, (1000,))
+    meter = make.make_meter(contract, 10, (500, 8))
+    make.use(contract, 5)
+    make.close_month()
+    make.open_month()
+    fixed = Invoice.objects.filter(customer=cast.a, state="fixed").get()
+    Rendering.objects.create(customer=cast.a, invoice=fixed, tries=3)
+    history.record(Action.CONTRACT_CHANGED, "K0000001", by=cast.staff, customer=cast.a)
+    mail.queue(mail.Kind.PASSWORD_CHANGED, key="1", customer=cast.a, user=cast.hanako)
+    make.make_inquiry(cast.hanako)
+    CalendarDay.objects.create(day=make.MAY)
+    VendorRegistration.objects.get_or_create(number="T8990000000001", defaults={"valid_from": make.APRIL})
+    found = {page.model: page.model._default_manager.order_by("pk").last() for page in admin.site._registry.values()}
+    return found | {Invoice: fixed, type(cast.hanako): cast.hanako, type(meter): meter}
+
+
+def it_says_everything_in_japanese(cast, web, rows):
+    web.force_login(cast.staff)
+    addresses = ["/admin/", *{f"/admin/{model._meta.app_label}/" for model in rows}]
+    for model, row in rows.items():
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        addresses += [reverse(f"{name}_changelist"), reverse(f"{name}_add")]
+        if row:
+            addresses += [reverse(f"{name}_{page}", args=[row.pk]) for page in ("change", "delete", "history")]
+    addresses += [reverse("admin:billing_invoice_change", args=[Invoice.objects.filter(state="draft").last().pk])]
+    found = {address: english(web.get(address).content.decode()) for address in addresses}
+    left = "\n".join(f"{address} {sorted(words)}" for address, words in found.items() if words)
+    assert left == ""
