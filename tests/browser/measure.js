@@ -38,6 +38,8 @@ async () => {
       if (!seen) continue;
       const panel = parent.closest(".panel, .pop, .bar");
       if (panel && seen.right > panel.getBoundingClientRect().right + 1) fault("text stands out of its panel", parent);
+      const target = parent.closest("a, button, summary, .state, .tag");
+      if (target && style(target).display !== "inline" && seen.right > target.getBoundingClientRect().right + 1) fault("text stands out of its target", parent);
       const [x, y] = [(seen.left + seen.right) / 2, (seen.top + seen.bottom) / 2];
       if (x < 0 || y < 0 || x >= innerWidth || y >= innerHeight) continue;
       const top = document.elementFromPoint(x, y);

@@ -22,6 +22,9 @@ CELLS = """() => [...document.querySelectorAll("main table :is(th, td)")].map((c
   for (const unseen of copy.querySelectorAll(".visually-hidden")) unseen.remove();
   return copy.textContent;
 })"""
+# The colours of the squares beside the services, as `r g b` from 0 to 255.
+SWATCHES = """() => [...document.querySelectorAll("main .swatch")].map((each) =>
+  getComputedStyle(each).backgroundColor.match(/\\d+/g).slice(0, 3).join(" "))"""
 ALIKE = str.maketrans("〜～‧⻑", "~~・長")
 PIECE = 4  # characters that stay together where a cell is broken into lines
 
@@ -41,10 +44,17 @@ def on_paper(word, text):
     return True
 
 
-def printed(page):
+def printed(page, *, backgrounds=True):
     """(the sheets, their text) of the page that is open."""
-    sheets = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True, print_background=True))).pages
+    sheets = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True, print_background=backgrounds))).pages
     return sheets, squeezed("".join(sheet.extract_text() for sheet in sheets))
+
+
+def near(colour, fill):
+    """Whether a colour of the page is one of the sheet, whose parts go from 0 to 1."""
+    return all(
+        abs(int(one) / 255 - float(other)) < 0.01 for one, other in zip(colour.split(), fill.split(), strict=True)
+    )
 
 
 @pytest.fixture
@@ -86,6 +96,18 @@ def it_prints_every_table_whole(world, server, browser_of, email):
         ):
             found.append(f"{name}: the head line is missing")
     assert not found, "\n" + "\n".join(found)
+
+
+def it_prints_the_colours_that_the_bars_are_read_by(world, server, browser_of):
+    """Browsers leave backgrounds out unless asked; a bar's service is known by nothing but its colour."""
+    page = browser_of(DEMO)
+    page.goto(f"{server}/invoices/analysis/")
+    (sheets, _text), fills = printed(page, backgrounds=False), set()
+    for sheet in sheets:
+        fills |= set(re.findall(rb"([\d.]+ [\d.]+ [\d.]+) rg", sheet.get_contents().get_data()))
+    shown = page.evaluate(SWATCHES)
+    assert shown
+    assert {colour for colour in shown if not any(near(colour, fill) for fill in fills)} == set()
 
 
 def it_prints_a_list_with_every_column_shown(world, server, browser_of):
