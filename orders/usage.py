@@ -159,7 +159,7 @@ def row_of(number, cells, places, width):
     try:
         row = Row(
             number,
-            reading.key(contract).upper(),
+            reading.code(contract),
             reading.key(service),
             reading.month(period),
             reading.quantity(quantity),

@@ -56,7 +56,7 @@ class InquiryForm(forms.ModelForm):
 
     def clean_about(self):
         """A record of the own company; somebody else's number looks like one that doesn't exist (D15)."""
-        number = reading.key(self.cleaned_data["about"]).upper()
+        number = reading.code(self.cleaned_data["about"])
         if number and find_record(self.customer, number) is None:
             raise ValidationError(_("この番号の契約、注文、請求は見つかりません。番号を確認してください。"))
         return number

@@ -7,7 +7,7 @@ how to write it: a guess would be another day or another amount.
 
 import re
 import unicodedata
-from datetime import date
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import NamedTuple, NoReturn
 
@@ -36,6 +36,7 @@ PLAIN_DAY = re.compile(r"(\d{4})()(\d{2})(\d{2})", re.ASCII)
 SEPARATED_MONTH = re.compile(r"(\d{4})[/.-](\d{1,2})", re.ASCII)
 WRITTEN_MONTH = re.compile(r"(\d{4})年(\d{1,2})月", re.ASCII)
 PLAIN_MONTH = re.compile(r"(\d{4})(\d{2})", re.ASCII)
+MINUTE = re.compile(r"(.+\S) +(\d{1,2}):(\d{2})", re.ASCII)
 ERA = re.compile(r"(令和|平成|R|H)(元|\d{1,2})(?=[年/.-])", re.ASCII)
 AMOUNT = re.compile(r"([-+▲△]?) ?(\d{1,3}(?:,\d{3})+|\d{1,16})(\.\d{1,9})?", re.ASCII)
 CURRENCY = re.compile(r"^([-+▲△]?) ?[¥\\] ?|(?<=\d) ?円$")
@@ -91,6 +92,18 @@ def span(typed: str) -> Span | None:
     except ValidationError:
         only = _day(given, typed, _("2026/11/30（月なら 2026/11）"))
         return Span(only, only)
+
+
+def minute(typed: str) -> datetime | None:
+    """A minute in Japan, as lists show moments: 2026/11/30 9:05. None too where no time of day is: a day is `day`'s to read."""
+    found = MINUTE.fullmatch(key(typed))
+    only = day(found[1]) if found else None
+    if found is None or only is None:
+        return None
+    try:
+        return datetime.combine(only, time(int(found[2]), int(found[3])), months.TOKYO)
+    except ValueError:
+        _refuse(_("「%(text)s」の時刻は 0:00 から 23:59 までで入力してください。"), typed)
 
 
 def yen(typed: str) -> int | None:
@@ -153,6 +166,11 @@ def key(typed: str) -> str:
     if found := UNSEEN.search(given):
         _refuse_unseen(found[0])
     return given
+
+
+def code(typed: str) -> str:
+    """A number of ours, whose letters are capitals (D20), or a part of one: ｂ202604ー000001 is B202604-000001."""
+    return key(typed).translate(_LONG_MARK).upper()
 
 
 def email(typed: str) -> str:

@@ -1,6 +1,6 @@
 """The kinds of conditions a list can be filtered by; what is typed is read by `portal/reading.py` (D35)."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from django import forms
@@ -19,6 +19,7 @@ from portal.templatetags.figures import ym, ymd
 
 INPUT = {"class": "form-control", "autocomplete": "off"}
 START, STOP = "min", "max"
+FIRST_MINUTE, LAST_MINUTE = time(0, 0), time(23, 59)
 
 
 class End:
@@ -86,6 +87,19 @@ class BetweenDates(Between):
         return ymd(value)
 
 
+class BetweenMoments(BetweenDates):
+    """A minute, as the list shows it, or a day or a month in Japan; all of it, from its first minute to its last."""
+
+    def read(self, typed: str, end: str) -> Any:
+        if found := reading.minute(typed):
+            return found
+        edge = super().read(typed, end)
+        return edge and datetime.combine(edge, FIRST_MINUTE if end == START else LAST_MINUTE, TOKYO)
+
+    def written(self, value: Any) -> str:
+        return ymd(value) if value.time() in (FIRST_MINUTE, LAST_MINUTE) else f"{ymd(value)} {value:%H:%M}"
+
+
 class BetweenMonths(Between):
     example = "2026/04"
 
@@ -124,19 +138,17 @@ class DateRangeFilter(RangeFilter):
     field_class = BetweenDates
 
 
-class MomentRangeFilter(DateRangeFilter):
-    """Moments by their dates in Japan, asked as moments, so that an index on them serves."""
+class MomentRangeFilter(RangeFilter):
+    """Moments by minutes or dates in Japan; the last minute counts with all its seconds."""
+
+    field_class = BetweenMoments
 
     def filter(self, rows: QuerySet[Any], value: Any) -> QuerySet[Any]:
         if value and value.start:
-            rows = rows.filter(**{f"{self.field_name}__gte": midnight(value.start)})
+            rows = rows.filter(**{f"{self.field_name}__gte": value.start})
         if value and value.stop:
-            rows = rows.filter(**{f"{self.field_name}__lt": midnight(value.stop + timedelta(days=1))})
+            rows = rows.filter(**{f"{self.field_name}__lt": value.stop + timedelta(minutes=1)})
         return rows
-
-
-def midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, TOKYO)
 
 
 class MonthRangeFilter(RangeFilter):
@@ -148,7 +160,10 @@ class YenRangeFilter(RangeFilter):
 
 
 class TextFilter(CharFilter):
-    """Part of a text, in a column that holds the text as `search_form` folds it: width, kana, case and blanks are one."""
+    """Part of a text, in a column that holds the text as `search_form` folds it: width, kana, case and blanks are one.
+
+    A long mark at its end doesn't count: who types サーバー means サーバ as well (JIS Z 8301 leaves the mark to the writer).
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=100, widget=forms.TextInput(attrs=INPUT), **options)
@@ -158,7 +173,8 @@ class TextFilter(CharFilter):
         return rows.filter(**{f"{self.field_name}__contains": sought}) if sought else rows
 
     def fold(self, value: str) -> str:
-        return reading.fold(value)
+        folded = reading.fold(value)
+        return folded.rstrip("ー") or folded
 
     def describe(self, value: Any) -> str:
         return value
@@ -168,7 +184,7 @@ class NumberFilter(TextFilter):
     """Part of a number such as 請求番号, whose letters are capitals already (D20)."""
 
     def fold(self, value: str) -> str:
-        return reading.fold(value).upper()
+        return reading.fold(value).replace("ー", "-").upper()
 
 
 class AnyOfFilter(MultipleChoiceFilter):

@@ -18,7 +18,7 @@ from contracts.tables import ContractTable
 from orders.filters import OrderFilter
 from orders.tables import OrderTable
 from portal import history
-from portal.lists.filters import Between, BetweenDates, BetweenMonths, BetweenYen, ListFilter
+from portal.lists.filters import Between, BetweenDates, BetweenMoments, BetweenMonths, BetweenYen, ListFilter
 from tests import make
 
 LISTS = {
@@ -31,6 +31,7 @@ LISTS = {
 ODD = ["%", "\\", "'", "%s", "\u200b", "𠮷", "-", "9" * 30, "١", "x" * 101, "nonsense", "\x1f"]
 RIGHT = {
     BetweenDates: ["2026/04/08", "20260408", "２０２６年４月８日", "R8.4.8", "202604", "2026年4月"],
+    BetweenMoments: ["2026/04/08 9:05", "20260408", "２０２６年４月８日　２３：５９", "R8.4.8", "202604"],
     BetweenMonths: ["2026/04", "202604", "２０２６年４月", "R8.4"],
     BetweenYen: ["1,000", "¥1,000", "１０００円", "▲1"],
 }
@@ -119,9 +120,11 @@ def names(cast):
     [
         ("/invoices/", "number=Ｂ２０２６０４", ["B202604-000001"]),
         ("/invoices/", "number=b202604−000001", ["B202604-000001"]),
+        ("/invoices/", "number=B202604ー000001", ["B202604-000001"]),
         ("/invoices/", "number=B202604 000001", []),
         ("/contracts/", "name=ｸﾗｳﾄﾞｻｰﾊﾞ", ["K0000001"]),
         ("/contracts/", "name=くらうど　さーば", ["K0000001"]),
+        ("/contracts/", "name=クラウドサーバー", ["K0000001"]),
         ("/contracts/", "name=サーハ", []),
         ("/contracts/", "number=ｋ0000001", ["K0000001"]),
         ("/contracts/", "number=%E2%80%8BK0000001", ["K0000001"]),
@@ -156,6 +159,22 @@ def it_counts_a_day_of_the_history_from_midnight_in_japan(cast, sign_in):
     browser = sign_in(cast.hanako)
     assert browser.get("/account/history/?at_min=2026/05/01&at_max=20260501").context["total_count"] == 1
     assert browser.get("/account/history/?at_max=2026/04").context["total_count"] == 0
+
+
+def it_takes_a_moment_as_the_history_shows_it(cast, sign_in):
+    with time_machine.travel("2026-05-01T00:05:30Z"):
+        history.record("user_changed", "x", by=cast.hanako, customer=cast.a)
+    browser = sign_in(cast.hanako)
+    for query, found in {
+        "at_min=2026/05/01 09:05&at_max=2026/05/01 09:05": 1,
+        "at_min=２０２６年５月１日　９：０５&at_max=2026/05/01": 1,
+        "at_min=2026/05/01 09:06&at_max=2026/05/01": 0,
+        "at_max=2026/05/01 9:04": 0,
+    }.items():
+        assert browser.get(f"/account/history/?{query}").context["total_count"] == found, query
+    page = browser.get("/account/history/?at_min=2026/05/01 9:05&at_max=2026/05/31").content.decode()
+    assert "2026/05/01 09:05～2026/05/31" in page
+    assert "0:00 から 23:59" in browser.get("/account/history/?at_min=2026/05/01 24:00").content.decode()
 
 
 @pytest.mark.parametrize(

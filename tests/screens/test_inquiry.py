@@ -12,6 +12,12 @@ from tests import make
 GIVEN = {"kind": "billing", "subject": "金額について", "body": "教えてください。", "about": ""}
 
 
+def it_takes_a_number_with_the_long_mark_that_a_japanese_keyboard_makes_of_a_hyphen(cast, sign_in):
+    browser = sign_in(cast.hanako)
+    browser.post("/inquiry/", GIVEN | {"about": "ｏ202604ー000001"})
+    assert Inquiry.objects.get().about == "O202604-000001"
+
+
 def it_comes_with_the_record_it_is_about(cast, sign_in):
     browser = sign_in(cast.hanako)
     page = browser.get("/contracts/K0000001/").content.decode()
