@@ -31,8 +31,12 @@ def password_field(label, autocomplete, **options):
 class AddressField(forms.EmailField):
     """An e-mail address in its one spelling, whatever was typed (D14)."""
 
+    # Not type=email: browsers would refuse full-width letters before anybody reads them.
+    typed_as = {"inputmode": "email", "autocapitalize": "none"}
+
     def __init__(self, **options):
-        super().__init__(**{"label": gettext_lazy("Eメール"), "max_length": 254, **options})
+        widget = forms.TextInput(attrs={**self.typed_as, **options.pop("attrs", {})})
+        super().__init__(**{"label": gettext_lazy("Eメール"), "max_length": 254, "widget": widget, **options})
 
     def to_python(self, value):
         return reading.email(super().to_python(value) or "")
@@ -85,6 +89,10 @@ class OwnPasswordForm(PlainForm):
 class FactorForm(CodeForm, OwnPasswordForm):
     """The first code of a new app, by somebody who knows the password, not just sits at an open screen."""
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["code"].widget.attrs["inputmode"] = "numeric"  # no recovery code serves here
+
 
 class NewPasswordForm(PlainForm):
     """A new password, typed twice; the rule is checked against the person whose password it becomes."""
@@ -124,7 +132,7 @@ class ChangePasswordForm(NewPasswordForm):
 class ResetForm(PlainForm):
     email = AddressField(
         help_text=gettext_lazy("ご登録のEメールアドレス（ユーザ名）です"),
-        widget=forms.EmailInput(attrs={**CONTROL, "autocomplete": "username"}),
+        attrs={**CONTROL, "autocomplete": "username"},
         error_messages={
             "invalid": gettext_lazy("Eメールの形で入力してください。"),
             "required": gettext_lazy("Eメールを入力してください。"),

@@ -1,14 +1,14 @@
 """Where a person may go, and for how long: staff to the admin, who must first do something to that, others anywhere."""
 
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth import logout
+from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 FOR_EVERYBODY = ("/logout/", "/healthz", "/static/")
 BEFORE_THE_CHANGE = ("/logout/", "/healthz", "/static/")
@@ -25,8 +25,25 @@ class Sessions(SessionMiddleware):
             return super().process_response(request, response)
         except SessionInterrupted:
             request.session.flush()
-            answer = redirect_to_login(request.get_full_path()) if request.method == "GET" else redirect("login")
-            return super().process_response(request, answer)
+            return super().process_response(request, to_sign_in(request))
+
+
+class SignedIn(LoginRequiredMiddleware):
+    """Django's own, except that who was signed in before is told why the sign-in page comes."""
+
+    def handle_no_permission(self, request, view_func):
+        ended = settings.SESSION_COOKIE_NAME in request.COOKIES and not request.session.keys()
+        return to_sign_in(request) if ended else super().handle_no_permission(request, view_func)
+
+
+def to_sign_in(request):
+    """To the sign-in page after a session's end. Back from there leads what can be opened, and what somebody was typing."""
+    page = reverse("login")
+    if request.method in ("GET", "HEAD"):
+        return redirect_to_login(request.get_full_path(), f"{page}?left=ended")
+    if "form_key" in request.POST and set(request.POST) - {"form_key", "csrfmiddlewaretoken"}:
+        return redirect_to_login(request.get_full_path(), f"{page}?left=typing")
+    return redirect(f"{page}?left=ended")
 
 
 def session_limit(get_response):
@@ -37,7 +54,6 @@ def session_limit(get_response):
         if request.user.is_authenticated and "began" in session:
             if now - session["began"]["at"] > settings.SESSION_LONGEST:
                 logout(request)
-                messages.info(request, _("長時間ご利用のため、ログアウトしました。もう一度ログインしてください。"))
             elif now - session["seen"] > TOUCH:
                 session["seen"] = now
         return get_response(request)

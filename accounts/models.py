@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.db.models import Case, Q, Value, When
-from django.db.models.functions import Lower
+from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
@@ -142,6 +142,10 @@ class SignedIn(models.TextChoices):
 
 
 class UserRows(Scoped):
+    def with_reading(self):
+        """`reading`: what a name is sorted by, the フリガナ, or the name itself where nobody gave one."""
+        return self.annotate(reading=Coalesce(NullIf("kana", Value("")), "name"))
+
     def with_state(self):
         """Adds `state`: whether the person has signed in yet."""
         return self.annotate(

@@ -26,7 +26,16 @@ class NameColumn(LinkColumn):
 
 
 class UserTable(Table):
-    name = NameColumn(gettext_lazy("名前"), "name", to="user_detail", key="pk", shown=True, card="title")
+    name = NameColumn(
+        gettext_lazy("名前"),
+        "name",
+        to="user_detail",
+        key="pk",
+        sort="reading",
+        needs="with_reading",
+        shown=True,
+        card="title",
+    )
     email = AddressColumn(gettext_lazy("Eメール"), "email", shown=True, card="sub")
     department = TextColumn(gettext_lazy("部署"), "department")
     position = TextColumn(gettext_lazy("役職"), "position")

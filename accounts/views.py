@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -34,6 +35,15 @@ from portal.models import HistoryEvent, Vendor
 from portal.once import once
 from portal.templatetags.figures import ymd
 
+# How the person came from the portal to the sign-in page, by the URL's `left`.
+LEFT = {
+    "out": gettext_lazy("ログアウトしました。"),
+    "ended": gettext_lazy("ログインの有効期間が終わりました。もう一度ログインしてください。"),
+    "typing": gettext_lazy(
+        "ログインの有効期間が終わりました。もう一度ログインすると、入力の途中だった内容（パスワードを除く）に戻ります。"
+    ),
+}
+
 
 @sensitive_post_parameters("password")
 @login_not_required
@@ -48,7 +58,8 @@ def login(request):
             return redirect("second_step")
         return sign_in(request, form.user, request.POST.get("next", ""))
     given = request.POST.get("next", request.GET.get("next", ""))
-    return render(request, "accounts/login.html", {"form": form, "next": given})
+    left = LEFT.get(request.GET.get("left")) if request.method == "GET" else None
+    return render(request, "accounts/login.html", {"form": form, "next": given, "left": left})
 
 
 def sign_in(request, user, target):
@@ -81,7 +92,10 @@ def second_step(request):
             del request.session["second_step"]
             return sign_in(request, user, request.session.pop("next", ""))
         form.add_error(
-            "code", _("確認コードが正しくありません。続けて間違えたときは、しばらく待ってからお試しください。")
+            "code",
+            _(
+                "確認コードが正しくないか、使用済みです。アプリに次のコードが表示されてから入力してください。続けて間違えたときは、しばらくお待ちください。"
+            ),
         )
     return render(request, "accounts/second_step.html", {"form": form})
 
@@ -246,7 +260,7 @@ def user_list(request):
         lead=_("「メール送信先」に○が付いているユーザに、請求金額確定のお知らせが届きます。"),
         table=UserTable,
         filterset=UserFilter,
-        order=("name", "pk"),
+        order=("reading", "pk"),
         key="pk",
         tabs="state",
         empty=_("ユーザはまだいません。"),

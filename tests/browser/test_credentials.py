@@ -66,7 +66,7 @@ def it_leads_a_newcomer_from_the_mail_to_the_own_password(cast, open_page, setti
     page.get_by_role("link", name="ユーザ", exact=True).click()
     page.get_by_role("link", name="ユーザを作成+").click()
     page.get_by_label("名前").fill("新人 一郎")
-    page.get_by_label("Eメール").fill("ichiro@example.com")
+    page.get_by_label("Eメール").fill("ｉｃｈｉｒｏ＠example.com")
     page.get_by_role("button", name="保存").click()
     expect(page.locator("main")).to_contain_text("アカウント情報のメールを送りました")
     expect(page.locator(".title")).to_contain_text("未ログイン")
@@ -89,7 +89,7 @@ def it_leads_a_newcomer_from_the_mail_to_the_own_password(cast, open_page, setti
 def it_brings_a_new_password_by_two_mails(cast, open_page, settings):
     page = open_page()
     page.get_by_role("link", name="パスワードを忘れた場合").click()
-    page.get_by_label("Eメール").fill("taro@example.com")
+    page.get_by_label("Eメール").fill("ｔａｒｏ＠example.com")
     page.get_by_role("button", name="送信").click()
     expect(page.locator("main")).to_contain_text("確認のメールをお送りしました")
 
@@ -130,7 +130,7 @@ def it_shows_the_sign_in_page_after_sign_out_and_the_back_button(cast, open_page
     expect(page.locator("h1")).to_have_text("契約一覧")
     page.locator(".user").hover()
     page.get_by_role("button", name="ログアウト").click()
-    expect(page).to_have_url(re.compile("/login/$"))
+    expect(page).to_have_url(re.compile(r"/login/\?left=out$"))
     page.go_back()
     expect(page).to_have_url(re.compile("/login/[?]next=/contracts/"))
     expect(page.get_by_role("button", name="ログイン")).to_be_visible()

@@ -48,7 +48,26 @@ def it_ends_after_twelve_hours_of_work(cast, web):
             assert alive(browser)
         clock.shift(60)
         assert not alive(browser)
-        assert "長時間ご利用のため" in browser.get("/login/").content.decode()
+        assert browser.get(browser.get("/account/").url).status_code == 200
+
+
+def it_says_why_the_sign_in_page_comes_and_that_what_was_typed_is_kept(cast, web):
+    with time_machine.travel("2026-05-08T10:00Z", tick=False) as clock:
+        for given, words, place in (
+            (None, "有効期間が終わりました", "/inquiry/?kind=question"),
+            ({"form_key": "x", "body": "途中の文章"}, "入力の途中だった内容", "/inquiry/?kind=question"),
+            ({"form_key": "x"}, "有効期間が終わりました", ""),
+        ):
+            browser = browser_of("hanako@example.com")
+            clock.shift(61 * 60)
+            answer = browser.post("/inquiry/?kind=question", given) if given else browser.get("/inquiry/?kind=question")
+            page = browser.get(answer.url)
+            assert words in page.content.decode()
+            assert page.context["next"] == place
+
+
+def it_says_nothing_of_an_end_to_who_comes_for_the_first_time(cast, web):
+    assert "有効期間" not in web.get(web.get("/inquiry/").url).content.decode()
 
 
 def it_writes_a_session_at_most_once_a_minute(cast, web):
@@ -160,5 +179,5 @@ def it_asks_to_sign_in_when_the_session_ends_while_its_page_is_made(cast, web, m
 
     monkeypatch.setattr(views, "render", ended_meanwhile)
     response = mine.get("/account/?x=1")
-    assert (response.status_code, response.url) == (302, "/login/?next=/account/%3Fx%3D1")
+    assert (response.status_code, response.url) == (302, "/login/?left=ended&next=/account/%3Fx%3D1")
     assert not mine.cookies["sessionid"].value

@@ -202,7 +202,8 @@ def it_signs_out_by_post_only_and_for_good(cast, web):
     cookie = web.cookies["sessionid"].value
     assert web.get("/logout/").status_code == 405
     response = web.post("/logout/")
-    assert (response.url, response["Clear-Site-Data"]) == ("/login/", '"cache"')
+    assert (response.url, response["Clear-Site-Data"]) == ("/login/?left=out", '"cache"')
+    assert "ログアウトしました。" in web.get(response.url).content.decode()
     web.cookies["sessionid"] = cookie
     assert web.get("/").url.startswith("/login/")
 

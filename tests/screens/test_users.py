@@ -424,3 +424,17 @@ def it_speaks_of_a_temporary_password_after_a_reset(cast, sign_in, web):
     page = sign_in(cast.taro).get("/password/change/").content.decode()
     assert "仮パスワードのままでは" in page
     assert "初期パスワード" not in page
+
+
+def it_lists_people_by_their_readings(cast, sign_in):
+    """山, 鈴, 高 is the order of the characters' codes, which nobody knows by heart."""
+    cast.a.users.filter(pk=cast.hanako.pk).update(name="山田 花子", kana="ヤマダ ハナコ")
+    cast.a.users.filter(pk=cast.taro.pk).update(name="鈴木 太郎", kana="スズキ タロウ")
+    make.make_user(cast.a, "mail@example.com", name="高橋 さくら", kana="")
+    browser = sign_in(cast.hanako)
+    for sort, first in (
+        ("", ["鈴木 太郎", "山田 花子", "高橋 さくら"]),
+        ("-name", ["高橋 さくら", "山田 花子", "鈴木 太郎"]),
+    ):
+        rows = browser.get("/account/users/", {"sort": sort}).context["rows"]
+        assert sorted(first, key=rows.index) == first
