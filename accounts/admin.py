@@ -14,6 +14,7 @@ from accounts.models import Customer, User
 from billing.services import defer_catch_up
 from portal import numbers, reading, rights
 from portal.admin import Desk
+from portal.forms import OfficialNumberField, PostalCodeField
 
 
 class UserForm(forms.ModelForm):
@@ -126,6 +127,14 @@ admin.site.unregister([TOTPDevice, StaticDevice])
 
 class CustomerForm(forms.ModelForm):
     """A company; its reading and its numbers are kept in the form in which customers see their own."""
+
+    class Meta:
+        field_classes = {
+            "postal_code": PostalCodeField,
+            "billing_postal_code": PostalCodeField,
+            "corporate_number": OfficialNumberField,
+            "registration_number": OfficialNumberField,
+        }
 
     def clean_kana(self):
         return reading.kana(self.cleaned_data["kana"])

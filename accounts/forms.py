@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from portal import reading
+from portal.forms import AddressField
 
 CONTROL = {"class": "form-control"}
 
@@ -26,20 +27,6 @@ class PlainForm(forms.Form):
 def password_field(label, autocomplete, **options):
     widget = forms.PasswordInput(attrs={**CONTROL, "autocomplete": autocomplete})
     return forms.CharField(label=label, strip=False, max_length=4096, widget=widget, **options)
-
-
-class AddressField(forms.EmailField):
-    """An e-mail address in its one spelling, whatever was typed (D14)."""
-
-    # Not type=email: browsers would refuse full-width letters before anybody reads them.
-    typed_as = {"inputmode": "email", "autocapitalize": "none"}
-
-    def __init__(self, **options):
-        widget = forms.TextInput(attrs={**self.typed_as, **options.pop("attrs", {})})
-        super().__init__(**{"label": gettext_lazy("Eメール"), "max_length": 254, "widget": widget, **options})
-
-    def to_python(self, value):
-        return reading.email(super().to_python(value) or "")
 
 
 class LoginForm(PlainForm):

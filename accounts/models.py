@@ -115,6 +115,11 @@ class Customer(models.Model):
     def __str__(self):
         return f"{self.number} {self.name}"
 
+    def clean(self):
+        """The database says so too, but not beside the field."""
+        if self.payment_months is not None and self.payment_months > 12:
+            raise ValidationError({"payment_months": _("0か月から12か月までで入力してください。")})
+
     @property
     def addressee_name(self):
         return self.billing_name or self.name

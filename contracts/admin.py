@@ -100,9 +100,20 @@ class ContractAdmin(Desk):
         return False
 
 
+class Tiers(OwnRows):
+    def clean(self):
+        """Instead of what Django says of two tiers of one quantity above the form, in words of the code."""
+        taken = set()
+        for form in self.forms:
+            above = form in self.deleted_forms or form.cleaned_data.get("above") if form.is_valid() else None
+            if above in taken:
+                form.add_error("above", _("この数量の段階料金がすでにあります。"))
+            taken |= {above} - {None, True}
+
+
 class TierInline(admin.TabularInline):
     model = MeterTier
-    formset = OwnRows
+    formset = Tiers
     formfield_overrides = READ
     extra = 0
     fields = ["above", "unit_price"]

@@ -138,7 +138,7 @@ class Contract(models.Model):
     def clean(self):
         """The database says so too; but once the start is settled no form has both dates, and none would show its message."""
         if self.cancel_on and self.start_on and self.cancel_on < self.start_on:
-            raise ValidationError({"cancel_on": _("解約日は契約開始日以降の日付を入力してください")})
+            raise ValidationError({"cancel_on": _("解約日は契約開始日以降の日付を入力してください。")})
 
     @property
     def renews(self):
@@ -219,6 +219,11 @@ class ContractLine(models.Model):
     def __str__(self):
         return self.item
 
+    def clean(self):
+        """The database says so too, but not beside the field."""
+        if self.charge_from and self.charge_to and self.charge_to < self.charge_from:
+            raise ValidationError({"charge_to": _("課金終了日は課金開始日以降の日付を入力してください。")})
+
 
 class Terms(Scoped):
     def standing(self):
@@ -258,7 +263,14 @@ class Term(models.Model):
         indexes = [models.Index(fields=["customer", "contract"], name="terms_of_contract")]
 
     def __str__(self):
-        return f"{self.starts_on:%Y/%m/%d}~{self.ends_on:%Y/%m/%d}"
+        return f"{self.starts_on:%Y/%m/%d}～{self.ends_on:%Y/%m/%d}"
+
+
+def refuse_below_zero(row, *names):
+    """Raise ValidationError, at its field, for a value below 0."""
+    below = [name for name in names if getattr(row, name) is not None and getattr(row, name) < 0]
+    if below:
+        raise ValidationError(dict.fromkeys(below, _("0以上で入力してください。")))
 
 
 class Meter(models.Model):
@@ -303,6 +315,12 @@ class Meter(models.Model):
     def __str__(self):
         return f"{self.contract.number} {self.item}"
 
+    def clean(self):
+        """The database says so too, but not beside the field."""
+        refuse_below_zero(self, "free_quantity", "unit_price")
+        if self._state.adding and Meter.objects.filter(contract=self.contract_id, service=self.service_id).exists():
+            raise ValidationError({"service": _("この契約には、このサービスの従量料金がすでに登録されています。")})
+
     @property
     def ladder(self):
         """The prices as (quantity above which it holds, unit price), from 0 on."""
@@ -334,3 +352,9 @@ class MeterTier(models.Model):
 
     def __str__(self):
         return f"{self.above} {self.unit_price}"
+
+    def clean(self):
+        """The database says so too, but not beside the field."""
+        refuse_below_zero(self, "unit_price")
+        if self.above is not None and self.above <= 0:
+            raise ValidationError({"above": _("0より大きい数量を入力してください。")})

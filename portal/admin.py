@@ -1,19 +1,39 @@
 """Staff's desk for what belongs to no app: vendor, tax classes, calendar, FAQ, inquiries, mails, history."""
 
+import re
+import unicodedata
+
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.widgets import AdminTextInputWidget
 from django.contrib.auth.admin import Group
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from procrastinate.contrib.django import admin as jobs
 
+from billing import settled
 from billing.services import defer_catch_up
 from portal import mail
-from portal.forms import DayField, LineField, NumberField, WholeField
+from portal.forms import (
+    AddressField,
+    CodeField,
+    DayField,
+    LineField,
+    MomentField,
+    MonthField,
+    NumberField,
+    OfficialNumberField,
+    PercentField,
+    PhoneField,
+    PostalCodeField,
+    WholeField,
+)
 from portal.history import NOTHING
 from portal.models import CalendarDay, FaqEntry, HistoryEvent, Inquiry, Mail, TaxClass, Vendor, VendorRegistration
+from portal.templatetags.figures import percent, ymd
 
 admin.site.site_header = admin.site.site_title = _("契約マイポータル 担当者")
 
@@ -29,7 +49,9 @@ READ = {
     models.BigIntegerField: {"form_class": WholeField, "widget": WholeField.widget},
     models.DecimalField: {"form_class": NumberField, "widget": NumberField.widget},
     models.CharField: {"form_class": LineField},
-    models.SlugField: {},  # takes letters, digits and hyphens only, and says so
+    models.SlugField: {"form_class": CodeField},
+    models.EmailField: {"form_class": AddressField, "widget": AdminTextInputWidget},
+    models.DateTimeField: {"form_class": MomentField},
 }
 
 
@@ -37,6 +59,10 @@ class Desk(admin.ModelAdmin):
     """The base of every page for staff: a list answers to its own filters, and to no other question about its rows."""
 
     formfield_overrides = READ
+
+    def get_search_results(self, request, queryset, search_term):
+        """Half-width kana and full-width letters find what is written in the other width."""
+        return super().get_search_results(request, queryset, unicodedata.normalize("NFKC", search_term))
 
     def lookup_allowed(self, lookup, value, request):
         """Only what a filter of this list asks. Django lets any column of the row itself be asked, passwords too."""
@@ -181,8 +207,24 @@ def typed(formsets, model):
 admin.site.unregister([Group, jobs.models.ProcrastinateJob])
 
 
+class VendorForm(forms.ModelForm):
+    class Meta:
+        field_classes = {
+            "postal_code": PostalCodeField,
+            "phone": PhoneField,
+            "desk_phone": PhoneField,
+            "first_month": MonthField,
+        }
+
+
 @admin.register(Vendor)
 class VendorAdmin(Desk):
+    form = VendorForm
+
+    def get_readonly_fields(self, request, obj=None):
+        """From the first fixed invoice on it is settled when the portal began to bill."""
+        return ["first_month"] if obj and settled.billing_has_begun() else []
+
     def has_add_permission(self, request):
         return super().has_add_permission(request) and not Vendor.objects.exists()
 
@@ -195,15 +237,74 @@ class VendorAdmin(Desk):
         defer_catch_up()
 
 
+class UsedForm(forms.ModelForm):
+    """Of a row that fixed invoices may stand on: it can end after them, and nothing else of it changes."""
+
+    last_used = None  # the last day on which one does; the admin page says
+
+    def clean_valid_to(self):
+        end = self.cleaned_data["valid_to"]
+        if end and self.last_used and end < self.last_used:
+            raise ValidationError(
+                _("%(day)s までの請求で確定に使われています。終了日はその日以降にしてください。")
+                % {"day": ymd(self.last_used)}
+            )
+        return end
+
+
+class Used(Desk):
+    """Rows that fixed invoices stand on: these would no longer say by what they were made."""
+
+    def last_used(self, row):
+        raise NotImplementedError
+
+    def get_readonly_fields(self, request, obj=None):
+        if obj is None or self.last_used(obj) is None:
+            return []
+        return [field.name for field in self.model._meta.fields if field.name not in ("id", "valid_to")]
+
+    def get_form(self, request, obj=None, **kwargs):
+        made = super().get_form(request, obj, **kwargs)
+        made.last_used = self.last_used(obj) if obj else None
+        return made
+
+    def has_delete_permission(self, request, obj=None):
+        return (obj is None or self.last_used(obj) is None) and super().has_delete_permission(request, obj)
+
+
+class RegistrationForm(UsedForm):
+    class Meta:
+        field_classes = {"number": OfficialNumberField}
+
+    def clean_number(self):
+        if not re.fullmatch(r"T\d{13}", self.cleaned_data["number"]):
+            raise ValidationError(_("Tと13桁の数字で入力してください（例 T1234567890123）。"))
+        return self.cleaned_data["number"]
+
+
 @admin.register(VendorRegistration)
-class VendorRegistrationAdmin(Desk):
+class VendorRegistrationAdmin(Used):
+    form = RegistrationForm
     list_display = ["number", "valid_from", "valid_to"]
+
+    def last_used(self, row):
+        return settled.last_day_of_registration(row)
+
+
+class TaxClassForm(UsedForm):
+    class Meta:
+        field_classes = {"rate": PercentField}
+        labels = {"rate": _("税率（％）")}
 
 
 @admin.register(TaxClass)
-class TaxClassAdmin(Desk):
-    list_display = ["kind", "rate", "valid_from", "valid_to"]
+class TaxClassAdmin(Used):
+    form = TaxClassForm
+    list_display = ["kind", cell("rate", percent, _("税率")), "valid_from", "valid_to"]
     list_filter = ["kind"]
+
+    def last_used(self, row):
+        return settled.last_day_of_tax_class(row)
 
     def save_model(self, request, obj, form, change):
         super().save_model(request, obj, form, change)
@@ -221,8 +322,17 @@ class FaqEntryAdmin(Desk):
     list_editable = ["position", "published"]
 
 
+class InquiryForm(forms.ModelForm):
+    def clean_handled_at(self):
+        at = self.cleaned_data["handled_at"]
+        if at and not self.instance.created_at.replace(second=0, microsecond=0) <= at <= timezone.now():
+            raise ValidationError(_("送信日時から今までの日時を入力してください。"))
+        return at
+
+
 @admin.register(Inquiry)
 class InquiryAdmin(Desk):
+    form = InquiryForm
     list_display = ["number", "created_at", "customer", "kind", "subject", "about", "handled_at"]
     list_filter = ["kind", ("handled_at", admin.EmptyFieldListFilter)]
     list_select_related = ["customer"]

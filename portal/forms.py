@@ -1,12 +1,17 @@
 """The inquiry form, and the fields of staff's forms, which read what is typed as every other place does (D35)."""
 
+from contextlib import suppress
+
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from portal import reading
 from portal.models import Inquiry
 from portal.services import find_record
+from portal.templatetags.figures import plain, ym
 
 
 class DayField(forms.DateField):
@@ -35,6 +40,97 @@ class LineField(forms.CharField):
     def to_python(self, value):
         found = super().to_python(value)
         return reading.text(found) if found else found
+
+
+class CodeField(forms.SlugField):
+    """A code of letters, digits and hyphens, in half width and lower case."""
+
+    default_validators = [
+        RegexValidator(r"^[a-z0-9_-]*\Z", gettext_lazy("半角の英数字、ハイフン、アンダースコアで入力してください。"))
+    ]
+
+    def to_python(self, value):
+        return reading.key(super().to_python(value)).lower()
+
+
+class PostalCodeField(LineField):
+    def to_python(self, value):
+        return reading.postal_code(super().to_python(value))
+
+
+class PhoneField(LineField):
+    def to_python(self, value):
+        return reading.phone(super().to_python(value))
+
+
+class OfficialNumberField(LineField):
+    def to_python(self, value):
+        return reading.official_number(super().to_python(value))
+
+
+class AddressField(forms.EmailField):
+    """An e-mail address in its one spelling, whatever was typed (D14)."""
+
+    # Not type=email: browsers would refuse full-width letters before anybody reads them.
+    typed_as = {"inputmode": "email", "autocapitalize": "none"}
+
+    def __init__(self, **options):
+        widget = forms.TextInput(attrs={**self.typed_as, **options.pop("attrs", {})})
+        super().__init__(**{"label": gettext_lazy("Eメール"), "max_length": 254, "widget": widget, **options})
+
+    def to_python(self, value):
+        return reading.email(super().to_python(value) or "")
+
+
+class MonthField(forms.DateField):
+    """A month, kept as its first day; the first day itself is a month too."""
+
+    def to_python(self, value):
+        if not isinstance(value, str):
+            return super().to_python(value)
+        try:
+            return reading.month(value)
+        except ValidationError as refused:
+            with suppress(ValidationError):
+                if (day := reading.day(value)) and day.day == 1:
+                    return day
+            raise refused from None
+
+    def prepare_value(self, value):
+        return value if isinstance(value, str) else ym(value)
+
+
+class PercentField(NumberField):
+    """A share of one, typed and shown in per cent: 10, 10%."""
+
+    def to_python(self, value):
+        if not isinstance(value, str):
+            return super().to_python(value)
+        found = super().to_python(reading.key(value).removesuffix("%"))
+        if found is not None and 0 < found < 1:
+            raise ValidationError(_("税率は 10 のように％で入力してください。"))
+        return None if found is None else found / 100
+
+    def prepare_value(self, value):
+        return value if isinstance(value, str) or value is None else plain(value * 100)
+
+
+class ClockField(forms.TimeField):
+    def to_python(self, value):
+        return reading.clock(value) if isinstance(value, str) else super().to_python(value)
+
+
+class MomentField(forms.SplitDateTimeField):
+    """A day and a time of day, in a field each."""
+
+    default_error_messages = {
+        "invalid_date": gettext_lazy("日付も入力してください。"),
+        "invalid_time": gettext_lazy("時刻も入力してください。"),
+    }
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.fields = DayField(required=False), ClockField(required=False)
 
 
 class InquiryForm(forms.ModelForm):

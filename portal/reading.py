@@ -44,6 +44,8 @@ CURRENCY = re.compile(r"^([-+▲△]?) ?[¥\\] ?|(?<=\d) ?円$")
 LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 QUOTED_LOCAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?|(\d{1,2})時(?:(\d{1,2})分)?", re.ASCII)
+POSTAL_CODE = re.compile(r"(\d{3})-?(\d{4})", re.ASCII)
 PHONE = re.compile(r"\+?\d+(?:-\d+)*(?:内線\d{1,6})?", re.ASCII)
 KANA = re.compile(r"[\u30a1-\u30ff\x20-\x7e]+")
 
@@ -202,6 +204,34 @@ def phone(typed: str) -> str:
     if given and not PHONE.fullmatch(given):
         _refuse(_("「%(text)s」は電話番号として読み取れません。03-1234-5678 のように入力してください。"), typed)
     return given
+
+
+def postal_code(typed: str) -> str:
+    """A Japanese postal code: 100-0001, whether or not the hyphen or a 〒 was typed."""
+    given = key(typed).translate(_LONG_MARK).replace(" ", "").removeprefix("〒")
+    found = POSTAL_CODE.fullmatch(given)
+    if given and not found:
+        _refuse(_("「%(text)s」は郵便番号として読み取れません。100-0001 のように入力してください。"), typed)
+    return f"{found[1]}-{found[2]}" if found else ""
+
+
+def official_number(typed: str) -> str:
+    """A 法人番号 or 登録番号 in half width and capitals, without the blanks and hyphens that papers print in it."""
+    return re.sub("[ -]", "", key(typed)).upper()
+
+
+def clock(typed: str) -> time | None:
+    """A time of day, up to 23:59:59: 9:30, 09:30:00, 9時30分, 9時."""
+    given = key(typed)
+    if not given:
+        return None
+    if found := CLOCK.fullmatch(given.replace(" ", "")):
+        hour, minute, second = found[1] or found[4], found[2] or found[5] or 0, found[3] or 0
+        try:
+            return time(int(hour), int(minute), int(second))
+        except ValueError:
+            pass
+    return _refuse(_("「%(text)s」は時刻として読み取れません。9:30 のように入力してください。"), typed)
 
 
 def kana(typed: str) -> str:

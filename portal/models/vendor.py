@@ -66,6 +66,26 @@ class Dated(models.QuerySet):
         return self.filter(valid_from__lte=day).exclude(valid_to__lt=day)
 
 
+def check_days(row, others):
+    """Raise ValidationError, at its field, for an end before the start, and for days that one of `others` holds."""
+    if row.valid_from is None:
+        return
+    if row.valid_to and row.valid_to < row.valid_from:
+        raise ValidationError({"valid_to": _("終了日は開始日以降の日付を入力してください。")})
+    overlapping = others.exclude(pk=row.pk).exclude(valid_to__lt=row.valid_from)
+    if row.valid_to:
+        overlapping = overlapping.filter(valid_from__lte=row.valid_to)
+    if other := overlapping.order_by("valid_from").first():
+        told = {
+            "other": other,
+            "days": f"{other.valid_from:%Y/%m/%d}～" + (f"{other.valid_to:%Y/%m/%d}" if other.valid_to else ""),
+        }
+        field = "valid_to" if row.valid_from < other.valid_from else "valid_from"
+        raise ValidationError(
+            {field: _("「%(other)s」（%(days)s）と期間が重なっています。先にどちらかの期間を直してください。") % told}
+        )
+
+
 # The same in SQL.
 VALID_SQL = "{row}.valid_from <= {day} AND ({row}.valid_to IS NULL OR {row}.valid_to >= {day})"
 
@@ -90,6 +110,9 @@ class VendorRegistration(models.Model):
 
     def __str__(self):
         return self.number
+
+    def clean(self):
+        check_days(self, VendorRegistration.objects.all())
 
 
 class TaxKind(models.TextChoices):
@@ -135,6 +158,11 @@ class TaxClass(models.Model):
 
     def __str__(self):
         return f"{self.get_kind_display()} {self.rate * 100:.0f}%"
+
+    def clean(self):
+        if self.kind in (TaxKind.EXEMPT, TaxKind.OUTSIDE) and self.rate:
+            raise ValidationError({"rate": _("非課税と不課税の税率は0です。")})
+        check_days(self, TaxClass.objects.filter(kind=self.kind))
 
 
 class CalendarDays(models.QuerySet):

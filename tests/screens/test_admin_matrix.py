@@ -4,6 +4,7 @@ The rows follow `admin.site` and its addresses: a new page, address or action wi
 """
 
 import functools
+from datetime import date
 
 import pytest
 from django.contrib import admin
@@ -17,7 +18,7 @@ from billing.models import Invoice, Rendering
 from billing.month import parking
 from contracts.models import Contract
 from portal import history, mail, rights
-from portal.models import Action
+from portal.models import Action, VendorRegistration
 from tests import make
 
 # V 閲覧, R 受付, B 請求, M 管理, S superuser
@@ -124,6 +125,9 @@ def rows(cast):
     found["contracts.meter"] = make.make_meter(Contract.objects.filter(customer=cast.b).get(), 10)
     found["portal.calendarday"] = found["portal.calendarday"] or ADMINS["portal.calendarday"].model.objects.create(
         day=make.MAY
+    )
+    found["portal.vendorregistration"] = VendorRegistration.objects.create(  # on no invoice, so it may change and go
+        number="T8990000000009", valid_from=date(2000, 1, 1), valid_to=date(2000, 1, 31)
     )
     found["portal.inquiry"] = make.make_inquiry(cast.hanako)
     assert [label for label, row in found.items() if row is None] == []

@@ -17,6 +17,9 @@ READ = {
     models.IntegerField: forms.WholeField,
     models.DecimalField: forms.NumberField,
     models.CharField: forms.LineField,
+    models.SlugField: forms.CodeField,
+    models.EmailField: forms.AddressField,
+    models.DateTimeField: forms.MomentField,
 }
 
 
@@ -32,19 +35,15 @@ def it_reads_every_field_of_every_page_in_the_same_way(cast):
     seen = set()
     for page in pages():
         for field in page.model._meta.fields:
-            if (
-                not field.editable
-                or field.primary_key
-                or field.choices
-                or isinstance(field, models.EmailField | models.SlugField | models.DateTimeField)
-            ):
+            if not field.editable or field.primary_key or field.choices:
                 continue
-            for kind, reads in READ.items():
-                if isinstance(field, kind):
-                    made = page.formfield_for_dbfield(field, request)
-                    assert isinstance(made, reads), (page, field)
+            kind = next((kind for kind in type(field).__mro__ if kind in READ), None)
+            if kind:
+                made = page.formfield_for_dbfield(field, request)
+                assert isinstance(made, READ[kind]), (page, field)
+                if kind is not models.DateTimeField:
                     assert made.widget.input_type == "text", (page, field)  # a number's own input takes no 9,800
-                    seen.add(kind)
+                seen.add(kind)
     assert seen == set(READ)
 
 

@@ -83,18 +83,56 @@ def it_refuses_two_lines_of_one_number(cast, save):
     assert stored(cast).lines.count() == 1
 
 
-def it_refuses_two_tiers_of_one_quantity(cast, web):
+@pytest.fixture
+def save_meter(cast, web):
+    """Post company A's metered item with tiers of (quantity, price) and some fields changed; returns the errors by field."""
     meter = make.make_meter(cast.a.contracts.get(), 10, (500, 8))
     web.force_login(cast.staff)
-    given = {
-        "item": "転送量", "unit": "GB", "free_quantity": 0, "unit_price": 10, "price_basis": "exclusive",
-        "tax_kind": "standard", "tiers-TOTAL_FORMS": 2, "tiers-INITIAL_FORMS": 1, "tiers-0-id": meter.tiers.get().pk,
-        "tiers-0-above": 500, "tiers-0-unit_price": 8, "tiers-1-above": 500, "tiers-1-unit_price": 7,
-        "tiers-0-meter": meter.pk,
-    }  # fmt: skip
-    page = web.post(f"/admin/contracts/meter/{meter.pk}/change/", given, follow=True).content.decode()
-    assert "重複したデータを修正してください" in page
-    assert meter.tiers.count() == 1
+
+    def saved(*tiers, path=f"{meter.pk}/change", **changes):
+        given = {
+            "item": "転送量", "unit": "GB", "free_quantity": "0", "unit_price": "10", "price_basis": "exclusive",
+            "tax_kind": "standard", "tiers-TOTAL_FORMS": len(tiers), "tiers-INITIAL_FORMS": 0,
+        }  # fmt: skip
+        for place, (above, unit_price) in enumerate(tiers):
+            given |= {f"tiers-{place}-above": above, f"tiers-{place}-unit_price": unit_price}
+        answer = web.post(f"/admin/contracts/meter/{path}/", given | changes)
+        if answer.status_code == 302:
+            return {}
+        assert "重複した" not in answer.content.decode()
+        rows = answer.context["inline_admin_formsets"][0].formset.errors
+        return {**answer.context["adminform"].form.errors, **{name: told for row in rows for name, told in row.items()}}
+
+    return saved
+
+
+@pytest.mark.parametrize(
+    ("tiers", "changes", "field", "words"),
+    [
+        ([("1000", "7"), ("1,000", "6")], {}, "above", "すでにあります"),
+        ([("0", "7")], {}, "above", "0より大きい"),
+        ([("1000", "-7")], {}, "unit_price", "0以上"),
+        ([], {"unit_price": "-1"}, "unit_price", "0以上"),
+        ([], {"free_quantity": "-1"}, "free_quantity", "0以上"),
+    ],
+)
+def it_tells_beside_the_field_what_is_wrong_with_prices(cast, save_meter, tiers, changes, field, words):
+    refused = save_meter(*tiers, **changes)
+    assert list(refused) == [field]
+    assert words in " ".join(refused[field])
+    assert cast.a.contracts.get().meters.get().unit_price == 10
+
+
+def it_refuses_a_second_meter_of_one_service(cast, save_meter):
+    meter = cast.a.contracts.get().meters.get()
+    refused = save_meter(path="add", contract=meter.contract_id, service=meter.service_id)
+    assert list(refused) == ["service"]
+    assert "すでに登録されています" in " ".join(refused["service"])
+
+
+def it_takes_tiers_of_several_quantities(cast, save_meter):
+    assert save_meter(("1,000", "７"), ("２０００", "6")) == {}
+    assert cast.a.contracts.get().meters.get().tiers.count() == 3
 
 
 def it_keeps_the_contract_when_no_order_can_be_made_of_it(cast, save):
@@ -137,3 +175,8 @@ def it_numbers_the_lines_that_were_added_without_a_number(cast, web):
     assert "errornote" not in web.post("/admin/contracts/contract/add/", given, follow=True).content.decode()
     made = Contract.objects.get(name="三行")
     assert list(made.lines.values_list("position", "item")) == [(5, "五番"), (6, "一つ目"), (7, "次")]
+
+
+def it_tells_an_end_before_the_start_at_the_end(save):
+    page = save(lines__0__charge_from="2026-05-02", lines__0__charge_to="2026-05-01")
+    assert 'id="id_lines-0-charge_to_error"' in page

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 
 import pytest
@@ -236,3 +236,33 @@ def it_refuses_kanji_as_a_reading():
 )  # fmt: skip
 def it_folds_what_searching_takes_for_the_same(one, other):
     assert reading.fold(one) == reading.fold(other)
+
+
+@pytest.mark.parametrize(
+    "typed", ["100-0001", "1000001", "〒100-0001", "１００－０００１", "100ー0001\u200b", "〒 100 0001"]
+)
+def it_reads_a_postal_code_in_every_way_people_write_it(typed):
+    assert reading.postal_code(typed) == "100-0001"
+
+
+@pytest.mark.parametrize("typed", ["123", "abc", "100-001", "10-00001", "100-00012"])
+def it_refuses_what_is_no_postal_code(typed):
+    assert "100-0001 のように" in refusal(reading.postal_code, typed)
+
+
+@pytest.mark.parametrize(
+    "typed", ["T1234567890123", "ｔ１２３４５６７８９０１２３", "T1-2345-6789-0123", " T 1234567890123\u200b"]
+)
+def it_reads_an_official_number_without_what_papers_print_in_it(typed):
+    assert reading.official_number(typed) == "T1234567890123"
+
+
+@pytest.mark.parametrize(("typed", "read"), [("9:30", time(9, 30)), ("０９：３０", time(9, 30)), ("9時30分", time(9, 30)),
+    ("9時", time(9)), ("23:59:59", time(23, 59, 59)), ("", None)])  # fmt: skip
+def it_reads_a_time_of_day(typed, read):
+    assert reading.clock(typed) == read
+
+
+@pytest.mark.parametrize("typed", ["25:00", "9:60", "930", "午後3時", "9", "9:3"])
+def it_refuses_what_is_no_time_of_day(typed):
+    assert "9:30 のように" in refusal(reading.clock, typed)

@@ -1,0 +1,225 @@
+"""The vendor's own pages: settings, registration numbers, tax classes, and what customers asked."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+import time_machine
+
+from contracts.models import Service
+from portal.models import Inquiry, TaxClass, Vendor, VendorRegistration
+from tests import make
+
+
+@pytest.fixture
+def save(cast, web):
+    """Post a page with some fields changed, as a person would; returns {field: messages}, empty if it was stored."""
+    web.force_login(cast.staff)
+
+    def saved(path, **changes):
+        form = web.get(path).context["adminform"].form
+        given = {}
+        for field in form:
+            value = changes.get(field.name, field.value())
+            parts = value if isinstance(value, tuple) else None
+            if parts:
+                given |= {f"{field.html_name}_{place}": part for place, part in enumerate(parts)}
+            elif value is not None and value is not False:
+                given[field.html_name] = value
+        missing = set(changes) - {field.name for field in form}
+        assert not missing, f"the page doesn't offer {missing}"
+        answer = web.post(path, given)
+        if answer.status_code == 302:
+            return {}
+        assert answer.status_code == 200
+        assert "制約" not in answer.content.decode()
+        return {name: " ".join(messages) for name, messages in answer.context["adminform"].form.errors.items()}
+
+    return saved
+
+
+NUMBERS = "/admin/portal/vendorregistration/add/"
+RATES = "/admin/portal/taxclass/add/"
+VENDOR = "/admin/portal/vendor/1/change/"
+
+
+@pytest.fixture
+def registered(cast):
+    VendorRegistration.objects.all().delete()
+    return VendorRegistration.objects.create(number="T8990000000001", valid_from=date(2023, 10, 1))
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "words"),
+    [
+        ({"number": "T8990000000002", "valid_from": "2031/01/01", "valid_to": "2030/01/01"}, "valid_to", "開始日以降"),
+        ({"number": "T8990000000002", "valid_from": "2026/11/01"}, "valid_from", "「T8990000000001」（2023/10/01～）"),
+        ({"number": "T8990000000002", "valid_from": "2020/01/01"}, "valid_to", "重なっています"),
+        ({"number": "8990000000002", "valid_from": "2020/01/01", "valid_to": "2020/02/01"}, "number", "Tと13桁"),
+    ],
+)
+def it_tells_beside_the_field_what_is_wrong_with_a_registration(registered, save, given, field, words):
+    refused = save(NUMBERS, **given)
+    assert list(refused) == [field]
+    assert words in refused[field]
+    assert VendorRegistration.objects.get() == registered
+
+
+def it_takes_a_registration_number_in_full_width(registered, save):
+    given = {"number": "ｔ８９９０００００００００２", "valid_from": "2020/01/01", "valid_to": "2023/09/30"}
+    assert save(NUMBERS, **given) == {}
+    assert VendorRegistration.objects.filter(number="T8990000000002").exists()
+
+
+@pytest.mark.parametrize("typed", ["12", "12%", "１２％", "12.0"])
+def it_takes_a_tax_rate_in_per_cent(cast, save, typed):
+    current = TaxClass.objects.filter(kind="standard").latest("valid_from")
+    TaxClass.objects.filter(pk=current.pk).update(valid_to="2027-03-31")
+    assert save(RATES, kind="standard", rate=typed, valid_from="2027/04/01") == {}
+    made = TaxClass.objects.filter(kind="standard").latest("valid_from")
+    assert made.rate == Decimal("0.12")
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "words"),
+    [
+        (
+            {"kind": "standard", "rate": "0.1", "valid_from": "1980/01/01", "valid_to": "1981/01/01"},
+            "rate",
+            "10 のように％で",
+        ),
+        ({"kind": "standard", "rate": "120", "valid_from": "1980/01/01", "valid_to": "1981/01/01"}, "rate", ""),
+        ({"kind": "exempt", "rate": "10", "valid_from": "1980/01/01", "valid_to": "1981/01/01"}, "rate", "税率は0です"),
+        ({"kind": "standard", "rate": "12", "valid_from": "2027/04/01"}, "valid_from", "重なっています"),
+        (
+            {"kind": "standard", "rate": "3", "valid_from": "1992/02/01", "valid_to": "1992/01/01"},
+            "valid_to",
+            "開始日以降",
+        ),
+    ],
+)
+def it_tells_beside_the_field_what_is_wrong_with_a_tax_class(cast, save, given, field, words):
+    before = list(TaxClass.objects.values())
+    refused = save(RATES, **given)
+    assert list(refused) == [field]
+    assert words in refused[field]
+    assert list(TaxClass.objects.values()) == before
+
+
+@pytest.fixture
+def billed(cast):
+    """April is fixed; returns the tax class and the number on its invoices."""
+    make.make_contract(cast.a, (1000,))
+    make.close_month()
+    return TaxClass.objects.valid_on(make.APRIL).get(kind="standard"), VendorRegistration.objects.valid_on(
+        make.APRIL
+    ).get()
+
+
+def it_lets_what_fixed_invoices_stand_on_only_end_after_them(billed, cast, save, web):
+    for row in billed:
+        path = f"/admin/portal/{row._meta.model_name}/{row.pk}"
+        web.force_login(cast.staff)
+        page = web.get(f"{path}/change/")
+        assert list(page.context["adminform"].form.fields) == ["valid_to"]
+        assert "2026/04/30" in save(f"{path}/change/", valid_to="2026/04/29")["valid_to"]
+        assert save(f"{path}/change/", valid_to="2026/04/30") == {}
+        assert web.post(f"{path}/delete/", {"post": "yes"}).status_code == 403
+        web.post(
+            f"/admin/portal/{row._meta.model_name}/",
+            {"action": "delete_selected", "_selected_action": row.pk, "post": "yes"},
+        )
+        row.refresh_from_db()
+        assert row.valid_to == date(2026, 4, 30)
+
+
+def it_settles_the_first_month_with_the_first_fixed_invoice(billed, cast, web):
+    web.force_login(cast.staff)
+    assert "first_month" not in web.get(VENDOR).context["adminform"].form.fields
+
+
+@pytest.mark.parametrize("typed", ["2026/02", "2026年2月", "2026/02/01", "令和8年2月", "２０２６－０２"])
+def it_takes_the_first_month_as_a_month(cast, save, typed):
+    assert save(VENDOR, first_month=typed) == {}
+    assert Vendor.objects.get().first_month == date(2026, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "words"),
+    [
+        ("first_month", "2026/02/15", "2026/11 のように"),
+        ("postal_code", "abc", "100-0001 のように"),
+        ("phone", "電話", "03-1234-5678 のように"),
+        ("desk_phone", "でんわ", "03-1234-5678 のように"),
+        ("desk_email", "abc", "hanako@example.com のように"),
+    ],
+)
+def it_tells_beside_the_field_what_cant_stand_on_an_invoice(cast, save, field, typed, words):
+    refused = save(VENDOR, **{field: typed})
+    assert list(refused) == [field]
+    assert words in refused[field]
+
+
+def it_keeps_a_companys_postal_code_and_numbers_in_one_form(cast, save):
+    typed = {
+        "postal_code": "１０００００１",
+        "corporate_number": "5-8356-7825-6246",
+        "registration_number": "t 5835678256246",
+    }
+    assert save(f"/admin/accounts/customer/{cast.a.pk}/change/", **typed) == {}
+    cast.a.refresh_from_db()
+    kept = (cast.a.postal_code, cast.a.corporate_number, cast.a.registration_number)
+    assert kept == ("100-0001", "5835678256246", "T5835678256246")
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "words"),
+    [
+        ("payment_months", "99", "12か月まで"),
+        ("postal_code", "123", "100-0001"),
+        ("billing_postal_code", "abc", "100-0001"),
+    ],
+)
+def it_tells_beside_the_field_what_is_wrong_with_a_company(cast, save, field, typed, words):
+    refused = save(f"/admin/accounts/customer/{cast.a.pk}/change/", **{field: typed})
+    assert list(refused) == [field]
+    assert words in refused[field]
+
+
+@pytest.mark.parametrize("typed", ["ＰＨＯＮＥ", " Phone\u200b"])
+def it_spells_a_service_code_in_one_way(cast, save, typed):
+    assert save("/admin/contracts/service/add/", code=typed, name="電話") == {}
+    assert Service.objects.get(name="電話").code == "phone"
+    assert "code" in save("/admin/contracts/service/add/", code=typed, name="二つ目")
+
+
+def it_says_in_japanese_what_a_service_code_may_be(cast, save):
+    refused = save("/admin/contracts/service/add/", code="電 話", name="電話")
+    assert refused == {"code": "半角の英数字、ハイフン、アンダースコアで入力してください。"}
+
+
+@time_machine.travel("2026-05-08T03:00Z", tick=False)
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (("令和8年5月8日", "１２：００"), None),
+        (("2026-05-08", "12時"), None),
+        (("2026/05/08", ""), "時刻も"),
+        (("", "12:00"), "日付も"),
+        (("2026/05/08", "25:00"), "9:30 のように"),
+        (("2020/01/01", "10:00"), "送信日時から今まで"),
+        (("2099/01/01", "10:00"), "送信日時から今まで"),
+    ],
+)
+def it_takes_when_an_inquiry_was_answered(cast, save, typed, words):
+    inquiry = make.make_inquiry(cast.hanako)
+    refused = save(f"/admin/portal/inquiry/{inquiry.pk}/change/", handled_at=typed)
+    assert (words in refused["handled_at"]) if words else refused == {}
+    assert (Inquiry.objects.get().handled_at is None) == bool(words)
+
+
+@pytest.mark.parametrize("sought", ["ﾐﾄﾞﾘ", "ミドリ", "Ｃ０００"])
+def it_finds_a_company_in_whatever_width_was_typed(cast, web, sought):
+    type(cast.a).objects.filter(pk=cast.a.pk).update(kana="ミドリショウジ")
+    web.force_login(cast.staff)
+    assert cast.a in web.get("/admin/accounts/customer/", {"q": sought}).context["cl"].queryset
