@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.forms import BoundField
 from django.http import HttpRequest
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_filters import CharFilter, Filter, FilterSet, ModelMultipleChoiceFilter, MultipleChoiceFilter
@@ -35,7 +36,7 @@ class End:
 
 
 class BoundRange(BoundField):
-    @property
+    @cached_property  # the template asks twice
     def ends(self) -> list[Any]:
         first, last = self.value() or ("", "")
         return [End(self, START, _("から"), first), End(self, STOP, _("まで"), last)]
