@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from portal import reading
-from portal.forms import AddressField
+from portal.forms import AddressField, LineField
 
 CONTROL = {"class": "form-control"}
 
@@ -139,6 +139,7 @@ class UserForm(forms.ModelForm):
     class Meta:
         model = User
         fields = ["name", "kana", "email", "department", "position", "phone", "is_manager", "is_recipient"]
+        field_classes = dict.fromkeys(["name", "kana", "department", "position"], LineField)
         widgets = {"phone": forms.TextInput(attrs={"inputmode": "tel"})}
 
     def __init__(self, *args, **kwargs):

@@ -102,13 +102,17 @@ class ContractAdmin(Desk):
 
 class Tiers(OwnRows):
     def clean(self):
-        """Instead of what Django says of two tiers of one quantity above the form, in words of the code."""
-        taken = set()
+        """Instead of what Django says of two tiers of one quantity above the form, or leaves to the database."""
+        here = [form.instance.pk for form in self.initial_forms]
+        others = MeterTier.objects.filter(meter=self.instance.pk).exclude(pk__in=here)
+        taken = set(others.values_list("above", flat=True))
         for form in self.forms:
-            above = form in self.deleted_forms or form.cleaned_data.get("above") if form.is_valid() else None
+            if form in self.deleted_forms or not form.is_valid():
+                continue
+            above = form.cleaned_data.get("above")
             if above in taken:
                 form.add_error("above", _("この数量の段階料金がすでにあります。"))
-            taken |= {above} - {None, True}
+            taken |= {above} - {None}
 
 
 class TierInline(admin.TabularInline):

@@ -6,7 +6,7 @@ import unicodedata
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.widgets import AdminTextInputWidget
+from django.contrib.admin.widgets import AdminTextInputWidget, AutocompleteSelect
 from django.contrib.auth.admin import Group
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -42,6 +42,21 @@ admin.site.site_header = admin.site.site_title = _("契約マイポータル 担
 FILTERED = ("", "__exact", "__gte", "__lt", "__isnull", "__isempty")
 
 
+class Completed(AutocompleteSelect):
+    """A choice that is completed while one types; shown again, it leaves out what can't be a row's key."""
+
+    def optgroups(self, name, value, attr=None):
+        return super().optgroups(name, [each for each in value if is_key(self.field.remote_field.model, each)], attr)
+
+
+def is_key(model, given):
+    """Whether a row may have this key; what can't be one the database wouldn't take."""
+    try:
+        return abs(int(model._meta.pk.to_python(given))) <= models.BigIntegerField.MAX_BIGINT
+    except (ValidationError, TypeError):
+        return False
+
+
 # Dates, numbers and lines of text are read as on customers' pages; every form of staff's has these (inlines name them too).
 READ = {
     models.DateField: {"form_class": DayField},
@@ -75,14 +90,22 @@ class Desk(admin.ModelAdmin):
     def response_action(self, request, queryset):
         """Ids that no row can have are left out; Django would ask the database about them."""
         request.POST = request.POST.copy()
-        request.POST.setlist(ACTION_CHECKBOX_NAME, filter(self.is_key, request.POST.getlist(ACTION_CHECKBOX_NAME)))
+        chosen = [each for each in request.POST.getlist(ACTION_CHECKBOX_NAME) if is_key(self.model, each)]
+        request.POST.setlist(ACTION_CHECKBOX_NAME, chosen)
         return super().response_action(request, queryset)
 
-    def is_key(self, given):
-        try:
-            return abs(int(self.model._meta.pk.to_python(given))) <= models.BigIntegerField.MAX_BIGINT
-        except ValidationError:
-            return False
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", Completed(db_field, self.admin_site, using=kwargs.get("using")))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_formset_kwargs(self, request, obj, inline, prefix):
+        """Rows that were sent have fields; Django would make two thousand where only their number was sent."""
+        found = super().get_formset_kwargs(request, obj, inline, prefix)
+        rows = request.POST.get(f"{prefix}-TOTAL_FORMS", "")
+        if not isinstance(inline, Shown) and rows.isdecimal() and int(rows) > len(request.POST):
+            found["data"].pop(f"{prefix}-TOTAL_FORMS")
+        return found
 
     def filter_lookups(self):
         for each in self.list_filter:

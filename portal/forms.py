@@ -137,6 +137,7 @@ class InquiryForm(forms.ModelForm):
     class Meta:
         model = Inquiry
         fields = ["kind", "subject", "about", "body"]
+        field_classes = {"subject": LineField}
         widgets = {
             "kind": forms.Select(attrs={"class": "form-select"}),
             "subject": forms.TextInput(attrs={"class": "form-control"}),

@@ -7,6 +7,7 @@ from django.core.exceptions import BadRequest
 from django.http import HttpResponse
 from django.middleware.gzip import GZipMiddleware
 from django.template.loader import render_to_string
+from django.utils.http import parse_header_parameters
 
 LARGEST_BODY = 1024 * 1024  # bytes of a request
 
@@ -116,5 +117,18 @@ def plain_input(get_response):
         if request.content_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
             raise BadRequest("an encoding other than UTF-8")
         return get_response(request)
+
+    return answer
+
+
+def readable_content_type(application):
+    """Around Django, which fails before any middleware at a Content-Type with parameters in an encoding nobody knows."""
+
+    def answer(environ, start_response):
+        try:
+            parse_header_parameters(environ.get("CONTENT_TYPE", ""))
+        except ValueError:
+            environ = {**environ, "CONTENT_TYPE": environ["CONTENT_TYPE"].partition(";")[0]}
+        return application(environ, start_response)
 
     return answer

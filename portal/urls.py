@@ -7,6 +7,9 @@ from django.views.generic import RedirectView
 
 from portal import views
 
+handler400 = views.bad_request
+handler403 = views.forbidden
+handler404 = views.not_found
 handler500 = views.server_error
 to_login = login_not_required(RedirectView.as_view(pattern_name="login", query_string=True))
 

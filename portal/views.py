@@ -50,6 +50,19 @@ def server_error(request):
     return HttpResponse(render_to_string("500.html"), status=503 if away else 500)
 
 
+def bad_request(request, exception):
+    return HttpResponse(render_to_string("400.html"), status=400)
+
+
+def forbidden(request, exception):
+    return render(request, "403.html", status=403)
+
+
+def not_found(request, exception):
+    """As `forbidden` and `bad_request`, not Django's own page: that one reads the form sent, which may be what is wrong."""
+    return render(request, "404.html", status=404)
+
+
 def csrf_failure(request, reason=""):
     """The page for a form that came without its token, with the way back to where the form is."""
     return render(request, "403_csrf.html", {"back": page_before(request)}, status=403)
@@ -57,7 +70,10 @@ def csrf_failure(request, reason=""):
 
 def page_before(request):
     """The page of this portal that the request came from, else home; sign-in isn't a place for who is signed in."""
-    came_from = urlsplit(request.META.get("HTTP_REFERER", ""))
+    try:
+        came_from = urlsplit(request.META.get("HTTP_REFERER", ""))
+    except ValueError:  # as http://[
+        return reverse("home")
     known = came_from.netloc == request.get_host() and came_from.path
     if not known or (came_from.path == reverse("login") and request.user.is_authenticated):
         return reverse("home")

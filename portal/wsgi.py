@@ -14,6 +14,7 @@ def web():
 
     from portal.db import ready, rls
     from portal.db.embedded import Unavailable
+    from portal.middleware import readable_content_type
 
     if settings.DATABASE_URL and not settings.SECRET_KEY_GIVEN:
         sys.stderr.write("DATABASE_URL を使うときは SECRET_KEY も設定してください。\n")
@@ -26,7 +27,7 @@ def web():
         sys.stderr.write(f"{missing}\n")
         sys.exit(3)
     rls.connect_as_web()
-    return get_wsgi_application()
+    return readable_content_type(get_wsgi_application())
 
 
 application = web()

@@ -164,6 +164,11 @@ class TaxClass(models.Model):
             raise ValidationError({"rate": _("非課税と不課税の税率は0です。")})
         check_days(self, TaxClass.objects.filter(kind=self.kind))
 
+    def validate_constraints(self, exclude=None):
+        """Each constraint is one kind's, so without a kind there is nothing to ask; Django would fail in asking."""
+        if "kind" not in (exclude or ()):
+            super().validate_constraints(exclude)
+
 
 class CalendarDays(models.QuerySet):
     def exceptions(self):

@@ -94,6 +94,19 @@ def it_takes_no_line_break_and_no_url_into_a_name(field, name, cast, web):
     assert not Mail.objects.exists()
 
 
+@pytest.mark.parametrize("field", ["name", "department", "position"])
+def it_keeps_nothing_in_a_name_that_makes_it_look_like_another(field, cast, sign_in):
+    """U+202E turns what follows it round, in lists, mails and the history; the others aren't seen at all."""
+    given = {"name": "新人", "email": "new@example.com"} | {field: "\ufeff山田\u202e \u200b太郎\u2060"}
+    assert sign_in(cast.hanako).post("/account/users/new/", given).status_code == 302
+    assert getattr(User.objects.get(email="new@example.com"), field) == "山田 太郎"
+
+
+def it_takes_no_name_of_which_nothing_is_seen(cast, sign_in):
+    page = sign_in(cast.hanako).post("/account/users/new/", {"name": "\u200b\u2060", "email": "new@example.com"})
+    assert page.context["form"].errors["name"]
+
+
 @pytest.mark.parametrize("name", ["J.R. Smith", "Dr.田中", "St.John", "山田 太郎(株)", "A.I.開発部", "髙橋・Ｃｏ．"])
 def it_takes_names_that_only_look_a_little_like_one(name, cast, sign_in):
     sign_in(cast.hanako).post("/account/users/new/", {"name": name, "email": "new@example.com"})

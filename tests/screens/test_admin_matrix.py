@@ -17,7 +17,7 @@ from accounts.models import User
 from billing.models import Invoice, Rendering
 from billing.month import parking
 from contracts.models import Contract
-from portal import history, mail, rights
+from portal import history, mail, numbers, rights
 from portal.models import Action, VendorRegistration
 from tests import make
 
@@ -284,6 +284,41 @@ def it_answers_odd_ids_and_questions_with_a_page(label, rows, web, cast):
         assert try_out(web, "post", home, given) in (200, 302, 400), odd
     for question in QUESTIONS:
         assert try_out(web, "get", f"{home}?{question}") in (200, 302, 400), question
+
+
+def odd_forms(web, address):
+    """What a page's form would send, with one field odd; one dict for each field and odd value."""
+    response = web.get(address)
+    if response.status_code != 200:
+        return
+    forms = [response.context["adminform"].form]
+    for inline in response.context["inline_admin_formsets"]:
+        forms += [inline.formset.management_form, *inline.formset.forms]
+    fields = {field.html_name: field.value() for form in forms for field in form}
+    sent = {name: value for name, value in fields.items() if value not in (None, False)}
+    for name in fields:
+        for odd in ("x", "-1"):
+            yield sent | {name: odd, "_continue": "1"}
+
+
+@pytest.mark.parametrize("label", TABLE)
+def it_answers_an_odd_value_in_any_field_with_a_page(label, rows, web, cast):
+    web.force_login(cast.staff)
+    for _typed in (cast.a, cast.b):  # their numbers, which didn't come from the counter
+        numbers.next_number(numbers.CUSTOMER)
+    home = reverse(f"admin:{label.replace('.', '_')}_changelist")
+    for address in (f"{home}add/", f"{home}{rows[label].pk}/change/"):
+        for sent in odd_forms(web, address):
+            assert try_out(web, "post", address, sent) in (200, 302, 403), sent
+
+
+@pytest.mark.parametrize("label", TABLE)
+def it_answers_a_filters_odd_value_with_a_page(label, rows, web, cast):
+    web.force_login(cast.staff)
+    for lookup in ADMINS[label].filter_lookups():
+        for odd in ("x", "-1", "9" * 20, "", "1,2"):
+            asked = {lookup: odd}
+            assert try_out(web, "get", reverse(f"admin:{label.replace('.', '_')}_changelist"), asked) in (200, 302, 400)
 
 
 def it_answers_odd_completions_and_short_cuts_with_a_page(web, cast):

@@ -66,18 +66,13 @@ def it_says_beside_the_line_what_is_wrong_with_it(cast, save, changes, words):
     assert ContractLine.objects.get(contract=stored(cast)).amount == 7777
 
 
+def second_line(number):
+    fields = {"position": number, "item": "二つ目", "quantity": 1, "unit_price": 1, "price_basis": "exclusive"}
+    return {f"lines__1__{name}": value for name, value in (fields | {"tax_kind": "standard"}).items()}
+
+
 def it_refuses_two_lines_of_one_number(cast, save):
-    second = {"lines__TOTAL_FORMS": 2} | {
-        f"lines__1__{name}": value
-        for name, value in {
-            "position": 1,
-            "item": "二つ目",
-            "quantity": 1,
-            "unit_price": 1,
-            "price_basis": "exclusive",
-        }.items()
-    }
-    page = save(**second, lines__1__tax_kind="standard")
+    page = save(lines__TOTAL_FORMS=2, **second_line(1))
     assert page.count("この行番号はほかの明細で使われています。") == 1
     assert "重複した" not in page
     assert stored(cast).lines.count() == 1
@@ -133,6 +128,42 @@ def it_refuses_a_second_meter_of_one_service(cast, save_meter):
 def it_takes_tiers_of_several_quantities(cast, save_meter):
     assert save_meter(("1,000", "７"), ("２０００", "6")) == {}
     assert cast.a.contracts.get().meters.get().tiers.count() == 3
+
+
+def it_says_so_when_somebody_else_added_a_line_of_that_number_meanwhile(cast, save):
+    assert "errornote" not in save(lines__TOTAL_FORMS=2, **second_line(2))
+    assert "この行番号はほかの明細で使われています" in save(lines__TOTAL_FORMS=2, **second_line(2))
+    assert "errornote" not in save(lines__TOTAL_FORMS=2, **second_line(3))
+    assert stored(cast).lines.count() == 3
+
+
+@pytest.mark.parametrize("rows", [0, -1])
+def it_takes_no_line_for_a_new_one_when_the_page_says_it_had_none(cast, save, rows):
+    assert "この行番号はほかの明細で使われています" in save(lines__INITIAL_FORMS=rows)
+    assert ContractLine.objects.filter(contract=stored(cast)).count() == 1
+
+
+def it_makes_no_thousand_lines_of_a_number(cast, save):
+    page = save(lines__TOTAL_FORMS=100000)
+    assert "errornote" in page
+    assert "lines-99-item" not in page
+
+
+def it_refuses_two_tiers_of_one_quantity(cast, web):
+    meter = make.make_meter(cast.a.contracts.get(), 10, (500, 8))
+    web.force_login(cast.staff)
+    given = {
+        "item": "転送量", "unit": "GB", "free_quantity": 0, "unit_price": 10, "price_basis": "exclusive",
+        "tax_kind": "standard", "tiers-TOTAL_FORMS": 2, "tiers-INITIAL_FORMS": 1, "tiers-0-id": meter.tiers.get().pk,
+        "tiers-0-above": 500, "tiers-0-unit_price": 8, "tiers-1-above": 500, "tiers-1-unit_price": 7,
+        "tiers-0-meter": meter.pk,
+    }  # fmt: skip
+    page = web.post(f"/admin/contracts/meter/{meter.pk}/change/", given, follow=True).content.decode()
+    assert "重複したデータを修正してください" in page
+    stale = given | {"tiers-TOTAL_FORMS": 1, "tiers-INITIAL_FORMS": 0, "tiers-0-id": ""}
+    page = web.post(f"/admin/contracts/meter/{meter.pk}/change/", stale, follow=True).content.decode()
+    assert "この数量はほかの段階で使われています" in page
+    assert meter.tiers.count() == 1
 
 
 def it_keeps_the_contract_when_no_order_can_be_made_of_it(cast, save):

@@ -3,7 +3,10 @@
 import re
 
 import pytest
+from django.test import RequestFactory
+from django.test.client import ClientHandler
 
+from portal.middleware import readable_content_type
 from tests import make
 from tests.conftest import WebClient
 
@@ -41,7 +44,9 @@ def it_leads_back_to_the_form_that_came_without_its_token(strict):
     assert "C0000001" in response.content.decode()  # the frame with the menu is there
 
 
-@pytest.mark.parametrize("came_from", ["", "https://evil.example/login/", "//evil.example/x", "nonsense"])
+@pytest.mark.parametrize(
+    "came_from", ["", "https://evil.example/login/", "//evil.example/x", "nonsense", "http://[", "//[::1"]
+)
 def it_leads_home_when_the_form_came_from_elsewhere(strict, came_from):
     response = strict.post("/inquiry/", {}, headers={"referer": came_from})
     assert response.status_code == 403
@@ -79,3 +84,32 @@ def it_compresses_pages_but_none_that_holds_a_secret(cast, sign_in):
     for path in ("/account/security/factor/", "/password/reset/x/y/", "/contracts/?export=csv", "/healthz"):
         assert "Content-Encoding" not in browser.get(path, headers=accept).headers, path
     assert "Content-Encoding" not in browser.get("/contracts/").headers
+
+
+UNREADABLE = {
+    "too many fields": ("application/x-www-form-urlencoded", b"a=1&" * 3000),
+    "no boundary": ("multipart/form-data", b"x"),
+    "endless header": ("multipart/form-data; boundary=x", b"--x\r\n" + b"A" * 20000),
+    "other encoding": ("application/x-www-form-urlencoded; charset=utf-7", b"a=1"),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+@pytest.mark.parametrize("path", ["/login/", "/inquiry/", "/nowhere/", "/invoices/B999999-000001/", "/admin/nowhere/"])
+def it_shows_a_page_when_a_form_cant_be_read(cast, web, path, what):
+    """Also to a browser that was here before: with its CSRF cookie the page of the fault itself would ask for the form."""
+    kind, body = UNREADABLE[what]
+    strict = WebClient(enforce_csrf_checks=True)
+    strict.get("/login/")
+    response = strict.generic("POST", path, body, content_type=kind)
+    assert response.status_code in (400, 404)
+    assert "<h1" in main_of(response)
+
+
+def it_shows_a_page_when_a_content_types_parameter_has_no_known_encoding(cast):
+    environ = RequestFactory().generic("POST", "/login/", b"--x--", content_type="multipart/form-data").environ
+    environ["CONTENT_TYPE"] = "multipart/form-data; boundary*=nonsense''x"
+    django = ClientHandler(enforce_csrf_checks=False)
+    response = readable_content_type(lambda environ, start_response: django(environ))(environ, None)
+    assert response.status_code == 400
+    assert "この入力は受け付けられません" in main_of(response)

@@ -150,3 +150,9 @@ def it_finds_questions_by_words_in_any_width(cast, sign_in):
 def it_shows_only_published_questions(cast, sign_in):
     FaqEntry.objects.create(question="下書きの質問", answer="まだです。", published=False)
     assert "下書きの質問" not in sign_in(cast.hanako).get("/faq/", {"q": "下書き"}).content.decode()
+
+
+def it_keeps_in_a_subject_only_what_is_seen(cast, sign_in):
+    given = GIVEN | {"subject": "\ufeff請求\u202eの件\u200b"}
+    assert sign_in(cast.hanako).post("/inquiry/", given).status_code == 302
+    assert Inquiry.objects.get().subject == "請求の件"
