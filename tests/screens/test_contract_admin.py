@@ -159,10 +159,10 @@ def it_refuses_two_tiers_of_one_quantity(cast, web):
         "tiers-0-meter": meter.pk,
     }  # fmt: skip
     page = web.post(f"/admin/contracts/meter/{meter.pk}/change/", given, follow=True).content.decode()
-    assert "重複したデータを修正してください" in page
+    assert "この数量の段階料金がすでにあります" in page
     stale = given | {"tiers-TOTAL_FORMS": 1, "tiers-INITIAL_FORMS": 0, "tiers-0-id": ""}
     page = web.post(f"/admin/contracts/meter/{meter.pk}/change/", stale, follow=True).content.decode()
-    assert "この数量はほかの段階で使われています" in page
+    assert "この数量の段階料金がすでにあります" in page
     assert meter.tiers.count() == 1
 
 
