@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from typing import Any
 
 from django import forms
 from django.contrib import admin
@@ -58,7 +59,7 @@ def is_key(model, given):
 
 
 # Dates, numbers and lines of text are read as on customers' pages; every form of staff's has these (inlines name them too).
-READ = {
+READ: dict[type[models.Field], dict[str, Any]] = {
     models.DateField: {"form_class": DayField},
     models.IntegerField: {"form_class": WholeField, "widget": WholeField.widget},
     models.BigIntegerField: {"form_class": WholeField, "widget": WholeField.widget},

@@ -50,7 +50,7 @@ class CodeField(forms.SlugField):
     ]
 
     def to_python(self, value):
-        return reading.key(super().to_python(value)).lower()
+        return reading.key(super().to_python(value) or "").lower()
 
 
 class PostalCodeField(LineField):
