@@ -70,7 +70,7 @@ def it_explains_what_a_password_lacks(password, words, cast, sign_in):
 
 def it_signs_out_by_post(browser):
     assert browser.get("/logout/").status_code == 405
-    assert browser.post("/logout/").url == "/login/"
+    assert browser.post("/logout/").url == "/login/?left=out"
     assert browser.get("/").url.startswith("/login/")
 
 
