@@ -2,9 +2,11 @@
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -82,6 +84,8 @@ class UserForm(forms.ModelForm):
                 self.add_error(None, _("役割とスーパーユーザーは、お客様のユーザには指定できません。"))
         else:
             self.refuse(data, ["is_recipient", "is_manager"], _("担当者には指定できません。"))
+            if new and "roles" in self.fields and not data.get("roles") and not data.get("is_superuser"):
+                self.add_error("roles", _("役割を1つ以上選んでください。役割のない担当者には何も表示されません。"))
         return data
 
     def refuse(self, data, names, why):
@@ -230,7 +234,12 @@ class UserAdmin(Desk):
             return redirect(request.path)
 
     def each(self, request, users, service, done):
-        """Do one thing to each chosen user; what is refused is told, the others go on."""
+        """Do one thing to each chosen user, once it is confirmed; what is refused is told, the others go on."""
+        if "confirmed" not in request.POST:
+            action = request.POST["action"]
+            asked = {"title": self.get_actions(request)[action][2], "users": users, "action": action}
+            page = {**self.admin_site.each_context(request), **asked, "opts": self.opts, "chosen": ACTION_CHECKBOX_NAME}
+            return TemplateResponse(request, "admin/accounts/user/confirm.html", page)
         for user in users:
             try:
                 service(user, by=request.user)
@@ -242,12 +251,12 @@ class UserAdmin(Desk):
 
     @admin.action(description=_("アカウント情報を送る（新しい初期パスワード）"), permissions=["change"])
     def send_account_data(self, request, users):
-        self.each(request, users, services.send_account_data, _("%(name)sにアカウント情報を送りました。"))
+        return self.each(request, users, services.send_account_data, _("%(name)sにアカウント情報を送りました。"))
 
     @admin.action(description=_("2段階認証を解除する"), permissions=["change"])
     def remove_second_factor(self, request, users):
-        self.each(request, users, credentials.remove_second_factor, _("%(name)sの2段階認証を解除しました。"))
+        return self.each(request, users, credentials.remove_second_factor, _("%(name)sの2段階認証を解除しました。"))
 
     @admin.action(description=_("ユーザを削除する（無効にする）"), permissions=["remove"])
     def delete_users(self, request, users):
-        self.each(request, users, services.delete_user, _("%(name)sを削除しました。"))
+        return self.each(request, users, services.delete_user, _("%(name)sを削除しました。"))

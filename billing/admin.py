@@ -58,6 +58,8 @@ class AdjustmentForm(forms.ModelForm):
         if not self.errors:
             try:
                 price_adjustment(self.instance)
+                if self.instance.origin == InvoiceLine.Origin.DISCOUNT and self.instance.amount > 0:
+                    raise ValidationError({"unit_price": _("値引きはマイナスの金額で入力してください（例 -1,000）。")})
             except ValidationError as error:
                 self.add_error(None, error)
 

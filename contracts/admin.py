@@ -89,6 +89,9 @@ class ContractAdmin(Desk):
         """What was typed is kept even if an order can't be made of it; the next run parks the customer for the same reason."""
         lines, removed = typed(formsets, ContractLine)
         contract = save_contract(form.instance, lines, removed, today=today(), by=request.user)
+        if not contract.lines.exists() and not contract.meters.exists():
+            told = _("契約明細がありません。契約明細か従量料金を登録するまで請求されません。")
+            self.message_user(request, told, level="warning")
         try:
             start_contract(contract, today=today(), by=request.user)
         except ValidationError as error:

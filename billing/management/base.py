@@ -43,6 +43,26 @@ class OperatorCommand(BaseCommand):
 
     requires_system_checks = []
 
+    def run_from_argv(self, argv):
+        """From a shell: a refusal is one line, without an error's name in front; `--traceback` shows where it was raised."""
+        try:
+            super().run_from_argv([*argv[:2], "--traceback", *argv[2:]])
+        except CommandError as refused:
+            if "--traceback" in argv:
+                raise
+            self.stderr.write(str(refused))
+            sys.exit(refused.returncode)
+
+    def create_parser(self, prog_name, subcommand, **kwargs):
+        """Arguments that can't be meant are told in one line too, instead of the whole usage."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+
+        def error(message):
+            raise WrongUsage(f"引数を確認してください（manage.py {subcommand} --help）: {readable(message)}")
+
+        parser.error = error  # type: ignore[method-assign]
+        return parser
+
     def handle(self, *args, **options):
         signal.signal(signal.SIGTERM, self.stop)
         try:

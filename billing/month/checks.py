@@ -148,7 +148,7 @@ QUESTIONS = [
         WARNING,
         gettext_lazy("前月から大きく変わった請求"),
         f"""
-        SELECT i.number, to_char(b.total, 'FM999,999,999,990') || ' → ' || to_char(i.total, 'FM999,999,999,990')
+        SELECT i.number, to_char(b.total, 'FM999,999,999,999,999,990') || ' → ' || to_char(i.total, 'FM999,999,999,999,999,990')
         FROM billing_invoice i JOIN (
             SELECT i.customer_id, i.total FROM billing_invoice i
             WHERE i.month = %(month)s::date - interval '1 month' AND {LIVE_SQL} AND {FIXED_SQL}
@@ -219,7 +219,7 @@ QUESTIONS = [
         WARNING,
         gettext_lazy("合計が0円以下の請求"),
         f"""
-        SELECT i.number, to_char(i.total, 'FM999,999,999,990') FROM billing_invoice i
+        SELECT i.number, to_char(i.total, 'FM999,999,999,999,999,990') FROM billing_invoice i
         WHERE i.month = %(month)s AND {LIVE_SQL} AND i.total <= 0
         """,
     ),

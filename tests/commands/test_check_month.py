@@ -1,6 +1,7 @@
 """`check_month`: silent about a sound month, and each fault that is put in is found under its own name."""
 
 import json
+import re
 from datetime import date
 from io import StringIO
 
@@ -134,6 +135,14 @@ def it_warns_of_jumps(cast):
     assert rows["jump"] == [("B202605-000002", "8,554 → 63,554")]
     rows = {each.code: each.rows for each in checks.check(make.MAY, today=make.IN_MAY, yen=100_000)}
     assert rows["jump"] == []
+
+
+def it_writes_out_an_amount_of_any_length(cast):
+    make.close_month()
+    make.make_contract(cast.b, (999_999_999_999,), start_on=make.MAY, today=make.MAY)
+    make.open_month(make.MAY)
+    rows = {each.code: each.rows for each in checks.check(make.MAY, today=make.IN_MAY)}
+    assert re.fullmatch(r"8,554 → 1,1\d\d,\d{3},\d{3},\d{3}", rows["jump"][0][1])
 
 
 def it_warns_of_what_would_go_wrong_with_the_paper(month, cast):

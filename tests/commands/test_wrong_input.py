@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 import time_machine
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 
 from billing.models import Invoice, MonthRun
 from portal.models import Mail
@@ -83,3 +83,31 @@ def it_sends_nothing_when_the_moment_of_the_restore_is_none(cast, moment):
     before = list(Mail.objects.values())
     assert "日時は YYYY-MM-DDTHH:MM" in refused("send_mail", "--no-mail-before", moment)
     assert list(Mail.objects.values()) == before
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("close_month", "引数を確認してください（manage.py close_month --help）"),
+        ("close_month 2026-04 --bogus", "--bogus"),
+        ("close_month 2026-04 --jobs x", "--jobs"),
+        ("close_month 2026-04 --jobs", "--jobs"),
+        ("check_month 2026-04 --jump -5", "0以上"),
+        ("check_month 2026-13", "月は YYYY-MM"),
+        ("import_usage", "引数を確認してください"),
+        ("import_usage /no/such/file.csv", "/no/such/file.csv を読めません"),
+        ("render_invoices now", "now"),
+        ("send_mail --no-mail-before", "--no-mail-before"),
+    ],
+)
+def it_says_it_in_a_shell_in_one_line_too(cast, capsys, typed, words):
+    argv = ["manage.py", *typed.split()]
+    with pytest.raises(SystemExit) as ended:
+        load_command_class("billing", argv[1]).run_from_argv(argv)
+    told = capsys.readouterr()
+    assert ended.value.code == 2
+    assert told.out == ""
+    assert len(told.err.splitlines()) == 1
+    assert words in told.err
+    assert "WrongUsage" not in told.err
+    assert "CommandError" not in told.err

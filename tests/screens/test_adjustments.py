@@ -93,6 +93,8 @@ def it_changes_and_deletes_an_adjustment(draft, save):
         (line(quantity="999999999", unit_price="999999999999"), "unit_price", "金額が大きすぎます"),
         (line(starts_on="2026-04-30", ends_on="2026-04-29"), "ends_on", "利用終了日は利用開始日以降の日付"),
         (line(quantity=""), "quantity", "入力してください"),
+        (line(origin="discount", unit_price="500"), "unit_price", "マイナスの金額"),
+        (line(origin="discount", unit_price="-500", quantity="-1"), "unit_price", "マイナスの金額"),
         (line(unit_price="1e5000"), "unit_price", ""),
         (line(origin="order"), "origin", ""),
     ],

@@ -104,7 +104,7 @@ def it_lets_nobody_but_superusers_touch_a_superuser(cast, web, manager):
     page = save(web, manager, cast.staff, email="mine@example.com", is_superuser="")
     assert page.status_code == 403
     for action in ("send_account_data", "remove_second_factor", "delete_users"):
-        web.post("/admin/accounts/user/", {"action": action, "_selected_action": [cast.staff.pk]})
+        web.post("/admin/accounts/user/", {"action": action, "_selected_action": [cast.staff.pk], "confirmed": "1"})
     kept = again(cast.staff)
     assert (kept.email, kept.is_superuser, kept.is_active) == ("staff@example.net", True, True)
     assert kept.check_password(make.PASSWORD)
@@ -157,3 +157,19 @@ def it_refuses_in_the_service_whoever_lacks_the_right(name, who, cast):
         cast.taro.has_second_factor = True
     with pytest.raises(PermissionDenied):
         REFUSED[name](cast, by)
+
+
+def it_asks_for_a_role_of_new_staff(cast, web):
+    rights.set_up_roles()
+    web.force_login(cast.staff)
+    answer = web.post("/admin/accounts/user/add/", FIELDS)
+    assert "役割を1つ以上" in " ".join(answer.context["adminform"].form.errors["roles"])
+    assert web.post("/admin/accounts/user/add/", FIELDS | {"is_superuser": "on"}).status_code == 302
+
+
+@pytest.mark.parametrize("typed", ["ＮＥＷ＠example.net", "\ufeffnew@example.net\u00a0", " New@Example.NET "])
+def it_reads_an_address_of_staff_as_pasted(cast, web, typed):
+    rights.set_up_roles()
+    web.force_login(cast.staff)
+    assert web.post("/admin/accounts/user/add/", FIELDS | {"roles": ["閲覧"], "email": typed}).status_code == 302
+    assert User.objects.filter(email="new@example.net").exists()

@@ -35,7 +35,9 @@ def stored(cast):
 
 
 def it_stores_what_was_typed(cast, save):
-    assert "errornote" not in save(note="至急", cancel_on="2026-04-20", lines__0__unit_price="8000")
+    page = save(note="至急", cancel_on="2026-04-20", lines__0__unit_price="8000")
+    assert "errornote" not in page
+    assert "請求されません" not in page
     assert (stored(cast).note, stored(cast).cancel_on) == ("至急", date(2026, 4, 20))
     assert ContractLine.objects.get(contract=stored(cast)).amount == 8000
 
@@ -181,7 +183,9 @@ def it_takes_a_new_contract_of_metered_items_alone(cast, web):
         "lines-0-position": "", "lines-0-quantity": 1, "lines-0-price_basis": "exclusive", "lines-0-tax_kind": "standard",
         "meters-TOTAL_FORMS": 0, "meters-INITIAL_FORMS": 0, "terms-TOTAL_FORMS": 0, "terms-INITIAL_FORMS": 0,
     }  # fmt: skip
-    assert "errornote" not in web.post("/admin/contracts/contract/add/", given, follow=True).content.decode()
+    page = web.post("/admin/contracts/contract/add/", given, follow=True).content.decode()
+    assert "errornote" not in page
+    assert "契約明細か従量料金を登録するまで請求されません" in page
     made = Contract.objects.get(name="従量のみ")
     assert made.number
     assert not made.lines.exists()

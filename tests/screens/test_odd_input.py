@@ -79,7 +79,7 @@ def it_doesnt_tell_whether_a_guess_is_ones_own_password(cast, sign_in):
 
 def it_notes_a_deletion_once(cast, web):
     web.force_login(cast.staff)
-    given = {"action": "delete_users", "_selected_action": [cast.taro.pk]}
+    given = {"action": "delete_users", "_selected_action": [cast.taro.pk], "confirmed": "1"}
     web.post("/admin/accounts/user/", given)
     page = web.post("/admin/accounts/user/", given, follow=True).content.decode()
     assert "すでに削除されています" in page

@@ -138,7 +138,8 @@ def it_lets_staff_make_a_company_use_it(cast, web):
 def it_lets_staff_help_somebody_who_lost_the_phone(armed, cast):
     staff = WebClient()
     staff.force_login(cast.staff)
-    staff.post("/admin/accounts/user/", {"action": "remove_second_factor", "_selected_action": [cast.hanako.pk]})
+    given = {"action": "remove_second_factor", "_selected_action": [cast.hanako.pk], "confirmed": "1"}
+    staff.post("/admin/accounts/user/", given)
     assert password_step(WebClient()).url == "/orders/"
 
 

@@ -324,7 +324,7 @@ def it_refuses_to_delete_and_says_what_to_do_first(cast, sign_in):
 
 def it_refuses_to_delete_the_last_user(cast, web):
     web.force_login(cast.staff)
-    given = {"action": "delete_users", "_selected_action": [cast.jiro.pk]}
+    given = {"action": "delete_users", "_selected_action": [cast.jiro.pk], "confirmed": "1"}
     page = web.post("/admin/accounts/user/", given, follow=True).content.decode()
     assert "最後のユーザは削除できません" in page
 
@@ -335,11 +335,34 @@ def it_refuses_to_delete_the_last_user(cast, web):
 def it_lets_staff_send_the_account_data_and_unlock_nobody_else(cast, web):
     saburo = make.make_user(cast.b, "saburo@example.org", must_change_password=True)
     web.force_login(cast.staff)
-    given = {"action": "send_account_data", "_selected_action": [saburo.pk, cast.jiro.pk]}
+    given = {"action": "send_account_data", "_selected_action": [saburo.pk, cast.jiro.pk], "confirmed": "1"}
     page = web.post("/admin/accounts/user/", given, follow=True).content.decode()
     assert "Saburoにアカウント情報を送りました" in page
     assert "すでに自分のパスワードを使っています" in page
     assert mails() == {("saburo@example.org", "アカウント情報のお知らせ")}
+
+
+@pytest.mark.parametrize("action", ["delete_users", "send_account_data", "remove_second_factor"])
+def it_asks_staff_before_it_does_anything_to_a_user(cast, web, action):
+    web.force_login(cast.staff)
+    before = list(User.objects.order_by("pk").values())
+    page = web.post("/admin/accounts/user/", {"action": action, "_selected_action": [cast.taro.pk], "index": 0}).content
+    assert "よろしいですか" in page.decode()
+    assert "taro@example.com" in page.decode()
+    assert "hanako@example.com" not in page.decode()
+    assert list(User.objects.order_by("pk").values()) == before
+    assert mails() == set()
+
+
+def it_does_to_a_user_what_staff_confirmed(cast, web):
+    web.force_login(cast.staff)
+    page = web.post(
+        "/admin/accounts/user/", {"action": "delete_users", "_selected_action": [cast.taro.pk]}
+    ).content.decode()
+    given = dict(re.findall(r'<input type="hidden" name="(\w+)" value="(\w+)">', page)) | {"confirmed": "実行する"}
+    assert "を削除しました" in web.post("/admin/accounts/user/", given, follow=True).content.decode()
+    cast.taro.refresh_from_db()
+    assert not cast.taro.is_active
 
 
 def it_lets_staff_edit_a_user_through_the_same_rules(cast, web):

@@ -2,7 +2,7 @@
 
 import json
 
-from billing.management.base import INCOMPLETE, OperatorCommand, month, need_vendor
+from billing.management.base import INCOMPLETE, OperatorCommand, WrongUsage, month, need_vendor
 from billing.month import checks
 from portal import months
 
@@ -21,6 +21,8 @@ class Command(OperatorCommand):
 
     def work(self, **options):
         need_vendor()
+        if options["jump"] < 0 or options["jump_yen"] < 0:
+            raise WrongUsage("--jump と --jump-yen には0以上を指定してください。")
         given = month(options["month"])
         findings = checks.check(given, today=months.today(), share=options["jump"], yen=options["jump_yen"])
         if options["json"]:
