@@ -67,8 +67,14 @@ def load(today, say):
 
 
 def use(month, today):
-    """The month's traffic of the metered contract, from a file as `import_usage` takes it."""
-    for meter in Meter.objects.filter(service__code="traffic").select_related("contract"):
+    """The month's traffic of the demo's own metered contract, from a file as `import_usage` takes it.
+
+    Whoever tries the portal out may have metered other contracts, or cancelled this one.
+    """
+    own = Meter.objects.filter(service__code="traffic", contract__number="K0000001").exclude(
+        contract__cancel_on__lt=month
+    )
+    for meter in own.select_related("contract"):
         name, quantity = months.format_month(month), 380 + month.month * 37 % 290
         content = f"contract,service,period,quantity\n{meter.contract.number},traffic,{name},{quantity}.5\n"
         usage.take_in(f"traffic-{name}.csv", content.encode(), today=today)

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import Customer
 from billing.models import Invoice
+from contracts.models import Contract, Meter, Service
 from portal import months
 from portal.models import VendorRegistration
 from tests import make
@@ -91,3 +92,14 @@ def it_leaves_a_database_with_other_customers_alone(db, arguments):
     make.make_customer("C0000077")
     with pytest.raises(CommandError, match="お客様"):
         call_command("load_demo", *arguments)
+
+
+def it_starts_again_after_staff_metered_a_contract_that_has_ended(db):
+    call_command("load_demo")
+    ended = Contract.objects.exclude(cancel_on=None).earliest("cancel_on")
+    traffic = Service.objects.get(code="traffic")
+    Meter.objects.create(
+        customer=ended.customer, contract=ended, service=traffic, item="転送量", unit="GB", unit_price=1
+    )
+    call_command("load_demo")
+    assert not ended.meters.get().usages.exists()
