@@ -55,6 +55,7 @@ def contract_detail(request, number):
     meters = contract.meters.with_rate(today()).select_related("service").prefetch_related("tiers")
     context = {
         "contract": contract,
+        "may_cancel": contract.state in (State.BEFORE, State.ACTIVE),
         "look": LOOKS[contract.state],
         "state": State(contract.state).label,
         # The list's number is a link to this page; here it is a text.

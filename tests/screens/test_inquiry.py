@@ -32,6 +32,18 @@ def it_comes_with_the_record_it_is_about(cast, sign_in):
     assert 'value="注文について: O202604-000001"' in browser.get("/inquiry/?about=O202604-000001").content.decode()
 
 
+@pytest.mark.parametrize(
+    ("cancel_on", "state"), [("2026-05-07", "契約終了"), ("2026-05-08", "解約予定"), ("2026-12-31", "解約予定")]
+)
+def it_offers_no_cancellation_of_a_contract_that_ends_already(cast, sign_in, cancel_on, state):
+    Contract.objects.filter(customer=cast.a).update(cancel_on=cancel_on)
+    with time_machine.travel("2026-05-08 12:00+09:00", tick=False):
+        page = sign_in(cast.hanako).get("/contracts/K0000001/").content.decode()
+    assert f">{state}</span>" in page
+    assert "kind=cancel" not in page
+    assert "/inquiry/?kind=change&amp;about=K0000001" in page
+
+
 def it_cuts_a_suggested_subject_to_what_the_field_takes(cast, sign_in):
     Contract.objects.filter(customer=cast.a).update(name="長" * 100)
     browser = sign_in(cast.hanako)
