@@ -199,3 +199,28 @@ def it_writes_nothing(cast):
     before = Contract.objects.count(), Invoice.objects.count(), Mail.objects.count()
     run("2026-04")
     assert (Contract.objects.count(), Invoice.objects.count(), Mail.objects.count()) == before
+
+
+def it_says_whose_and_what_it_should_be_in_parts(cast):
+    make.close_month()
+    list(render_waiting())
+    sql("UPDATE billing_taxtotal SET tax = tax + 1 WHERE customer_id = %s", cast.b.pk)
+    found = json.loads(run("2026-04", "--json")[1])["findings"]["tax"]
+    [item] = found["items"]
+    assert (item["customer"], item["document"]) == ("C0000002", "B202604-000002")
+    assert (item["expected"], item["found"]) == (777, 778)
+    assert found["rows"][0][0] == "B202604-000002"
+
+
+def it_counts_what_is_alike_in_one_line_and_shows_twenty(cast):
+    for number in range(3, 30):
+        make.make_contract(make.make_customer(f"C{number:07}"), (1000,))
+    make.close_month()
+    list(render_waiting())
+    sql("UPDATE billing_taxtotal SET tax = 0")
+    code, text = run("2026-04")
+    assert code == 1
+    assert "規則と合わない消費税: 30件" in text
+    assert "B202604-000003 ほか26件  C0000003 10%: 1000 + 0 正しくは 100、現在 0" in text
+    sql("UPDATE portal_mail SET kind = 'invoice_fixed', state = 'failed', error = key")
+    assert "ほか 9件（--json で全件）" in run("2026-04")[1]

@@ -26,7 +26,10 @@ class Command(OperatorCommand):
         given = month(options["month"])
         findings = checks.check(given, today=months.today(), share=options["jump"], yen=options["jump_yen"])
         if options["json"]:
-            found = {each.code: {"kind": each.kind, "rows": each.rows} for each in findings}
+            found = {
+                each.code: {"kind": each.kind, "rows": each.rows, "items": [item._asdict() for item in each.items]}
+                for each in findings
+            }
             self.say(json.dumps({"month": months.format_month(given), "findings": found}, ensure_ascii=False))
         else:
             self.report(given, findings)
@@ -39,7 +42,8 @@ class Command(OperatorCommand):
                 self.say(f"  ○ {each.title}: なし")
                 continue
             self.say(f"  {MARKS[each.kind]} {each.title}: {len(each.rows)}件")
-            for what, text in each.rows[:SHOWN]:
-                self.say(f"      {what}  {text}")
-            if len(each.rows) > SHOWN:
-                self.say(f"      ほか {len(each.rows) - SHOWN}件（--json で全件）")
+            groups = checks.grouped(each)
+            for what, text, alike in groups[:SHOWN]:
+                self.say(f"      {what}{f' ほか{alike - 1}件' if alike > 1 else ''}  {text}")
+            if left := sum(alike for _what, _text, alike in groups[SHOWN:]):
+                self.say(f"      ほか {left}件（--json で全件）")

@@ -1,0 +1,71 @@
+"""What is allowed, but seldom meant: jumps, nothing to pay, days billed beyond the end of a contract or not at all."""
+
+from django.utils.translation import gettext_lazy
+
+from billing.models import FIXED_SQL, LIVE_SQL
+from billing.month.checks.findings import WARNING, Question
+
+QUESTIONS = [
+    Question(
+        "jump",
+        WARNING,
+        gettext_lazy("前月から大きく変わった請求"),
+        f"""
+        SELECT i.number AS document, c.number AS customer,
+            to_char(b.total, 'FM999,999,999,999,999,990') || ' → ' || to_char(i.total, 'FM999,999,999,999,999,990') AS text
+        FROM billing_invoice i JOIN accounts_customer c ON c.id = i.customer_id JOIN (
+            SELECT i.customer_id, i.total FROM billing_invoice i
+            WHERE i.month = %(month)s::date - interval '1 month' AND {LIVE_SQL} AND {FIXED_SQL}
+        ) b ON b.customer_id = i.customer_id
+        WHERE i.month = %(month)s AND {LIVE_SQL} AND abs(i.total - b.total) >= %(yen)s
+            AND abs(i.total - b.total) * 100 >= b.total * %(share)s
+        """,
+    ),
+    # The past comes back as long as its month can't be mended but this one can: there only what isn't owed any more.
+    Question(
+        "ended_billed",
+        WARNING,
+        gettext_lazy("解約日より後の期間の請求"),
+        f"""
+        SELECT i.number AS document, c.number AS customer, k.number || ' ' || to_char(k.cancel_on, 'YYYY/MM/DD') AS text
+        FROM contracts_contract k JOIN billing_invoiceline l ON l.customer_id = k.customer_id AND l.contract_id = k.id
+        JOIN billing_invoice i ON i.id = l.invoice_id JOIN contracts_service s ON s.id = k.service_id
+        JOIN accounts_customer c ON c.id = i.customer_id
+        WHERE k.cancel_on IS NOT NULL AND {LIVE_SQL} AND l.ends_on > k.cancel_on AND (i.month = %(month)s
+            OR %(open)s AND i.month < %(month)s AND l.amount > 0 AND (l.starts_on > k.cancel_on OR s.prorate))
+        """,
+    ),
+    Question(
+        "gap",
+        WARNING,
+        gettext_lazy("短い契約期間の後も続く契約（残りの日は請求されません）"),
+        """
+        SELECT k.number AS document, c.number AS customer, to_char(t.ends_on, 'YYYY/MM/DD') AS text
+        FROM contracts_term t JOIN contracts_contract k ON k.id = t.contract_id JOIN accounts_customer c ON c.id = t.customer_id
+        WHERE (date_trunc('month', t.ends_on) = %(month)s OR %(open)s AND t.ends_on < %(month)s) AND t.dropped_on IS NULL
+            AND t.ends_on < (date_trunc('month', t.ends_on) + interval '1 month - 1 day')::date
+            AND t.ends_on IS DISTINCT FROM k.cancel_on
+        """,
+    ),
+    Question(
+        "usage_outside",
+        WARNING,
+        gettext_lazy("利用期間外の使用量（請求されません）"),
+        """
+        SELECT k.number AS document, c.number AS customer, m.item AS text FROM orders_usage u JOIN contracts_meter m ON m.id = u.meter_id
+        JOIN contracts_contract k ON k.id = m.contract_id JOIN accounts_customer c ON c.id = u.customer_id
+        WHERE u.month = %(month)s AND u.quantity > 0
+            AND NOT EXISTS (SELECT FROM orders_usagecharge g WHERE g.usage_id = u.id AND g.dropped_on IS NULL)
+        """,
+    ),
+    Question(
+        "not_positive",
+        WARNING,
+        gettext_lazy("合計が0円以下の請求"),
+        f"""
+        SELECT i.number AS document, c.number AS customer, to_char(i.total, 'FM999,999,999,999,999,990') AS text
+        FROM billing_invoice i JOIN accounts_customer c ON c.id = i.customer_id
+        WHERE i.month = %(month)s AND {LIVE_SQL} AND i.total <= 0
+        """,
+    ),
+]

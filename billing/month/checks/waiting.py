@@ -1,0 +1,90 @@
+"""What waits for somebody: parked customers and files, mails that reach nobody, a close that is due."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from billing.models import LIVE_SQL
+from billing.month.checks.findings import PARKED, WARNING, Asked, Finding, Question, found
+from portal import months
+from portal.models import CalendarDay, VendorRegistration
+
+DAYS_BEFORE = 2
+
+QUESTIONS = [
+    Question(
+        "parked",
+        PARKED,
+        gettext_lazy("保留のお客様"),
+        """
+        SELECT c.number AS customer, p.reason AS text FROM billing_parked p JOIN accounts_customer c ON c.id = p.customer_id
+        WHERE p.month = %(month)s
+        """,
+    ),
+    Question(
+        "pdf_parked",
+        PARKED,
+        gettext_lazy("PDFを作成できない請求"),
+        """
+        SELECT i.number AS document, c.number AS customer, r.error AS text
+        FROM billing_rendering r JOIN billing_invoice i ON i.id = r.invoice_id JOIN accounts_customer c ON c.id = i.customer_id
+        WHERE i.month = %(month)s AND r.parked_at IS NOT NULL
+        """,
+    ),
+    Question(
+        "address",
+        WARNING,
+        gettext_lazy("請求先の住所がないお客様"),
+        f"""
+        SELECT c.number AS customer, c.name AS text FROM billing_invoice i JOIN accounts_customer c ON c.id = i.customer_id
+        WHERE i.month = %(month)s AND {LIVE_SQL} AND c.address = '' AND c.billing_address = ''
+        """,
+    ),
+    Question(
+        "recipient",
+        WARNING,
+        gettext_lazy("お知らせのメールが届かないお客様"),
+        f"""
+        SELECT c.number AS customer, coalesce(u.email || ' ' || u.bounced, '') AS text FROM billing_invoice i
+        JOIN accounts_customer c ON c.id = i.customer_id
+        LEFT JOIN accounts_user u ON u.customer_id = c.id AND u.is_recipient
+        WHERE i.month = %(month)s AND {LIVE_SQL} AND (u.id IS NULL OR u.bounced <> '')
+        """,
+    ),
+    Question(
+        "mail_failed",
+        WARNING,
+        gettext_lazy("送れなかったメール"),
+        """
+        SELECT m.key AS what, i.number AS document, c.number AS customer, m.error AS text
+        FROM billing_invoice i JOIN portal_mail m ON m.key = 'invoice_fixed:' || i.number
+        JOIN accounts_customer c ON c.id = i.customer_id
+        WHERE i.month = %(month)s AND m.state = 'failed' AND m.kind = 'invoice_fixed'
+        """,
+        after=True,
+    ),
+]
+
+
+def registration(asked: Asked) -> Finding:
+    """Whether the vendor has a registration number on the month's last day."""
+    valid = VendorRegistration.objects.valid_on(asked.last).exists()
+    row = {"what": f"{asked.last:%Y/%m/%d}", "text": _("この日に有効な登録番号がありません")}
+    return found("registration", WARNING, _("適格請求書の登録番号"), [] if valid else [row])
+
+
+def deadline(asked: Asked) -> Finding:
+    """確定予定日 nears, or is past, and the month isn't closed."""
+    calendar = CalendarDay.objects.exceptions()
+    due = months.nth_business_day_after(asked.month, **calendar)
+    rows = []
+    if not asked.closed and months.is_over(asked.month, asked.today):
+        left = months.business_days_between(asked.today, due, **calendar)
+        if left <= DAYS_BEFORE:
+            text = (
+                _("確定予定日 %(due)s を過ぎています")
+                if asked.today > due
+                else _("確定予定日は %(due)s です（あと%(left)d営業日）")
+            )
+            told = text % {"due": f"{due:%Y/%m/%d}", "left": left}
+            rows.append({"what": months.format_month(asked.month), "text": told})
+    return found("deadline", WARNING, _("確定予定日"), rows)
