@@ -57,7 +57,8 @@ UPDATE billing_invoice i SET state = 'fixed', fixed_on = %(today)s, issuer = %(i
     addressee = jsonb_build_object('number', c.number, 'name', coalesce(nullif(c.billing_name, ''), c.name),
         'department', c.billing_department, 'person', c.billing_person,
         'postal_code', coalesce(nullif(c.billing_postal_code, ''), c.postal_code),
-        'address', coalesce(nullif(c.billing_address, ''), c.address), 'registration_number', c.registration_number)
+        'address', coalesce(nullif(c.billing_address, ''), c.address), 'registration_number', c.registration_number,
+        'payment_months', c.payment_months, 'due_shift', c.due_shift)
     FROM accounts_customer c WHERE c.id = i.customer_id;
 SELECT procrastinate_defer_jobs_v1(array_agg(job)) FROM (
     SELECT ('render', 'billing.render', 0, NULL, NULL, jsonb_build_object('invoices', jsonb_agg(id)), NULL
@@ -125,7 +126,7 @@ def floor(connection, month, today):
 
     from django.db import transaction
 
-    from billing.month.close import issuer
+    from billing.month.kept import issuer
     from portal import months, numbers
     from portal.models import CalendarDay
 

@@ -1,5 +1,8 @@
 """Staff read invoices, runs and parked customers here, and adjust drafts by lines of their own."""
 
+from datetime import date
+from decimal import Decimal
+
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
@@ -11,9 +14,11 @@ from accounts.models import Customer
 from billing.documents.rendering import render_again
 from billing.models import Invoice, InvoiceLine, MonthRun, Parked, Rendering, TaxTotal
 from billing.services import adjust_invoice, defer_catch_up, price_adjustment
+from contracts.models import Service
 from portal.admin import LINE_WIDGETS, READ, Desk, PlacedRows, PlaceField, ReadOnly, Shown, cell, typed
+from portal.models import RoundingMode, TaxKind
 from portal.months import last_day
-from portal.templatetags.figures import month_name, percent, plain, yen
+from portal.templatetags.figures import month_name, percent, plain, yen, ymd
 
 
 def linked(contract):
@@ -172,8 +177,47 @@ class InvoiceAdmin(Desk):
         adjust_invoice(form.instance, *typed(formsets, InvoiceLine), by=request.user)
 
 
+def kept_settings(kept):
+    """The settings that a run used, one a line, in the words of the pages on which they are set."""
+    if not kept:
+        return "-"
+    names = dict(Service.objects.values_list("pk", "name"))
+    off, on = ([ymd(date.fromisoformat(day)) for day in kept["calendar"][name]] for name in ("off", "on"))
+    lines = [
+        (_("発行者"), "、".join(filter(None, party(kept["issuer"]).splitlines()))),
+        (_("振込先"), "、".join(kept["issuer"]["bank_account"].split("\n"))),
+        (_("請求書の備考"), "、".join(kept["issuer"]["note"].split("\n"))),
+        (_("消費税の端数処理"), RoundingMode(kept["rounding"]).label),
+        (_("税区分"), "、".join(map(tax_class, kept["tax_classes"]))),
+        (_("日割のサービス"), "、".join(names.get(service, f"#{service}") for service in kept["prorate"])),
+        (_("営業しない日"), "、".join(off)),
+        (_("営業する日"), "、".join(on)),
+        (_("運用開始年月"), month_name(date.fromisoformat(kept["first_month"]))),
+    ]
+    return "\n".join(f"{label}: {text or _('なし')}" for label, text in lines)
+
+
+def tax_class(kept):
+    """A tax class as a run kept it: 標準税率 10%（2019/10/01～）."""
+    since, until = (ymd(date.fromisoformat(day)) if day else "" for day in (kept["from"], kept["to"]))
+    return f"{TaxKind(kept['kind']).label} {percent(Decimal(kept['rate']))}（{since}～{until}）"
+
+
 @admin.register(MonthRun)
 class MonthRunAdmin(ReadOnly):
+    fields = readonly_fields = [
+        cell("month", month_name, _("対象年月")),
+        "kind",
+        "as_of",
+        "whole",
+        "started_at",
+        "finished_at",
+        "expected",
+        "fixed",
+        "skipped",
+        "parked",
+        cell("settings", kept_settings, _("使った設定")),
+    ]
     list_display = [
         cell("month", month_name, _("対象年月")),
         "kind",

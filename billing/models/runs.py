@@ -18,7 +18,7 @@ class MonthRuns(models.QuerySet):
 
 
 class MonthRun(models.Model):
-    """One run of `close_month` or `open_month`, with what it found and did."""
+    """One run of `close_month` or `open_month`, with the settings that it used and what it found and did."""
 
     class Kind(models.TextChoices):
         CLOSE = "close", _("月末締め")
@@ -33,6 +33,8 @@ class MonthRun(models.Model):
     fixed = models.PositiveIntegerField(_("確定"), default=0)
     skipped = models.PositiveIntegerField(_("対象外"), default=0)
     parked = models.PositiveIntegerField(_("保留"), default=0)
+    whole = models.BooleanField(_("全お客様"), default=False)
+    settings = models.JSONField(_("使った設定"), default=dict)
 
     objects = MonthRuns.as_manager()
 

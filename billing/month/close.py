@@ -15,11 +15,12 @@ from accounts.models import Customer
 from billing.documents import rendering
 from billing.models import FIXED_SQL, OF_MONTH_SQL, MonthRun, Parked
 from billing.month import batches, drafts, parking
+from billing.month.kept import issuer, settings_of
 from billing.month.lock import CheckLock
 from contracts.services import add_terms
 from orders.services import add_orders
 from portal import months
-from portal.models import Vendor, VendorRegistration
+from portal.models import Vendor
 
 Numbers = list[str] | None  # of customers; None: of all
 Progress = Callable[[int, int], None]
@@ -83,7 +84,7 @@ def run(
     if fix:
         check_closable(month, today)
     whole = numbers is None and not retry_failed
-    made = MonthRun(month=month, kind=kind, as_of=today)
+    made = MonthRun(month=month, kind=kind, as_of=today, whole=whole, settings=settings_of(month))
     try:
         with transaction.atomic() if dry_run else nullcontext():
             if fix or whole:
@@ -239,7 +240,8 @@ def fix_drafts(batch: list[int], month: date, today: date) -> None:
                     'department', c.billing_department, 'person', c.billing_person,
                     'postal_code', coalesce(nullif(c.billing_postal_code, ''), c.postal_code),
                     'address', coalesce(nullif(c.billing_address, ''), c.address),
-                    'registration_number', c.registration_number)
+                    'registration_number', c.registration_number,
+                    'payment_months', c.payment_months, 'due_shift', c.due_shift)
             FROM accounts_customer c WHERE c.id = i.customer_id
                 AND i.id IN (SELECT i.id FROM {drafts.DRAFTS} AND i.total >= 0)
             RETURNING i.id
@@ -251,21 +253,6 @@ def fix_drafts(batch: list[int], month: date, today: date) -> None:
     rendering.defer(fixed)
     if negative:
         parking.park(negative, month, _("請求金額がマイナスです。調整または返還を決めてください。"), by_person=True)
-
-
-def issuer(day: date) -> dict[str, str]:
-    """The vendor as an invoice of that day shows it (消費税法 57条の4); no registration number without a valid one."""
-    vendor = Vendor.objects.settings()
-    registration = VendorRegistration.objects.valid_on(day).first()
-    return {
-        "name": vendor.name,
-        "registration_number": registration.number if registration else "",
-        "postal_code": vendor.postal_code,
-        "address": vendor.address,
-        "phone": vendor.phone,
-        "bank_account": vendor.bank_account,
-        "note": vendor.invoice_note,
-    }
 
 
 def count_results(made: MonthRun, numbers: Numbers = None) -> None:

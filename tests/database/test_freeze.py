@@ -7,12 +7,14 @@ from django.db import IntegrityError, connection, transaction
 
 from billing.documents.rendering import render_waiting
 from billing.models import Invoice, InvoiceLine, InvoicePdf, TaxTotal
+from orders.models import OrderLine, UsageCharge
 from portal.history import record
 from tests import make
 
 
 @pytest.fixture
 def fixed(cast):
+    make.use(make.make_meter(cast.a.contracts.get(), 10).contract, 30)
     make.close_month()
     list(render_waiting())
     connection.check_constraints()
@@ -30,6 +32,12 @@ def fixed(cast):
         "DELETE FROM billing_invoiceline",
         "UPDATE billing_taxtotal SET tax = 0",
         "DELETE FROM billing_taxtotal",
+        "UPDATE orders_orderline SET item = 'x'",
+        "UPDATE orders_orderline SET contract_line_id = NULL",
+        "DELETE FROM orders_orderline",
+        "UPDATE orders_usagecharge SET amount = amount + 1",
+        "UPDATE orders_usagecharge SET dropped_on = '2026-05-08'",
+        "DELETE FROM orders_usagecharge",
         "UPDATE billing_invoicepdf SET size = size",
         "DELETE FROM billing_invoicepdf",
     ],
@@ -39,7 +47,19 @@ def it_refuses_to_change_a_fixed_document(fixed, sql):
         cursor.execute(sql)
 
 
-@pytest.mark.parametrize("table", ["billing_invoice", "billing_invoiceline", "billing_taxtotal", "billing_invoicepdf"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        *[
+            "billing_invoice",
+            "billing_invoiceline",
+            "billing_taxtotal",
+            "billing_invoicepdf",
+            "orders_orderline",
+            "orders_usagecharge",
+        ]
+    ],
+)
 def it_refuses_to_empty_the_tables(fixed, table):
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL portal.test_database = 'off'")
@@ -53,6 +73,20 @@ def it_refuses_new_lines_and_totals_of_a_fixed_document(fixed):
         line.save()
     with pytest.raises(IntegrityError, match="is fixed"), transaction.atomic():
         TaxTotal.objects.create(customer=fixed.customer, invoice=fixed, kind="exempt", rate=0, base=1, tax=0)
+
+
+def it_refuses_new_lines_of_what_a_fixed_document_bills(fixed):
+    line, charge = OrderLine.objects.filter(customer=fixed.customer).first(), UsageCharge.objects.get()
+    line.pk, line.position, charge.pk, charge.position = None, 99, None, 99
+    with pytest.raises(IntegrityError, match="is fixed"), transaction.atomic():
+        line.save()
+    with pytest.raises(IntegrityError, match="is fixed"), transaction.atomic():
+        charge.save()
+
+
+def it_lets_order_lines_change_while_the_invoice_is_provisional(cast):
+    make.open_month(make.APRIL)
+    assert OrderLine.objects.update(item="x") == 3
 
 
 def it_lets_only_the_state_of_a_fixed_document_move_on(fixed):
