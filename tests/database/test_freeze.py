@@ -33,7 +33,7 @@ def fixed(cast):
         "UPDATE billing_taxtotal SET tax = 0",
         "DELETE FROM billing_taxtotal",
         "UPDATE orders_orderline SET item = 'x'",
-        "UPDATE orders_orderline SET contract_line_id = NULL",
+        "UPDATE orders_orderline SET order_id = (SELECT min(id) FROM orders_order), position = id",
         "DELETE FROM orders_orderline",
         "UPDATE orders_usagecharge SET amount = amount + 1",
         "UPDATE orders_usagecharge SET dropped_on = '2026-05-08'",
