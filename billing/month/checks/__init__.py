@@ -7,7 +7,7 @@ the calendar: a fault in the making would otherwise be repeated in the counting.
 from datetime import date
 
 from billing.models import MonthRun
-from billing.month.checks import missing, totals, unusual, waiting
+from billing.month.checks import documents, heads, missing, orders, sums, totals, unusual, waiting
 from billing.month.checks.findings import (
     BROKEN,
     PARKED,
@@ -25,8 +25,24 @@ from portal import months
 __all__ = ["BROKEN", "PARKED", "WARNING", "Finding", "Item", "check", "grouped"]
 
 JUMP_SHARE, JUMP_YEN = 50, 10_000
-ASKED_IN_SQL: list[Question] = [*missing.QUESTIONS, *totals.QUESTIONS, *waiting.QUESTIONS, *unusual.QUESTIONS]
-COUNTED: list[Count] = [totals.tax, waiting.registration, waiting.deadline]
+ASKED_IN_SQL: list[Question] = [
+    *missing.QUESTIONS,
+    *orders.QUESTIONS,
+    *documents.QUESTIONS,
+    *sums.QUESTIONS,
+    *totals.QUESTIONS,
+    *waiting.QUESTIONS,
+    *unusual.QUESTIONS,
+]
+COUNTED: list[Count] = [
+    orders.parts,
+    orders.nets,
+    heads.heads,
+    heads.rates,
+    totals.tax,
+    waiting.registration,
+    waiting.deadline,
+]
 
 
 def check(month: date, *, today: date, share: int = JUMP_SHARE, yen: int = JUMP_YEN) -> list[Finding]:
@@ -34,4 +50,16 @@ def check(month: date, *, today: date, share: int = JUMP_SHARE, yen: int = JUMP_
     closed = MonthRun.objects.last_closed() >= month
     asked = Asked(month, months.last_day(month), today, closed, share, yen)
     found = [answer(question, asked) for question in ASKED_IN_SQL if question.concerns(asked)]
-    return found + [count(asked) for count in COUNTED]
+    found += [count(asked) for count in COUNTED]
+    return merged(found)
+
+
+def merged(findings: list[Finding]) -> list[Finding]:
+    """One finding a code, in the order of the first of each."""
+    by_code: dict[str, Finding] = {}
+    for finding in findings:
+        first = by_code.setdefault(finding.code, finding)
+        if first is not finding:
+            first.rows += finding.rows
+            first.items += finding.items
+    return list(by_code.values())

@@ -85,8 +85,13 @@ def answer(question: Question, asked: Asked) -> Finding:
 
 def select(sql: str, values: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows of the SQL by column name, in the order of its first column."""
+    return select_with("", sql, values)
+
+
+def select_with(common: str, sql: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+    """The same for SQL that needs `common` table expressions (WITH …)."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT * FROM ({sql}) found ORDER BY 1", values)
+        cursor.execute(f"{common} SELECT * FROM ({sql}) found ORDER BY 1", values)
         names = [column.name for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
