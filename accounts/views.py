@@ -1,12 +1,14 @@
 """Sign-in and the second step, passwords, own sessions; 基本情報, ユーザ and 変更履歴."""
 
+from urllib.parse import unquote, urlsplit
+
 from django.conf import settings
 from django.contrib import auth, messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.timezone import localtime
@@ -44,6 +46,12 @@ LEFT = {
     ),
 }
 
+# URLs that answer nobody who was just led there: buttons, ways in, and what programs ask for.
+NO_PAGE = {
+    "login", "second_step", "password_reset_confirm", "logout", "user_send", "other_sessions_end", "second_factor_off",
+    "healthz",
+}  # fmt: skip
+
 
 @sensitive_post_parameters("password")
 @login_not_required
@@ -73,9 +81,15 @@ def sign_in(request, user, target):
 
 
 def local(request, target):
-    """`target` if it is an address of this portal, else home."""
+    """`target` if it is a page of this portal that signing in can lead to, else home."""
     allowed = url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure())
-    return target if allowed and target.startswith("/") else "/"
+    if not allowed or not target.startswith("/") or "\0" in unquote(target):
+        return "/"
+    try:
+        found = resolve(unquote(urlsplit(target).path))
+    except Resolver404:
+        return "/"
+    return "/" if found.url_name in NO_PAGE else target
 
 
 @login_not_required

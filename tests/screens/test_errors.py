@@ -1,8 +1,11 @@
 """Pages that say what went wrong: each leads on, also for somebody who is signed out, and no typing is lost by them."""
 
+import io
+import logging
 import re
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import RequestFactory
 from django.test.client import ClientHandler
 
@@ -113,3 +116,48 @@ def it_shows_a_page_when_a_content_types_parameter_has_no_known_encoding(cast):
     response = readable_content_type(lambda environ, start_response: django(environ))(environ, None)
     assert response.status_code == 400
     assert "この入力は受け付けられません" in main_of(response)
+
+
+@pytest.fixture
+def log(monkeypatch):
+    """What the portal writes to its log: its own handler, with another place to write to."""
+    handler = next(each for each in logging.getLogger().handlers if type(each) is logging.StreamHandler)
+    monkeypatch.setattr(handler, "stream", io.StringIO())
+    return lambda: handler.stream.getvalue().splitlines()
+
+
+REFUSED = {
+    "a foreign host": {"path": "/login/", "headers": {"host": "evil.example"}},
+    "a host that is none": {"path": "/login/", "headers": {"host": "a b"}},
+    "a NUL in the address": {"path": "/login/?next=%00"},
+    "a line break in the address": {"path": "/login%0a2026-01-01 ERROR portal: forged/?x=%00"},
+    **{
+        what: {"path": "/login/", "method": "POST", "content_type": kind, "data": body}
+        for what, (kind, body) in UNREADABLE.items()
+    },
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def it_notes_what_it_refuses_in_one_line_and_not_as_a_fault_of_its_own(web, log, what):
+    given = {"method": "GET", **REFUSED[what]}
+    assert web.generic(given.pop("method"), given.pop("path"), **given).status_code == 400
+    (line,) = log()
+    assert " WARNING django." in line
+
+
+def it_notes_in_one_line_who_may_not_see_a_page(cast, client, log):
+    Group.objects.get(name="閲覧").user_set.add(staff := make.make_user(None, "view@example.net", is_staff=True))
+    client.force_login(staff)
+    assert client.get("/admin/contracts/contract/add/").status_code == 403
+    (line,) = log()
+    assert " WARNING django.request" in line
+
+
+def it_notes_a_fault_of_its_own_with_where_it_came_from(cast, sign_in, log, monkeypatch):
+    monkeypatch.setattr("portal.views.overview", lambda *_given: 1 / 0)
+    browser = sign_in(cast.hanako)
+    browser.raise_request_exception = False
+    assert browser.get("/").status_code == 500
+    assert " ERROR django.request" in log()[0]
+    assert log()[-1] == "ZeroDivisionError: division by zero"

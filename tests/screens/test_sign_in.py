@@ -14,6 +14,7 @@ from accounts.sessions import stored
 from portal.tasks import send_due
 from tests import make
 from tests.conftest import WebClient
+from tests.screens.test_who_sees_what import ROUTES
 
 WRONG = "ユーザ名またはパスワードが正しくありません"
 
@@ -81,6 +82,24 @@ def it_knows_the_address_in_capitals_and_full_width(cast, web):
 def it_goes_home_instead_of_to_a_foreign_target(cast, web, target):
     given = {"username": "hanako@example.com", "password": make.PASSWORD, "next": target}
     assert web.post("/login/", given).url == "/"
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/%00", "/orders/?name=%00", "/\0", "/logout/", "/login/", "/login/code/", "/healthz", "/no/such/page/", "/[", "/%ff"],
+)
+def it_goes_home_instead_of_to_what_nobody_can_be_led_to(cast, web, target):
+    given = {"username": "hanako@example.com", "password": make.PASSWORD, "next": target}
+    assert web.post("/login/", given).url == "/"
+
+
+def it_leads_to_no_button_whichever_address_is_named(cast, web):
+    for route in ROUTES.values():
+        address = "/" + re.sub("<[^>]*>", str(cast.taro.pk), route)
+        given = {"username": "hanako@example.com", "password": make.PASSWORD, "next": address}
+        led = web.post("/login/", given).url
+        assert web.get(led).status_code in (200, 302, 404), address
+        web.post("/logout/")
 
 
 def it_goes_to_a_local_target(cast, web):
