@@ -1,16 +1,18 @@
 """Staff's desk for what belongs to no app: vendor, tax classes, calendar, FAQ, inquiries, mails, history."""
 
+import logging
 import re
 import unicodedata
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.widgets import AdminTextInputWidget, AutocompleteSelect
 from django.contrib.auth.admin import Group
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import IntegrityError, connection, models, transaction
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from procrastinate.contrib.django import admin as jobs
@@ -35,6 +37,8 @@ from portal.forms import (
 from portal.history import NOTHING
 from portal.models import CalendarDay, FaqEntry, HistoryEvent, Inquiry, Mail, TaxClass, Vendor, VendorRegistration
 from portal.templatetags.figures import percent, ymd
+
+logger = logging.getLogger(__name__)
 
 admin.site.site_header = admin.site.site_title = _("契約マイポータル 担当者")
 
@@ -75,6 +79,29 @@ class Desk(admin.ModelAdmin):
     """The base of every page for staff: a list answers to its own filters, and to no other question about its rows."""
 
     formfield_overrides = READ
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        """A save that met another one in the database is tried again: its form sees now what was stored meanwhile."""
+        if request.method != "POST":
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        for _try in range(2):
+            try:
+                with transaction.atomic():
+                    return super().changeform_view(request, object_id, form_url, extra_context)
+            except IntegrityError as met:
+                logger.warning("a save met what the database holds: %s", str(met).partition("\n")[0])
+        told = _("ほかの人が同じところを同時に保存したため、保存できませんでした。内容を確かめて、もう一度保存してください。")
+        self.message_user(request, told, messages.ERROR)
+        return redirect(request.get_full_path())
+
+    def response_add(self, request, obj, post_url_continue=None):
+        """What the database looks at last is looked at before anybody is told that all is stored."""
+        connection.check_constraints()
+        return super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request, obj):
+        connection.check_constraints()
+        return super().response_change(request, obj)
 
     def get_search_results(self, request, queryset, search_term):
         """Half-width kana and full-width letters find what is written in the other width."""

@@ -1,0 +1,137 @@
+"""Two of the staff save at the same moment: both are stored, or the second is told what is wrong; nobody sees a 500."""
+
+import threading
+
+import pytest
+from django.db import connection, transaction
+from django.test import Client
+
+from accounts.models import Customer
+from contracts.models import ContractLine, Meter, MeterTier, Service
+from tests import make, processes
+
+
+@pytest.fixture
+def cast(transactional_db):
+    return make.cast()
+
+
+class Saving(threading.Thread):
+    """Posts a page of staff's on a connection of its own; `answer` is the page that comes back."""
+
+    def __init__(self, staff, path, given):
+        super().__init__()
+        self.staff, self.path, self.given = staff, path, given
+
+    def run(self):
+        browser = Client(raise_request_exception=False)
+        try:
+            browser.force_login(self.staff)
+            self.answer = browser.post(self.path, self.given)
+        finally:
+            connection.close()
+
+    @property
+    def page(self):
+        return self.answer.content.decode()
+
+
+def save_at_once(cast, path, *pages, hold):
+    """Let all begin while `hold` keeps them from storing anything, and end in whichever order; returns them, stored ones first."""
+    saving = [Saving(cast.staff, path, given) for given in pages]
+    with transaction.atomic():
+        hold()
+        for each in saving:
+            each.start()
+        processes.wait_until(lambda: waiting() == sum(each.is_alive() for each in saving))
+    for each in saving:
+        each.join()
+    return sorted(saving, key=lambda each: each.answer.status_code != 302)
+
+
+def waiting():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()[0]
+
+
+def contract_with_another_line(contract, item, position=""):
+    line = contract.lines.get()
+    return {
+        "name": contract.name, "service": contract.service_id, "auto_renew": "on",
+        "lines-TOTAL_FORMS": 2, "lines-INITIAL_FORMS": 1, "lines-0-id": line.pk, "lines-0-contract": contract.pk,
+        "lines-0-position": 1, "lines-0-item": line.item, "lines-0-quantity": "1", "lines-0-unit_price": "7777",
+        "lines-0-price_basis": "exclusive", "lines-0-tax_kind": "standard",
+        "lines-1-contract": contract.pk, "lines-1-position": position, "lines-1-item": item, "lines-1-quantity": "1",
+        "lines-1-unit_price": "100", "lines-1-price_basis": "exclusive", "lines-1-tax_kind": "standard",
+        "meters-TOTAL_FORMS": 0, "meters-INITIAL_FORMS": 0, "terms-TOTAL_FORMS": 0, "terms-INITIAL_FORMS": 0,
+    }  # fmt: skip
+
+
+def it_numbers_the_lines_that_two_add_to_one_contract(cast):
+    contract = cast.b.contracts.get()
+    given = [contract_with_another_line(contract, item) for item in ("こちらの明細", "あちらの明細")]
+    path = f"/admin/contracts/contract/{contract.pk}/change/"
+    saved = save_at_once(cast, path, *given, hold=lambda: Customer.objects.lock([cast.b.pk]))
+    assert [each.answer.status_code for each in saved] == [302, 302]
+    assert sorted(ContractLine.objects.filter(contract=contract).values_list("position", flat=True)) == [1, 2, 3]
+
+
+def it_tells_the_second_of_two_that_the_lines_number_is_taken(cast):
+    contract = cast.b.contracts.get()
+    given = [contract_with_another_line(contract, item, position="2") for item in ("こちらの明細", "あちらの明細")]
+    path = f"/admin/contracts/contract/{contract.pk}/change/"
+    first, second = save_at_once(cast, path, *given, hold=lambda: Customer.objects.lock([cast.b.pk]))
+    assert (first.answer.status_code, second.answer.status_code) == (302, 200)
+    assert "この行番号はほかの明細で使われています。" in second.page
+    assert second.given["lines-1-item"] in second.page
+    assert ContractLine.objects.get(contract=contract, position=2).item == first.given["lines-1-item"]
+
+
+def it_tells_the_second_of_two_that_a_tier_is_there_already(cast):
+    meter = make.make_meter(cast.b.contracts.get(), 10)
+    given = {
+        "item": meter.item, "unit": "GB", "free_quantity": "0", "unit_price": "10", "price_basis": "exclusive",
+        "tax_kind": "standard", "tiers-TOTAL_FORMS": 1, "tiers-INITIAL_FORMS": 0, "tiers-0-meter": meter.pk,
+        "tiers-0-above": "500", "tiers-0-unit_price": "9",
+    }  # fmt: skip
+    path = f"/admin/contracts/meter/{meter.pk}/change/"
+    first, second = save_at_once(cast, path, given, given, hold=lambda: Customer.objects.lock([cast.b.pk]))
+    assert (first.answer.status_code, second.answer.status_code) == (302, 200)
+    assert "この数量の段階料金がすでにあります。" in second.page
+    assert MeterTier.objects.count() == 1
+
+
+def it_tells_the_second_of_two_that_the_service_is_metered_already(cast):
+    contract = cast.b.contracts.get()
+    given = {
+        "contract": contract.pk, "service": Service.objects.get(code="line").pk, "item": "データ転送量", "unit": "GB",
+        "free_quantity": "0", "unit_price": "10", "price_basis": "exclusive", "tax_kind": "standard",
+        "tiers-TOTAL_FORMS": 0, "tiers-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    lock = {"hold": lambda: Customer.objects.lock([cast.b.pk])}
+    first, second = save_at_once(cast, "/admin/contracts/meter/add/", given, given, **lock)
+    assert (first.answer.status_code, second.answer.status_code) == (302, 200)
+    assert "この契約には、このサービスの従量料金がすでに登録されています。" in second.page
+    assert Meter.objects.count() == 1
+
+
+def it_tells_who_stores_a_code_that_another_is_just_storing(cast):
+    given = {"code": "fax", "name": "ファクス", "position": "1", "published": "on"}
+    hold = {"hold": lambda: Service.objects.create(code="fax", name="FAX", position=1)}
+    (refused,) = save_at_once(cast, "/admin/contracts/service/add/", given, **hold)
+    assert refused.answer.status_code == 200
+    assert "ファクス" in refused.page
+    assert "すでに存在" in refused.page or "既に存在" in refused.page
+    assert Service.objects.get(code="fax").name == "FAX"
+
+
+def it_says_so_when_the_database_refuses_what_no_form_knows(cast, monkeypatch):
+    """Whatever constraint a form forgets: the page says that nothing was stored, and leads back."""
+    monkeypatch.setattr(Service, "validate_unique", lambda *_given, **_more: None)
+    given = {"code": "cloud", "name": "ファクス", "position": "1", "published": "on"}
+    browser = Client(raise_request_exception=False)
+    browser.force_login(cast.staff)
+    page = browser.post("/admin/contracts/service/add/", given, follow=True).content.decode()
+    assert "保存できませんでした" in page
+    assert not Service.objects.filter(name="ファクス").exists()
