@@ -15,7 +15,7 @@ from billing.documents.rendering import render_again
 from billing.models import Invoice, InvoiceLine, MonthRun, Parked, Rendering, TaxTotal
 from billing.services import adjust_invoice, defer_catch_up, price_adjustment
 from contracts.models import Service
-from portal.admin import LINE_WIDGETS, READ, Desk, PlacedRows, PlaceField, ReadOnly, Shown, cell, typed
+from portal.admin import LINE_WIDGETS, READ, Desk, PlacedRows, PlaceField, ReadOnly, Shown, cell, empty_or_not, typed
 from portal.models import RoundingMode, TaxKind
 from portal.months import last_day
 from portal.templatetags.figures import month_name, percent, plain, yen, ymd
@@ -251,7 +251,7 @@ class ParkedAdmin(ReadOnly):
 @admin.register(Rendering)
 class RenderingAdmin(ReadOnly):
     list_display = ["invoice", "customer", "tries", "__str__", "parked_at"]
-    list_filter = [("parked_at", admin.EmptyFieldListFilter)]
+    list_filter = [("parked_at", empty_or_not(_("状態"), _("再試行中"), _("保留中")))]
     list_select_related = ["invoice", "customer"]
     search_fields = ["invoice__number", "customer__number", "error"]
     actions = ["try_again"]

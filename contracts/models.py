@@ -220,7 +220,9 @@ class ContractLine(models.Model):
         return self.item
 
     def clean(self):
-        """The database says so too, but not beside the field."""
+        """The database says so of the days too, but not beside the field."""
+        if self.quantity is not None and self.quantity <= 0:
+            raise ValidationError({"quantity": _("0より大きい数量を入力してください。")})
         if self.charge_from and self.charge_to and self.charge_to < self.charge_from:
             raise ValidationError({"charge_to": _("課金終了日は課金開始日以降の日付を入力してください。")})
 

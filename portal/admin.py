@@ -90,7 +90,9 @@ class Desk(admin.ModelAdmin):
                     return super().changeform_view(request, object_id, form_url, extra_context)
             except IntegrityError as met:
                 logger.warning("a save met what the database holds: %s", str(met).partition("\n")[0])
-        told = _("ほかの人が同じところを同時に保存したため、保存できませんでした。内容を確かめて、もう一度保存してください。")
+        told = _(
+            "ほかの人が同じところを同時に保存したため、保存できませんでした。内容を確かめて、もう一度保存してください。"
+        )
         self.message_user(request, told, messages.ERROR)
         return redirect(request.get_full_path())
 
@@ -150,6 +152,21 @@ class Desk(admin.ModelAdmin):
                 yield f"{field}__isnull"
             else:
                 yield from (f"{field}{ending}" for ending in FILTERED)
+
+
+def empty_or_not(title, empty, filled):
+    """A list's filter by whether a field is empty, in words for either."""
+
+    class InWords(admin.EmptyFieldListFilter):
+        def __init__(self, *given, **named):
+            super().__init__(*given, **named)
+            self.title = title
+
+        def choices(self, changelist):
+            for choice, words in zip(super().choices(changelist), (_("すべて"), empty, filled), strict=True):
+                yield {**choice, "display": words}
+
+    return InWords
 
 
 class ReadOnly(Desk):
@@ -385,7 +402,7 @@ class InquiryForm(forms.ModelForm):
 class InquiryAdmin(Desk):
     form = InquiryForm
     list_display = ["number", "created_at", "customer", "kind", "subject", "about", "handled_at"]
-    list_filter = ["kind", ("handled_at", admin.EmptyFieldListFilter)]
+    list_filter = ["kind", ("handled_at", empty_or_not(_("対応状況"), _("未対応"), _("対応済み")))]
     list_select_related = ["customer"]
     search_fields = ["number", "subject", "customer__number", "customer__name"]
     readonly_fields = ["number", "customer", "user", "reach", "kind", "subject", "body", "about", "created_at"]

@@ -1,6 +1,7 @@
 """The inquiry form, and the fields of staff's forms, which read what is typed as every other place does (D35)."""
 
 from contextlib import suppress
+from decimal import Decimal
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -24,6 +25,10 @@ class NumberField(forms.DecimalField):
 
     def to_python(self, value):
         return reading.number(value) if isinstance(value, str) else super().to_python(value)
+
+    def prepare_value(self, value):
+        """As people write it: 2 and 1250.5 for 2.000 and 1250.50."""
+        return plain(value).replace(",", "") if isinstance(value, Decimal) else value
 
 
 class WholeField(forms.IntegerField):

@@ -1,5 +1,6 @@
 """Staff's page of a contract: what is wrong is said beside it, and nothing that was typed is lost."""
 
+import re
 from datetime import date
 
 import pytest
@@ -27,6 +28,7 @@ def save(cast, web):
         fields = given | {name.replace("__", "-"): value for name, value in changes.items()}
         return web.post(f"/admin/contracts/contract/{contract.pk}/change/", fields, follow=True).content.decode()
 
+    saved.browser = web
     return saved
 
 
@@ -66,6 +68,31 @@ def it_says_beside_the_line_what_is_wrong_with_it(cast, save, changes, words):
     TaxClass.objects.filter(kind="exempt").delete()
     assert words in save(**changes)
     assert ContractLine.objects.get(contract=stored(cast)).amount == 7777
+
+
+@pytest.mark.parametrize("quantity", ["0", "-1", "0.000"])
+def it_refuses_a_quantity_that_is_none_beside_it(cast, save, quantity):
+    page = save(lines__0__quantity=quantity)
+    assert "0より大きい数量を入力してください。" in page
+    assert 'id="id_lines-0-quantity_error"' in page
+    assert ContractLine.objects.get(contract=stored(cast)).quantity == 1
+
+
+def it_takes_a_price_below_zero_for_a_discount(cast, save):
+    assert "errornote" not in save(lines__0__unit_price="-500")
+    assert ContractLine.objects.get(contract=stored(cast)).amount == -500
+
+
+def it_shows_numbers_as_people_write_them(cast, save):
+    save(lines__0__quantity="2", lines__0__unit_price="1,500.50")
+    path = f"/admin/contracts/contract/{stored(cast).pk}/change/"
+    page = save.browser.get(path).content.decode()
+    assert re.findall(r'name="lines-0-(?:quantity|unit_price)" value="([^"]*)"', page) == ["2", "1500.5"]
+    assert re.findall(r"2026/04/01.2026/04/30", page) == ["2026/04/01～2026/04/30"]
+
+
+def it_shows_a_price_typed_wrongly_as_it_was_typed(save):
+    assert 'value="1500.50円"' in save(lines__0__unit_price="1500.50円", lines__0__quantity="x")
 
 
 def second_line(number):

@@ -86,7 +86,18 @@ def it_goes_home_instead_of_to_a_foreign_target(cast, web, target):
 
 @pytest.mark.parametrize(
     "target",
-    ["/%00", "/orders/?name=%00", "/\0", "/logout/", "/login/", "/login/code/", "/healthz", "/no/such/page/", "/[", "/%ff"],
+    [
+        "/%00",
+        "/orders/?name=%00",
+        "/\0",
+        "/logout/",
+        "/login/",
+        "/login/code/",
+        "/healthz",
+        "/no/such/page/",
+        "/[",
+        "/%ff",
+    ],
 )
 def it_goes_home_instead_of_to_what_nobody_can_be_led_to(cast, web, target):
     given = {"username": "hanako@example.com", "password": make.PASSWORD, "next": target}

@@ -64,3 +64,43 @@ def it_says_everything_in_japanese(cast, web, rows):
     found = {address: english(web.get(address).content.decode()) for address in addresses}
     left = "\n".join(f"{address} {sorted(words)}" for address, words in found.items() if words)
     assert left == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/admin/accounts/customer/", ["変更するお客様を選択", "お客様を追加"]),
+        ("/admin/contracts/service/", ["選択したサービスを削除"]),
+        ("/admin/contracts/contract/add/", ["契約を追加"]),
+        ("/admin/portal/inquiry/", ["対応状況で絞り込む", "未対応", "対応済み"]),
+        ("/admin/billing/rendering/", ["再試行中", "保留中"]),
+    ],
+)
+def it_writes_sentences_as_people_do(cast, web, path, words):
+    web.force_login(cast.staff)
+    page = web.get(path).content.decode()
+    assert [each for each in words if each not in page] == []
+    for stock in (" を追加", "する お客様", " の削除", "空でない", " で絞り込む"):
+        assert stock not in page
+
+
+def it_says_in_natural_words_what_it_stored_and_what_is_taken(cast, web):
+    web.force_login(cast.staff)
+    given = {"code": "fax", "name": "ファクス", "position": "1", "published": "on"}
+    page = html.unescape(web.post("/admin/contracts/service/add/", given, follow=True).content.decode())
+    assert "サービス「ファクス」を追加しました。" in re.sub(r"<[^>]+>", "", page)
+    page = web.post("/admin/contracts/service/add/", given).content.decode()
+    assert "このサービスコードはほかのサービスで使われています。" in page
+
+
+def it_finds_inquiries_that_nobody_has_handled(cast, web):
+    web.force_login(cast.staff)
+    open_one, done = make.make_inquiry(cast.hanako), make.make_inquiry(cast.hanako)
+    done.handled_at = done.created_at
+    done.save()
+    page = web.get("/admin/portal/inquiry/").content.decode()
+    links = dict(reversed(each) for each in re.findall(r'<a href="(\?[^"]*)"[^>]*>\s*(未対応|対応済み)\s*</a>', page))
+    for words, shown, hidden in (("未対応", open_one, done), ("対応済み", done, open_one)):
+        found = web.get(f"/admin/portal/inquiry/{html.unescape(links[words])}").content.decode()
+        assert shown.number in found
+        assert hidden.number not in found
