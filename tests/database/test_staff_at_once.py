@@ -122,7 +122,7 @@ def it_tells_who_stores_a_code_that_another_is_just_storing(cast):
     (refused,) = save_at_once(cast, "/admin/contracts/service/add/", given, **hold)
     assert refused.answer.status_code == 200
     assert "ファクス" in refused.page
-    assert "すでに存在" in refused.page or "既に存在" in refused.page
+    assert "このサービスコードはほかのサービスで使われています。" in refused.page
     assert Service.objects.get(code="fax").name == "FAX"
 
 
