@@ -1,10 +1,11 @@
 """Services, contracts with their lines, and the terms (契約期間) through which a contract lives."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Case, F, Func, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from portal import months
@@ -42,6 +43,7 @@ class State(models.TextChoices):
     ACTIVE = "active", _("契約中")
     ENDING = "ending", _("解約予定")
     ENDED = "ended", _("契約終了")
+    WITHDRAWN = "withdrawn", _("取消")
 
 
 class Renewal(models.TextChoices):
@@ -54,8 +56,12 @@ RENEWS = Q(auto_renew=True) & ~Q(form=Form.ONCE)
 
 class Contracts(Scoped):
     def with_term(self):
-        """Adds the current (latest) term's dates: `term_starts_on`, `term_ends_on`."""
-        terms = Term.objects.standing().filter(contract=OuterRef("pk"), customer=OuterRef("customer"))
+        """Adds the current (latest) term's dates: `term_starts_on`, `term_ends_on`; one behind the 解約日 is none of them."""
+        terms = Term.objects.standing().filter(
+            contract=OuterRef("pk"),
+            customer=OuterRef("customer"),
+            starts_on__lte=Coalesce(OuterRef("cancel_on"), Value(date.max)),
+        )
         latest = terms.order_by("-sequence")
         return self.annotate(
             term_starts_on=Subquery(latest.values("starts_on")[:1]),
@@ -67,6 +73,7 @@ class Contracts(Scoped):
         follows = RENEWS & (Q(cancel_on=None) | Q(cancel_on__gt=F("term_ends_on")))
         return self.with_term().annotate(
             state=Case(
+                When(withdrawn_on__isnull=False, then=Value(State.WITHDRAWN)),
                 When(start_on__gt=today, then=Value(State.BEFORE)),
                 When(cancel_on__lt=today, then=Value(State.ENDED)),
                 When(~RENEWS & (Q(term_ends_on=None) | Q(term_ends_on__lt=today)), then=Value(State.ENDED)),
@@ -112,6 +119,10 @@ class Contract(models.Model):
     start_on = models.DateField(_("契約開始日"))
     cancel_on = models.DateField(_("解約日"), null=True, blank=True, help_text=_("この日まで使えます"))
     auto_renew = models.BooleanField(_("自動更新"), default=True)
+    bill_from = models.DateField(
+        _("請求開始年月"), null=True, blank=True, help_text=_("この月から請求します（1日の日付、空欄は最初の月から）")
+    )
+    withdrawn_on = models.DateField(_("取消日"), null=True, editable=False)
     note = models.TextField(_("備考"), max_length=2000, blank=True)
     updated_at = models.DateTimeField(_("最終更新日"), auto_now=True)
     search = search_column("name")
@@ -129,6 +140,11 @@ class Contract(models.Model):
                 name="contract_ends_after_start",
                 violation_error_message=_("解約日は契約開始日以降の日付を入力してください"),
             ),
+            models.CheckConstraint(
+                condition=Q(bill_from=None) | Q(bill_from__day=1),
+                name="contract_bill_from_is_first_day",
+                violation_error_message=_("請求開始年月は月の1日を入力してください"),
+            ),
         ]
         indexes = [models.Index(fields=["customer", "number"], name="contracts_of_customer")]
 
@@ -139,6 +155,8 @@ class Contract(models.Model):
         """The database says so too; but once the start is settled no form has both dates, and none would show its message."""
         if self.cancel_on and self.start_on and self.cancel_on < self.start_on:
             raise ValidationError({"cancel_on": _("解約日は契約開始日以降の日付を入力してください。")})
+        if self.bill_from and self.bill_from.day != 1:
+            raise ValidationError({"bill_from": _("請求開始年月は月の1日を入力してください。")})
 
     @property
     def renews(self):
@@ -169,7 +187,10 @@ class ContractLines(Taxed):
 
 
 class ContractLine(models.Model):
-    """One item of a contract. `amount` is quantity × unit price in its own basis, `net` the same without tax (yen)."""
+    """One item of a contract. `amount` is quantity × unit price in its own basis, `net` the same without tax (yen).
+
+    A line that is billed ends where it changes, and a copy goes on with the change: it `continues` the former one (D23).
+    """
 
     customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
     contract = models.ForeignKey(Contract, models.CASCADE, related_name="lines", db_constraint=False, db_index=False)
@@ -186,6 +207,15 @@ class ContractLine(models.Model):
     tax_kind = models.CharField(_("税区分"), max_length=10, choices=TaxKind, default=TaxKind.STANDARD)
     charge_from = models.DateField(_("課金開始日"), null=True, blank=True)
     charge_to = models.DateField(_("課金終了日"), null=True, blank=True)
+    continues = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        verbose_name=_("変更前の明細"),
+        related_name="continuations",
+        db_constraint=False,
+    )
 
     objects = ContractLines.as_manager()
 
@@ -235,7 +265,8 @@ class Terms(Scoped):
 class Term(models.Model):
     """One 契約期間 (D1, D2), both dates included; `sequence` counts from 1 at the contract's start.
 
-    A term that a late 解約日 took back keeps its row, for its order was seen, but counts no more (`dropped_on`).
+    A term that a late 解約日 took back keeps its row, for its order was seen, but counts no more (`dropped_on`). One that was
+    billed stays, though it begins after the 解約日: it covers no day then, and holds its place if the 解約日 is taken back.
     """
 
     customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)

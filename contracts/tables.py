@@ -21,7 +21,7 @@ from portal.lists.columns import (
 )
 from portal.models import PriceBasis, TaxKind
 
-LOOKS = {State.BEFORE: "off", State.ACTIVE: "ok", State.ENDING: "warn", State.ENDED: "off"}
+LOOKS = {State.BEFORE: "off", State.ACTIVE: "ok", State.ENDING: "warn", State.ENDED: "off", State.WITHDRAWN: "off"}
 
 
 class ContractTable(Table):

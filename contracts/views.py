@@ -1,5 +1,6 @@
 """Contract pages: 契約一覧 and 契約詳細."""
 
+from collections import defaultdict
 from types import SimpleNamespace
 
 from django.shortcuts import get_object_or_404, render
@@ -19,6 +20,8 @@ from portal.templatetags.figures import percent, plain
 @require_http_methods(["GET", "HEAD", "POST"])
 def contract_list(request):
     rows = Contract.objects.for_user(request.user).select_related("service").with_state(today())
+    if State.WITHDRAWN not in request.GET.getlist("state"):
+        rows = rows.filter(withdrawn_on=None)  # only when asked for (D26)
     screen = Screen(
         name="contracts",
         heading=_("契約一覧"),
@@ -32,7 +35,7 @@ def contract_list(request):
         line_table=ContractLineTable,
         lines=ContractLine.objects.for_user(request.user).with_rate(today()).of_contracts,
         empty=_("契約はまだありません。"),
-        row_css=lambda row: "past" if row.state == State.ENDED else "",
+        row_css=lambda row: "past" if row.state in (State.ENDED, State.WITHDRAWN) else "",
         elsewhere=lambda: not_begun(request, rows),
     )
     return list_screen(request, rows, screen)
@@ -95,8 +98,10 @@ def usages(meter):
 
 
 def term_history(contract):
-    """The terms, newest first, each with the order that it gave."""
-    orders = {order.term_id: order for order in contract.orders.with_invoice()}
+    """The terms, newest first, each with the orders that it gave and that stand."""
+    orders = defaultdict(list)
+    for order in contract.orders.with_invoice().filter(reversed_on=None).order_by("number"):
+        orders[order.term_id].append(order)
     for term in contract.terms.standing().order_by("-sequence"):
-        order = orders.get(term.pk)
-        yield SimpleNamespace(term=term, order=order, kind=order and order.get_kind_display())
+        for order in orders[term.pk] or [None]:
+            yield SimpleNamespace(term=term, order=order, kind=order and order.get_kind_display())

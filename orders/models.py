@@ -11,6 +11,7 @@ from portal.scoping import Scoped
 class Kind(models.TextChoices):
     NEW = "new", _("新規")
     RENEWAL = "renewal", _("更新")
+    ADDITION = "addition", _("追加")
 
 
 class State(models.TextChoices):
@@ -47,7 +48,12 @@ class Orders(Scoped):
 
 
 class Order(models.Model):
-    """The order of one term: 新規 for a contract's first term, 更新 for every later one. `amount` is yen without tax."""
+    """What is ordered for a term: 新規 in a contract's first one, 更新 in every later one, 追加 for one more line (D24).
+
+    `amount` is yen without tax, both dates of the own period are included. Until it is billed an order follows its contract
+    (D23); what is owed of a billed term beyond what was ordered is a 追加 too (`is_difference`, D25). `prorate`: whether
+    partial periods of it cost their part only (日割).
+    """
 
     customer = models.ForeignKey(
         "accounts.Customer", models.PROTECT, verbose_name=_("お客様"), related_name="orders", db_index=False
@@ -60,12 +66,27 @@ class Order(models.Model):
         db_constraint=False,
         db_index=False,
     )
-    term = models.OneToOneField("contracts.Term", models.PROTECT, verbose_name=_("契約期間"), db_constraint=False)
+    term = models.ForeignKey(
+        "contracts.Term", models.PROTECT, verbose_name=_("契約期間"), related_name="orders", db_constraint=False
+    )
+    line = models.ForeignKey(
+        "contracts.ContractLine",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        verbose_name=_("追加の明細"),
+        related_name="additions",
+        db_constraint=False,
+    )
     number = models.CharField(_("注文番号"), max_length=20, unique=True)
     kind = models.CharField(_("注文区分"), max_length=8, choices=Kind)
     ordered_on = models.DateField(_("注文日"))
     month = models.DateField(_("対象年月"))
+    starts_on = models.DateField(_("利用開始日"))
+    ends_on = models.DateField(_("利用終了日"))
     amount = models.BigIntegerField(_("注文金額（税抜）"))
+    is_difference = models.BooleanField(_("差額"), default=False)
+    prorate = models.BooleanField(_("日割"), default=False)
     reversed_on = models.DateField(_("取消日"), null=True, blank=True)
 
     objects = Orders.as_manager()
@@ -77,6 +98,17 @@ class Order(models.Model):
             models.CheckConstraint(condition=Q(number__regex=r"^O\d{6}-\d{6,}$"), name="order_number_form"),
             models.CheckConstraint(condition=Q(kind__in=Kind.values), name="order_kind_known"),
             models.CheckConstraint(condition=Q(month__day=1), name="order_month_is_first_day"),
+            models.CheckConstraint(condition=Q(ends_on__gte=F("starts_on")), name="order_period"),
+            models.UniqueConstraint(
+                fields=["term"], condition=~Q(kind="addition") & Q(reversed_on=None), name="one_order_a_term"
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="addition", line=None, reversed_on=None) & (Q(kind="addition") | Q(line=None)),
+                name="addition_names_its_line",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_difference=False) | Q(kind="addition"), name="difference_is_an_addition"
+            ),
         ]
         indexes = [
             models.Index(F("customer"), F("month").desc(), F("number").desc(), name="orders_of_customer"),
@@ -136,7 +168,9 @@ class OrderLine(models.Model):
         ordering = ["position"]
         constraints = [
             models.UniqueConstraint(fields=["customer", "id"], name="order_line_customer_key"),
-            models.UniqueConstraint(fields=["order", "position"], name="order_line_position"),
+            models.UniqueConstraint(
+                fields=["order", "position"], name="order_line_position", deferrable=models.Deferrable.DEFERRED
+            ),
             models.CheckConstraint(condition=Q(ends_on__gte=F("starts_on")), name="order_line_period"),
             models.CheckConstraint(condition=Q(tax_rate__gte=0, tax_rate__lt=1), name="order_line_rate"),
             models.CheckConstraint(condition=Q(tax_kind__in=TaxKind.values), name="order_line_tax_kind"),
@@ -149,6 +183,19 @@ class OrderLine(models.Model):
 
     def __str__(self):
         return self.item
+
+
+class Pending(models.Model):
+    """A customer whose unbilled orders have yet to follow a change of contracts, tax classes or settings (D23, D34).
+
+    Triggers add the row with the change; whoever follows it takes the row away first.
+    """
+
+    customer = models.OneToOneField("accounts.Customer", models.CASCADE, primary_key=True, related_name="+")
+    since = models.DateTimeField()
+
+    def __str__(self):
+        return str(self.customer_id)
 
 
 class UsageFile(models.Model):

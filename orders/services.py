@@ -65,14 +65,14 @@ def drop_outdated_terms(contract: Contract, *, today: date) -> None:
 
     `add_terms` and `add_orders` then make what is right instead. A term whose order was billed stays as it was.
     """
-    for term in contract.terms.standing().select_related("order"):
+    for term in contract.terms.standing():
         # Whether the contract renews doesn't matter to a term that it has.
         right = months.terms(
             contract.form, contract.start_on, end_on=contract.cancel_on, since=term.starts_on, until=term.starts_on
         )
         if right and right[0].ends_on == term.ends_on:
             continue
-        order = getattr(term, "order", None)
+        order = term.orders.filter(reversed_on=None).first()
         if order and order.is_billed:
             continue
         if order and order.reversed_on is None:
@@ -105,13 +105,15 @@ def add_orders(customer_ids: list[int]) -> int:
         price_due_lines(cursor)
         cursor.execute(
             """
-            INSERT INTO orders_order (customer_id, contract_id, term_id, number, kind, ordered_on, month, amount)
+            INSERT INTO orders_order (customer_id, contract_id, term_id, number, kind, ordered_on, month, starts_on, ends_on,
+                amount, is_difference, prorate)
             SELECT d.customer_id, d.contract_id, d.term_id,
                 'O' || to_char(f.month, 'YYYYMM') || '-'
                     || lpad((f.first - 1 + row_number() OVER (PARTITION BY f.month ORDER BY d.contract_id, d.term_id))::text, 6, '0'),
-                d.kind, d.term_starts_on, f.month, d.net
+                d.kind, d.term_starts_on, f.month, d.starts_on, d.ends_on, d.net, false, d.prorate
             FROM (
-                SELECT term_id, customer_id, contract_id, kind, term_starts_on, sum(net)::bigint AS net
+                SELECT term_id, customer_id, contract_id, kind, term_starts_on, min(starts_on) AS starts_on,
+                    max(ends_on) AS ends_on, sum(net)::bigint AS net, bool_or(days IS NOT NULL) AS prorate
                 FROM due_line GROUP BY 1, 2, 3, 4, 5
             ) d
             JOIN unnest(%s::date[], %s::bigint[]) AS f (month, first) ON f.month = date_trunc('month', d.term_starts_on)

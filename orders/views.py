@@ -14,11 +14,13 @@ from portal.templatetags.figures import yen
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def order_list(request):
-    rows = Order.objects.for_user(request.user).with_invoice().select_related("contract__service", "term")
+    rows = Order.objects.for_user(request.user).with_invoice().select_related("contract__service")
     screen = Screen(
         name="orders",
         heading=_("注文一覧"),
-        lead=_("契約から発行された注文です。月額の契約は毎月1件、最初の月が「新規」、以降は「更新」です。"),
+        lead=_(
+            "契約から発行された注文です。月額の契約は毎月1件、最初の月が「新規」、以降は「更新」です。途中で加わった分は「追加」です。"
+        ),
         table=OrderTable,
         filterset=OrderFilter,
         order=("-month", "-number"),
@@ -35,7 +37,7 @@ def order_list(request):
 @require_safe
 def order_detail(request, number):
     rows = annotated(Order.objects.for_user(request.user).with_invoice(), OrderTable.base_columns.values())
-    order = get_object_or_404(rows.select_related("contract__service", "term"), number=number)
+    order = get_object_or_404(rows.select_related("contract__service"), number=number)
     context = {
         "order": order,
         "look": LOOKS[order.state],

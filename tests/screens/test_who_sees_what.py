@@ -13,7 +13,7 @@ from accounts.models import Customer
 from billing.documents.rendering import render_waiting
 from billing.models import Invoice, Parked, Rendering
 from contracts.models import Contract
-from orders.models import Order
+from orders.models import Order, Pending
 from portal.db import rls
 from portal.db.schema import ROLE
 from portal.scoping import Scoped
@@ -201,7 +201,7 @@ OURS = [
 ]
 TABLES = [Customer, *filter(belongs, OURS)]
 # What staff and programs alone look at: the web reads no row of it, whoever asks.
-CLOSED = {Rendering, Parked}
+CLOSED = {Rendering, Parked, Pending}
 
 
 @pytest.mark.parametrize("model", TABLES)
