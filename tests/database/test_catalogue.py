@@ -1,14 +1,18 @@
 """What stands in PostgreSQL's own tables: no function can be led astray, and the web's role can make nothing of its own."""
 
+import json
+
 import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
+from portal import mail
 from portal.db import rls
 from portal.db.schema import ROLE, SEARCH_PATH
 from portal.models import Action, ColumnChoice, HistoryEvent, Inquiry, Mail, SentForm
+from tests import make
 
 UNSAFE = """
     SELECT p.oid::regprocedure::text FROM pg_proc p
@@ -95,3 +99,51 @@ def it_ties_a_mail_to_its_reader_for_the_owner_too(cast):
     with pytest.raises(IntegrityError), transaction.atomic():
         connection.check_constraints()
     Mail.objects.filter(key="x").update(user=User.objects.get(pk=cast.taro.pk))
+
+
+COUNTING = {
+    "ahead": "UPDATE portal_counter SET value = value + 1000",
+    "back": "UPDATE portal_counter SET value = 0",
+    "another month": "UPDATE portal_counter SET series = 'Q209901-', value = value + 1",
+    "from the middle": "INSERT INTO portal_counter (series, value) VALUES ('Q209901-', 500)",
+}
+
+
+@pytest.mark.parametrize("what", COUNTING)
+def it_lets_the_webs_role_count_inquiries_one_by_one_only(what, cast):
+    make.make_inquiry(cast.hanako)
+    with pytest.raises(DatabaseError, match="one by one"), transaction.atomic(), rls.scope(ROLE, cast.a.pk):
+        connection.cursor().execute(COUNTING[what])
+    with rls.scope(ROLE, cast.a.pk):
+        first, second = make.make_inquiry(cast.hanako), make.make_inquiry(cast.hanako)
+    assert int(second.number[-6:]) == int(first.number[-6:]) + 1 == 3
+
+
+JOB = "INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES (%s, %s, %s)"
+
+
+@pytest.mark.parametrize(
+    ("queue", "task", "whose"),
+    [
+        ("render", "billing.catch_up", "taro"),
+        ("sweep", "accounts.tidy", "taro"),
+        ("sweep", "portal.deliver", "taro"),
+        ("mail", "portal.deliver", "jiro"),
+        ("mail", "portal.deliver", None),
+    ],
+)
+def it_lets_the_webs_role_queue_nothing_but_the_delivery_of_its_companys_mails(queue, task, whose, cast):
+    args = {}
+    if whose:
+        reader = getattr(cast, whose)
+        given = {"kind": "password_set", "customer": reader.customer, "user": reader, "due_at": timezone.now()}
+        args = {"mail_id": Mail.objects.create(key="x", **given).pk}
+    with pytest.raises(DatabaseError, match="row-level security"), transaction.atomic(), rls.scope(ROLE, cast.a.pk):
+        connection.cursor().execute(JOB, [queue, task, json.dumps(args)])
+
+
+def it_lets_the_webs_role_queue_the_delivery_of_an_own_mail_but_read_no_other_job(cast):
+    for customer, user in ((cast.b, cast.jiro), (cast.a, cast.taro)):
+        with rls.scope(ROLE, customer.pk):
+            mail.queue(Mail.Kind.PASSWORD_CHANGED, key=user.email, customer=customer, user=user)
+    assert ask("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'portal.deliver'") == [2]
