@@ -19,6 +19,7 @@ from procrastinate.contrib.django import app
 
 from portal import rights
 from portal.models import Mail, Vendor
+from portal.secret import own_folder
 
 logger = logging.getLogger(__name__)
 
@@ -261,7 +262,7 @@ class FileBackend(BaseEmailBackend):
     """Without a mail server each mail is a file `mail/*.eml`, renamed into place when it is whole."""
 
     def send_messages(self, messages):
-        settings.EMAIL_FILES.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own_folder(settings.EMAIL_FILES)
         for message in messages:
             name = message.extra_headers["Message-ID"].strip("<>").partition("@")[0]
             path = settings.EMAIL_FILES / f"{name}.eml"

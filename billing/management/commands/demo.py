@@ -21,6 +21,7 @@ from billing.demo.supervisor import Children, Signals
 from billing.management.base import BUSY, CONFIGURATION, INCOMPLETE
 from billing.models import Invoice
 from portal.db.embedded import Unavailable
+from portal.secret import own_folder
 from portal.tasks import retry_stalled_jobs
 
 PREDECESSOR_SECONDS = 10.0  # a killed demo's children need a moment to end
@@ -57,7 +58,7 @@ class Command(BaseCommand):
         self.deaths = []
         self.signals = Signals()
         self.signals.listen()
-        settings.DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
+        own_folder(settings.DATA)
         with open(settings.DATA / "demo.lock", "a+") as lock:
             self.be_alone(lock)
             check_port()
