@@ -7,7 +7,7 @@ the calendar: a fault in the making would otherwise be repeated in the counting.
 from datetime import date
 
 from billing.models import MonthRun
-from billing.month.checks import documents, heads, missing, orders, sums, totals, unusual, waiting
+from billing.month.checks import documents, heads, missing, orders, owed, sums, terms, totals, unusual, waiting
 from billing.month.checks.findings import (
     BROKEN,
     PARKED,
@@ -27,6 +27,7 @@ __all__ = ["BROKEN", "PARKED", "WARNING", "Finding", "Item", "check", "grouped"]
 JUMP_SHARE, JUMP_YEN = 50, 10_000
 ASKED_IN_SQL: list[Question] = [
     *missing.QUESTIONS,
+    *terms.QUESTIONS,
     *orders.QUESTIONS,
     *documents.QUESTIONS,
     *sums.QUESTIONS,
@@ -35,6 +36,8 @@ ASKED_IN_SQL: list[Question] = [
     *unusual.QUESTIONS,
 ]
 COUNTED: list[Count] = [
+    owed.unbilled,
+    owed.past,
     orders.parts,
     orders.nets,
     heads.heads,
@@ -47,8 +50,7 @@ COUNTED: list[Count] = [
 
 def check(month: date, *, today: date, share: int = JUMP_SHARE, yen: int = JUMP_YEN) -> list[Finding]:
     """All findings about the month, empty ones too. `share` is per cent, `yen` the least change that counts as a jump."""
-    closed = MonthRun.objects.last_closed() >= month
-    asked = Asked(month, months.last_day(month), today, closed, share, yen)
+    asked = Asked(month, months.last_day(month), today, MonthRun.objects.last_closed(), share, yen)
     found = [answer(question, asked) for question in ASKED_IN_SQL if question.concerns(asked)]
     found += [count(asked) for count in COUNTED]
     return merged(found)

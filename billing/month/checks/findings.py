@@ -18,19 +18,23 @@ BROKEN, PARKED, WARNING = "broken", "parked", "warning"
 
 @dataclass(frozen=True)
 class Asked:
-    """The month that is looked at: whether a close has finished it, and from when on a change is a jump (per cent, yen)."""
+    """The month that is looked at: the last month that a close has finished, and from when on a change is a jump (per cent, yen)."""
 
     month: date
     last: date
     today: date
-    closed: bool
+    last_closed: date
     share: int
     yen: int
+
+    @property
+    def closed(self) -> bool:
+        return self.month <= self.last_closed
 
     def values(self) -> dict[str, Any]:
         """The parameters of every question."""
         values = {"month": self.month, "last": self.last, "today": self.today, "share": self.share, "yen": self.yen}
-        return values | {"open": not self.closed}
+        return values | {"open": not self.closed, "last_closed": self.last_closed}
 
 
 class Item(NamedTuple):
