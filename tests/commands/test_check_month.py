@@ -13,6 +13,7 @@ from django.db import connection
 from billing.documents.rendering import render_waiting
 from billing.models import Invoice, InvoiceLine
 from billing.month import checks
+from billing.services import adjust_invoice
 from contracts.models import Contract
 from portal.models import CalendarDay, Mail
 from tests import make
@@ -152,6 +153,52 @@ def it_warns_of_what_would_go_wrong_with_the_paper(month, cast):
     sql("UPDATE accounts_user SET bounced = '550' WHERE id = %s", cast.hanako.pk)
     assert {"ended_billed", "registration", "recipient"} <= set(found())
     assert [number for number, _ in found()["recipient"]] == ["C0000001", "C0000002"]
+
+
+def in_may(code):
+    """The rows of a code in May, which is open while April is closed."""
+    return next(each.rows for each in checks.check(make.MAY, today=make.IN_MAY) if each.code == code)
+
+
+def it_warns_of_aprils_days_after_the_cancellation_in_open_may_too(cast):
+    make.close_month()
+    sql(
+        "UPDATE contracts_contract SET cancel_on = '2026-03-31', start_on = '2026-03-01' WHERE customer_id = %s",
+        cast.b.pk,
+    )
+    assert found()["ended_billed"] == [("B202604-000002", "K0000002 2026/03/31")]
+    assert in_may("ended_billed") == [("B202604-000002", "K0000002 2026/03/31")]
+
+
+def it_warns_of_aprils_gap_in_open_may_too(cast):
+    make.close_month()
+    sql(
+        "UPDATE contracts_term SET ends_on = '2026-04-20' WHERE customer_id = %s AND starts_on = '2026-04-01'",
+        cast.b.pk,
+    )
+    assert found()["gap"] == in_may("gap") == [("K0000002", "2026/04/20")]
+
+
+def it_warns_of_an_adjustment_under_both_months_that_it_concerns(cast):
+    make.open_month(make.APRIL)
+    draft = Invoice.objects.get(customer=cast.b)
+    extra = InvoiceLine(item="前払", quantity=1, unit_price=500, starts_on=make.MAY, ends_on=make.MAY, position=9)
+    adjust_invoice(draft, [extra], by=cast.staff)
+    make.close_month()
+    assert found()["adjusted_elsewhere"] == [("B202604-000002", "前払 2026/05/01～2026/05/01 500")]
+    assert in_may("adjusted_elsewhere") == found()["adjusted_elsewhere"]
+
+
+def it_warns_of_two_prices_in_one_month_that_are_both_charged_whole(cast):
+    first = cast.b.contracts.get().lines.get()
+    sql("UPDATE contracts_contractline SET charge_to = '2026-05-10' WHERE id = %s", first.pk)
+    first.pk, first.position, first.charge_from, first.charge_to = None, 2, date(2026, 5, 11), None
+    first.save(force_insert=True)
+    make.open_month(make.MAY, today=date(2026, 5, 20))
+    assert in_may("changed_inside") == [("K0000002", "品目1 2026/05/10 → 品目1 2026/05/11")]
+    assert "changed_inside" not in found()
+    sql("UPDATE contracts_service SET prorate = true")
+    assert in_may("changed_inside") == []
 
 
 def it_warns_when_the_day_of_the_close_nears(cast):

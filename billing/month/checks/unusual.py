@@ -68,4 +68,37 @@ QUESTIONS = [
         WHERE i.month = %(month)s AND {LIVE_SQL} AND i.total <= 0
         """,
     ),
+    # Both are owed whole (D24): a price changes between months, or where there is 日割.
+    Question(
+        "changed_inside",
+        WARNING,
+        gettext_lazy("月の途中で切り替わる明細（日割がないため両方の全額を請求します）"),
+        """
+        SELECT k.number AS document, c.number AS customer,
+            l.item || ' ' || to_char(l.charge_to, 'YYYY/MM/DD') || ' → ' || n.item || ' ' || to_char(n.charge_from, 'YYYY/MM/DD') AS text
+        FROM contracts_contractline l JOIN contracts_contract k ON k.id = l.contract_id JOIN contracts_service s ON s.id = k.service_id
+        JOIN accounts_customer c ON c.id = k.customer_id
+        JOIN contracts_contractline n ON n.contract_id = l.contract_id AND n.id <> l.id
+            AND (n.continues_id = l.id OR n.item = l.item OR l.product_code <> '' AND n.product_code = l.product_code)
+        JOIN contracts_term t ON t.contract_id = k.id AND t.dropped_on IS NULL AND l.charge_to BETWEEN t.starts_on AND t.ends_on
+            AND n.charge_from BETWEEN t.starts_on AND t.ends_on
+        WHERE l.charge_to < t.ends_on AND n.charge_from > coalesce(l.charge_from, k.start_on) AND n.charge_from > t.starts_on
+            AND NOT s.prorate AND k.withdrawn_on IS NULL AND n.charge_from BETWEEN %(month)s AND %(last)s
+        """,
+    ),
+    # Under the month of the document, and, while it is open, under the month that the adjustment is about.
+    Question(
+        "adjusted_elsewhere",
+        WARNING,
+        gettext_lazy("ほかの月の期間についての調整"),
+        f"""
+        SELECT i.number AS document, c.number AS customer, b.item || ' ' || to_char(b.starts_on, 'YYYY/MM/DD') || '～'
+            || to_char(b.ends_on, 'YYYY/MM/DD') || ' ' || to_char(b.amount, 'FM999,999,999,999,999,990') AS text
+        FROM billing_invoiceline b JOIN billing_invoice i ON i.id = b.invoice_id JOIN accounts_customer c ON c.id = i.customer_id
+        WHERE b.origin = 'adjustment' AND {LIVE_SQL} AND (
+            i.month = %(month)s AND (b.starts_on < %(month)s OR b.ends_on > %(last)s)
+            OR %(open)s AND i.month <> %(month)s AND b.starts_on <= %(last)s AND b.ends_on >= %(month)s
+                AND (b.starts_on, b.ends_on) <> (i.month, (i.month + interval '1 month - 1 day')::date))
+        """,
+    ),
 ]
