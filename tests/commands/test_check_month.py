@@ -7,6 +7,7 @@ from io import StringIO
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -271,3 +272,10 @@ def it_counts_what_is_alike_in_one_line_and_shows_twenty(cast):
     assert "B202604-000003 ほか26件  C0000003 10%: 1000 + 0 正しくは 100、現在 0" in text
     sql("UPDATE portal_mail SET kind = 'invoice_fixed', state = 'failed', error = key")
     assert "ほか 9件（--json で全件）" in run("2026-04")[1]
+
+
+def it_is_explained_code_by_code_on_the_operators_page(cast):
+    make.close_month()
+    asked = [checks.check(month, today=make.IN_MAY) for month in (make.APRIL, make.MAY)]
+    page = (settings.BASE_DIR / "docs" / "operations.md").read_text()
+    assert [each.code for findings in asked for each in findings if f"`{each.code}`" not in page] == []

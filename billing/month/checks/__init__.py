@@ -1,4 +1,4 @@
-"""What must be so about a month, and what a person should look at before and after its close (締め前点検).
+"""What must be so about a month (I1 to I6), and what a person should look at before and after its close (締め前点検).
 
 Each module asks after one noun. Nothing here shares code with what makes orders and invoices, but for `portal.money` and
 the calendar: a fault in the making would otherwise be repeated in the counting.

@@ -15,6 +15,8 @@ OF_MONTH = "o.month = %(month)s AND o.reversed_on IS NULL"
 BILLED = """LEFT JOIN LATERAL (SELECT i.month, i.fixed_on, i.rounding FROM billing_invoiceline b
     JOIN billing_invoice i ON i.id = b.invoice_id AND i.state <> 'draft'
     WHERE b.order_line_id = l.id AND b.origin = 'order') i ON true"""
+# Whose orders have yet to follow a change is told as such.
+SETTLED = "(i.fixed_on IS NOT NULL OR NOT EXISTS (SELECT FROM orders_pending n WHERE n.customer_id = l.customer_id))"
 TOUCHED = """((extract(year FROM l.ends_on) - extract(year FROM l.starts_on)) * 12 + extract(month FROM l.ends_on)
     - extract(month FROM l.starts_on) + 1)::int"""
 WHOLE = "trunc(l.quantity * l.unit_price)::bigint"
@@ -50,13 +52,13 @@ PARTS = f"""
     SELECT {WHOLE} AS whole, l.amount, k.form, k.service_id, {TOUCHED} AS touched, l.ends_on - l.starts_on + 1 AS days,
         date_trunc('month', l.starts_on)::date AS first, i.month, i.fixed_on, o.number, l.customer_id, l.item
     FROM orders_orderline l {ORDERED} {BILLED}
-    WHERE {OF_MONTH} AND (k.form = 'yearly' AND {TOUCHED} <> 12 OR k.form = 'monthly'
+    WHERE {OF_MONTH} AND {SETTLED} AND (k.form = 'yearly' AND {TOUCHED} <> 12 OR k.form = 'monthly'
         AND (extract(day FROM l.starts_on) <> 1 OR extract(day FROM l.ends_on + 1) <> 1))
 """
 WAY = "whole, amount, form, service_id, touched, days, first, month, fixed_on"
 NETS = f"""
     SELECT l.amount, l.net, l.tax_rate AS rate, i.rounding, o.number, l.customer_id, l.item
-    FROM orders_orderline l {ORDERED} {BILLED} WHERE {OF_MONTH} AND l.price_basis = '{PriceBasis.INCLUSIVE}'
+    FROM orders_orderline l {ORDERED} {BILLED} WHERE {OF_MONTH} AND {SETTLED} AND l.price_basis = '{PriceBasis.INCLUSIVE}'
 """
 
 
