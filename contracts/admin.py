@@ -5,13 +5,16 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from accounts.models import Customer
 from billing.services import defer_catch_up
-from contracts.models import Contract, ContractLine, Meter, MeterTier, Service, Term
-from contracts.services import delete_meter, price, save_contract, save_meter
+from contracts.forms import PriceForm, PriceRows
+from contracts.models import Contract, ContractLine, Meter, MeterPrice, Service, Term
+from contracts.services import PriceTyped, delete_meter, price, save_contract, save_meter
 from orders.services import start_contract
 from orders.usage import reprice
-from portal.admin import LINE_WIDGETS, READ, Desk, OwnRows, PlacedRows, PlaceField, Shown, typed
+from portal.admin import LINE_WIDGETS, READ, Desk, PlacedRows, PlaceField, Shown, typed
 from portal.months import today
+from portal.templatetags.figures import plain
 
 
 @admin.register(Service)
@@ -57,7 +60,7 @@ class LineInline(admin.StackedInline):
 class MeterInline(Shown):
     model = Meter
     show_change_link = True
-    fields = readonly_fields = ["service", "item", "unit", "free_quantity", "unit_price"]
+    fields = readonly_fields = ["service", "item", "unit"]
 
 
 class TermInline(Shown):
@@ -103,49 +106,67 @@ class ContractAdmin(Desk):
         return False
 
 
-class Tiers(OwnRows):
-    def clean(self):
-        """Instead of what Django says of two tiers of one quantity above the form, or leaves to the database."""
-        here = [form.instance.pk for form in self.initial_forms]
-        others = MeterTier.objects.filter(meter=self.instance.pk).exclude(pk__in=here)
-        taken = set(others.values_list("above", flat=True))
-        for form in self.forms:
-            if form in self.deleted_forms or not form.is_valid():
-                continue
-            above = form.cleaned_data.get("above")
-            if above in taken:
-                form.add_error("above", _("この数量の段階料金がすでにあります。"))
-            taken |= {above} - {None}
-
-
-class TierInline(admin.TabularInline):
-    model = MeterTier
-    formset = Tiers
+class PriceInline(admin.StackedInline):
+    model = MeterPrice
+    form = PriceForm
+    formset = PriceRows
     formfield_overrides = READ
-    extra = 0
-    fields = ["above", "unit_price"]
+    fields = [("since", "free_quantity", "unit_price"), "steps"]
+
+    def get_extra(self, request, obj=None, **kwargs):
+        return 0 if obj else 1
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).prefetch_related("tiers")
+
+    @admin.display(description=_("段階料金"))
+    def steps(self, price):
+        """For who may only read; whoever may write has the form's field."""
+        return PriceForm.base_fields["steps"].prepare_value(price.ladder[1:]) or "-"
 
 
 @admin.register(Meter)
 class MeterAdmin(Desk):
-    """New prices hold for every quantity that isn't billed yet."""
+    """Each month's quantity costs what its month's price says; what is billed keeps its price (D32)."""
 
-    list_display = ["contract", "service", "item", "unit", "free_quantity", "unit_price"]
+    list_display = ["contract", "service", "item", "unit", "now"]
     list_select_related = ["contract", "service"]
     search_fields = ["contract__number", "contract__customer__number", "item"]
     autocomplete_fields = ["contract", "service"]
-    fields = ["contract", "service", "item", "unit", "free_quantity", "unit_price", "price_basis", "tax_kind"]
-    inlines = [TierInline]
+    fields = ["contract", "service", "item", "unit", "price_basis", "tax_kind"]
+    inlines = [PriceInline]
+
+    @admin.display(description=_("今月の単価"))
+    def now(self, meter):
+        return plain(meter.price_of(today()).unit_price)
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).prefetch_related("prices__tiers")
+
+    def get_object(self, request, object_id, from_field=None):
+        """Whoever saves has the customer locked before prices are compared with what is billed: a close beside it ends first."""
+        found = super().get_object(request, object_id, from_field)
+        if found is None or request.method != "POST":
+            return found
+        Customer.objects.lock([found.customer_id])
+        return super().get_object(request, object_id, from_field)
 
     def get_readonly_fields(self, request, obj=None):
         return ["contract", "service"] if obj else []
 
     def save_model(self, request, obj, form, change):
-        """The meter is stored together with its tiers, in save_related."""
+        """The meter is stored together with its prices, in save_related."""
 
     def save_related(self, request, form, formsets, change):
-        tiers, removed = typed(formsets, MeterTier)
-        meter = save_meter(form.instance, tiers, removed, by=request.user)
+        prices = [
+            row
+            for formset in formsets
+            for row in formset.forms
+            if row.has_changed() and row not in formset.deleted_forms
+        ]
+        given = [PriceTyped(row.instance, row.cleaned_data["steps"]) for row in prices]
+        _changed, removed = typed(formsets, MeterPrice)
+        meter = save_meter(form.instance, given, removed, by=request.user)
         try:
             reprice(meter, today=today())
         except ValidationError as error:

@@ -307,10 +307,7 @@ def refuse_below_zero(row, *names):
 
 
 class Meter(models.Model):
-    """A metered item (従量) of a contract, with the prices of a month's quantity.
-
-    The first `free_quantity` (無料枠) costs nothing and the rest `unit_price`, until a tier's own price begins.
-    """
+    """A metered item (従量) of a contract; what a month's quantity costs is said by its prices (D32)."""
 
     customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
     contract = models.ForeignKey(
@@ -319,8 +316,6 @@ class Meter(models.Model):
     service = models.ForeignKey(Service, models.PROTECT, verbose_name=_("サービス"), related_name="+")
     item = models.CharField(_("品目"), max_length=100)
     unit = models.CharField(_("単位"), max_length=10)
-    free_quantity = models.DecimalField(_("無料枠"), max_digits=12, decimal_places=3, default=0)
-    unit_price = models.DecimalField(_("単価"), max_digits=14, decimal_places=2)
     price_basis = models.CharField(_("税抜・税込"), max_length=9, choices=PriceBasis, default=PriceBasis.EXCLUSIVE)
     tax_kind = models.CharField(_("税区分"), max_length=10, choices=TaxKind, default=TaxKind.STANDARD)
 
@@ -336,11 +331,6 @@ class Meter(models.Model):
                 name="one_meter_a_service",
                 violation_error_message=_("この契約にはこのサービスの従量料金が登録されています"),
             ),
-            models.CheckConstraint(
-                condition=Q(free_quantity__gte=0, unit_price__gte=0),
-                name="meter_not_negative",
-                violation_error_message=_("無料枠と単価は0以上で入力してください"),
-            ),
             models.CheckConstraint(condition=Q(price_basis__in=PriceBasis.values), name="meter_basis"),
             models.CheckConstraint(condition=Q(tax_kind__in=TaxKind.values), name="meter_tax_kind"),
         ]
@@ -350,9 +340,48 @@ class Meter(models.Model):
 
     def clean(self):
         """The database says so too, but not beside the field."""
-        refuse_below_zero(self, "free_quantity", "unit_price")
         if self._state.adding and Meter.objects.filter(contract=self.contract_id, service=self.service_id).exists():
             raise ValidationError({"service": _("この契約には、このサービスの従量料金がすでに登録されています。")})
+
+    def price_of(self, month):
+        """The `MeterPrice` that holds in the month: the newest that has begun by then."""
+        begun = [price for price in self.prices.all() if price.since is None or price.since <= month]
+        return max(begun, key=lambda price: price.since or date.min)
+
+
+class MeterPrice(models.Model):
+    """What a month's quantity costs in the months from `since` (None: from always) until the next price begins (D32).
+
+    The first `free_quantity` (無料枠) costs nothing and the rest `unit_price`, until a tier's own price begins.
+    """
+
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
+    meter = models.ForeignKey(Meter, models.CASCADE, related_name="prices", db_constraint=False, db_index=False)
+    since = models.DateField(_("適用開始年月"), null=True, blank=True)
+    free_quantity = models.DecimalField(_("無料枠"), max_digits=12, decimal_places=3, default=0)
+    unit_price = models.DecimalField(_("単価"), max_digits=14, decimal_places=2)
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("単価と無料枠")
+        ordering = [F("since").asc(nulls_first=True)]
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "id"], name="meter_price_customer_key"),
+            models.UniqueConstraint(fields=["meter", "since"], name="one_meter_price_a_month", nulls_distinct=False),
+            models.CheckConstraint(condition=Q(since=None) | Q(since__day=1), name="meter_price_since_first_day"),
+            models.CheckConstraint(
+                condition=Q(free_quantity__gte=0, unit_price__gte=0), name="meter_price_not_negative"
+            ),
+        ]
+        indexes = [models.Index(fields=["customer", "meter"], name="prices_of_meter")]
+
+    def __str__(self):
+        return f"{self.since:%Y/%m}" if self.since else str(_("当初から"))
+
+    def clean(self):
+        """The database says so too, but not beside the field."""
+        refuse_below_zero(self, "free_quantity", "unit_price")
 
     @property
     def ladder(self):
@@ -364,7 +393,7 @@ class MeterTier(models.Model):
     """From a used quantity above `above` on, this unit price holds (段階料金)."""
 
     customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
-    meter = models.ForeignKey(Meter, models.CASCADE, related_name="tiers", db_constraint=False, db_index=False)
+    price = models.ForeignKey(MeterPrice, models.CASCADE, related_name="tiers", db_constraint=False, db_index=False)
     above = models.DecimalField(_("この数量を超えた分"), max_digits=12, decimal_places=3)
     unit_price = models.DecimalField(_("単価"), max_digits=14, decimal_places=2)
 
@@ -374,20 +403,10 @@ class MeterTier(models.Model):
         verbose_name = verbose_name_plural = _("段階料金")
         ordering = ["above"]
         constraints = [
-            models.UniqueConstraint(fields=["meter", "above"], name="one_price_a_tier"),
-            models.CheckConstraint(
-                condition=Q(above__gt=0, unit_price__gte=0),
-                name="tier_not_negative",
-                violation_error_message=_("数量は0より大きく、単価は0以上で入力してください"),
-            ),
+            models.UniqueConstraint(fields=["price", "above"], name="one_price_a_tier"),
+            models.CheckConstraint(condition=Q(above__gt=0, unit_price__gte=0), name="tier_not_negative"),
         ]
-        indexes = [models.Index(fields=["customer", "meter"], name="tiers_of_meter")]
+        indexes = [models.Index(fields=["customer", "price"], name="tiers_of_price")]
 
     def __str__(self):
         return f"{self.above} {self.unit_price}"
-
-    def clean(self):
-        """The database says so too, but not beside the field."""
-        refuse_below_zero(self, "unit_price")
-        if self.above is not None and self.above <= 0:
-            raise ValidationError({"above": _("0より大きい数量を入力してください。")})

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Customer, User
-from contracts.models import Contract, ContractLine, Meter, MeterTier
+from contracts.models import Contract, ContractLine, Meter, MeterPrice, MeterTier
 from portal import history, money, months, numbers, rights
 from portal.models import Action, PriceBasis, TaxClass, Vendor
 from portal.templatetags.figures import plain
@@ -20,6 +21,8 @@ LINE_FACTS = (
     "product_code", "item", "specification", "quantity", "unit", "unit_price", "price_basis", "tax_kind", "charge_from",
     "charge_to",
 )  # fmt: skip
+NO_FIRST_PRICE = gettext_lazy("適用開始年月が空欄の料金（当初から適用）を1つだけ登録してください。")
+BILLED_PRICE = gettext_lazy("%(month)s の使用量は請求済みです。請求済みの月の料金は変えられません。")
 
 
 def rate_of(kind: str, day: date) -> Decimal:
@@ -98,27 +101,61 @@ def facts(contract: Contract) -> dict[str, str]:
     return found
 
 
+class PriceTyped(NamedTuple):
+    """A meter's price, new or changed, with all its tiers as (above, unit price)."""
+
+    price: MeterPrice
+    tiers: Sequence[tuple[Decimal, Decimal]] = ()
+
+
 @transaction.atomic
 def save_meter(
-    meter: Meter, tiers: Sequence[MeterTier] = (), removed: Sequence[MeterTier] = (), *, by: User | None = None
+    meter: Meter, prices: Sequence[PriceTyped] = (), removed: Sequence[MeterPrice] = (), *, by: User | None = None
 ) -> Meter:
-    """Store a metered item with its new and changed tiers, without the removed ones; the history keeps both prices (D40).
+    """Store a metered item with its new and changed prices, without the removed ones; the history keeps both (D40).
 
-    What was used and isn't billed yet follows in `orders.usage.reprice`. Raises PermissionDenied.
+    What was used and isn't billed yet follows in `orders.usage.reprice`. Raises ValidationError unless exactly one price
+    holds from always, and if a month whose usage is billed would have another price (D32); PermissionDenied.
     """
     meter.customer_id = meter.contract.customer_id
     Customer.objects.lock([meter.customer_id])
     stored = Meter.objects.filter(pk=meter.pk).first()
     rights.need(by, "contracts.change_meter" if stored else "contracts.add_meter")
     before = meter_facts(stored) if stored else {}
+    former = billed_prices(stored) if stored else {}
     meter.save()
-    for tier in removed:
-        tier.delete()
-    for tier in tiers:
-        tier.meter, tier.customer_id = meter, meter.customer_id
-        tier.save()
+    for price in removed:
+        price.delete()
+    for price, tiers in prices:
+        price.meter, price.customer_id = meter, meter.customer_id
+        price.save()
+        price.tiers.all().delete()
+        MeterTier.objects.bulk_create(
+            MeterTier(customer_id=meter.customer_id, price=price, above=above, unit_price=unit_price)
+            for above, unit_price in tiers
+        )
+    meter.refresh_from_db()  # its prices too, where somebody had them fetched beforehand
+    if meter.prices.filter(since=None).count() != 1:
+        raise ValidationError(NO_FIRST_PRICE)
+    changed = [month for month, price in billed_prices(meter).items() if former.get(month) != price]
+    if changed:
+        raise ValidationError(BILLED_PRICE % {"month": f"{min(changed):%Y-%m}"})
     record_prices(meter, before, meter_facts(meter), by)
     return meter
+
+
+def billed_prices(meter: Meter) -> dict[date, tuple]:
+    """By each month whose usage is billed the price that it was billed by, as what can be compared."""
+    return {month: price_key(meter.price_of(month)) for month in billed_months(meter)}
+
+
+def billed_months(meter: Meter) -> list[date]:
+    """The months of which a fixed document shows this meter's usage; it may be set aside."""
+    return sorted(set(meter.usages.billed().values_list("month", flat=True)))
+
+
+def price_key(price: MeterPrice) -> tuple:
+    return price.pk, price.free_quantity, price.ladder
 
 
 @transaction.atomic
@@ -136,12 +173,16 @@ def record_prices(meter: Meter, before: dict[str, str], after: dict[str, str], b
 
 
 def meter_facts(meter: Meter) -> dict[str, str]:
-    """The prices of a metered item, tiers and all, for the history."""
-    names = ("service", "item", "unit", "free_quantity", "unit_price", "price_basis", "tax_kind")
-    found = history.facts(meter, *names)
-    return found | {
-        f"{plain(tier.above)}を超える分の単価": plain(tier.unit_price) for tier in meter.tiers.order_by("above")
-    }
+    """The prices of a metered item, each from its month on, tiers and all, for the history."""
+    found = history.facts(meter, "service", "item", "unit", "price_basis", "tax_kind")
+    for price in meter.prices.all():
+        since = f"{price.since:%Y/%m}から " if price.since else ""
+        found |= {
+            f"{since}{label}": text for label, text in history.facts(price, "free_quantity", "unit_price").items()
+        }
+        for tier in price.tiers.all():
+            found[f"{since}{plain(tier.above)}を超える分の単価"] = plain(tier.unit_price)
+    return found
 
 
 # Contracts whose terms may not reach as far as they should, each with the end of its last term.

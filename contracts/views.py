@@ -13,8 +13,8 @@ from contracts.tables import LOOKS, ContractLineTable, ContractTable, TermTable,
 from portal.lists.body import annotated, facts, lines
 from portal.lists.screen import Screen, list_screen
 from portal.models import PriceBasis, TaxKind
-from portal.months import today
-from portal.templatetags.figures import percent, plain
+from portal.months import month_of, today
+from portal.templatetags.figures import month_name, percent, plain
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -55,7 +55,7 @@ def contract_detail(request, number):
     rows = Contract.objects.for_user(request.user).select_related("service")
     rows = annotated(rows.with_state(today()), ContractTable.base_columns.values())
     contract = get_object_or_404(rows, number=number)
-    meters = contract.meters.with_rate(today()).select_related("service").prefetch_related("tiers")
+    meters = contract.meters.with_rate(today()).select_related("service").prefetch_related("prices__tiers")
     context = {
         "contract": contract,
         "may_cancel": contract.state in (State.BEFORE, State.ACTIVE),
@@ -77,19 +77,29 @@ def contract_detail(request, number):
 
 
 def price_facts(meter):
-    """(label, text) of what a metered item costs."""
+    """(label, text) of what a metered item costs now, and from which month on it will cost something else."""
+    month = month_of(today())
+    rate = percent(meter.rate) + (" ※" if meter.tax_kind == TaxKind.REDUCED else "")
+    found = [(_("サービス"), meter.service), *ladder_facts(meter, meter.price_of(month)), (_("税率"), rate)]
+    for price in meter.prices.all():
+        if price.since and price.since > month:
+            since = _("%(month)s分から") % {"month": month_name(price.since)}
+            found += [(f"{since} {label}", text) for label, text in ladder_facts(meter, price)]
+    return found
+
+
+def ladder_facts(meter, price):
     inclusive = _("（税込）") if meter.price_basis == PriceBasis.INCLUSIVE else ""
 
-    def price(yen):
+    def words(yen):
         return _("%(price)s円 / %(unit)s") % {"price": plain(yen), "unit": meter.unit} + inclusive
 
-    free = [(_("無料枠"), f"{plain(meter.free_quantity)} {meter.unit}")] if meter.free_quantity else []
+    free = [(_("無料枠"), f"{plain(price.free_quantity)} {meter.unit}")] if price.free_quantity else []
     tiers = [
-        (_("%(above)s %(unit)s を超える分") % {"above": plain(tier.above), "unit": meter.unit}, price(tier.unit_price))
-        for tier in meter.tiers.all()
+        (_("%(above)s %(unit)s を超える分") % {"above": plain(tier.above), "unit": meter.unit}, words(tier.unit_price))
+        for tier in price.tiers.all()
     ]
-    rate = percent(meter.rate) + (" ※" if meter.tax_kind == TaxKind.REDUCED else "")
-    return [(_("サービス"), meter.service), *free, (_("単価"), price(meter.unit_price)), *tiers, (_("税率"), rate)]
+    return [*free, (_("単価"), words(price.unit_price)), *tiers]
 
 
 def usages(meter):

@@ -92,7 +92,7 @@ def take_in(name, content, *, today):
 
 @transaction.atomic
 def reprice(meter, *, today):
-    """Charge this meter's unbilled quantities again, after its prices were changed. Raises ValidationError, then nothing is."""
+    """Charge this meter's unbilled quantities again, after prices were changed, each by its month's. Raises ValidationError, then nothing is."""
     Customer.objects.lock([meter.customer_id])
     recharge(list(meter.usages.unbilled()), today)
 
@@ -179,7 +179,7 @@ def find_meters(rows):
     meters = Meter.objects.filter(contract__number__in={row.contract for row in rows})
     return {
         (meter.contract.number, meter.service.code): meter
-        for meter in meters.select_related("contract__customer", "service").prefetch_related("tiers")
+        for meter in meters.select_related("contract__customer", "service").prefetch_related("prices__tiers")
     }
 
 
@@ -287,7 +287,7 @@ def key(usage):
 
 def recharge_moved_months(contract, *, today):
     """Charge again the contract's unbilled quantities whose period a 解約日 has changed. Raises ValidationError."""
-    for meter in contract.meters.prefetch_related("tiers"):
+    for meter in contract.meters.prefetch_related("prices__tiers"):
         meter.contract = contract
         usages = list(meter.usages.unbilled())
         days = days_of_use(usages)
@@ -305,7 +305,7 @@ def recharge(usages, today):
 
 
 def charge(usages):
-    """Make the charges of these usages, which have none that count, by the prices that their meters have now.
+    """Make the charges of these usages, which have none that count, by the prices of their month (D32).
 
     Nothing for those whose month has no standing term. Returns [(usage, text)] of those that can't be charged; if there are any, none is.
     """
@@ -328,8 +328,8 @@ def charges_of(usage, starts_on, ends_on, rate):
 
     Raises ValidationError for a tax class that isn't registered, and for an amount that is too large.
     """
-    meter = usage.meter
-    stretches = money.metered(usage.quantity, meter.free_quantity, meter.ladder)
+    meter, price = usage.meter, usage.meter.price_of(usage.month)
+    stretches = money.metered(usage.quantity, price.free_quantity, price.ladder)
     if any(stretch.amount > money.MOST_YEN for stretch in stretches):
         named = {"contract": meter.contract.number, "period": months.format_month(usage.month)}
         raise ValidationError(_("契約 %(contract)s の %(period)s の使用量は、金額が大きすぎます。") % named)
@@ -339,7 +339,7 @@ def charges_of(usage, starts_on, ends_on, rate):
             usage=usage,
             position=position,
             item=meter.item,
-            specification=describe(stretch, meter),
+            specification=describe(stretch, price, meter.unit),
             starts_on=starts_on,
             ends_on=ends_on,
             quantity=stretch.quantity,
@@ -362,8 +362,8 @@ def drop_charges(usages, today):
         charges.update(dropped_on=today)
 
 
-def describe(stretch, meter):
+def describe(stretch, price, unit):
     """What the invoice says beside the item: the free part, or where on the ladder the quantity lies."""
-    if stretch.above < meter.free_quantity:
+    if stretch.above < price.free_quantity:
         return "無料枠"
-    return f"{plain(stretch.above)}{meter.unit}を超える分" if stretch.above else ""
+    return f"{plain(stretch.above)}{unit}を超える分" if stretch.above else ""

@@ -29,6 +29,7 @@ from portal.forms import (
     MonthField,
     NumberField,
     OfficialNumberField,
+    OwnRows,
     PercentField,
     PhoneField,
     PostalCodeField,
@@ -217,16 +218,6 @@ def cell(name, write, label):
 
     written.__name__ = name
     return written
-
-
-class OwnRows(forms.BaseInlineFormSet):
-    """Rows that belong to what the page shows: they know it and its customer before they are looked at."""
-
-    def _construct_form(self, i, **kwargs):
-        form = super()._construct_form(i, **kwargs)
-        setattr(form.instance, self.fk.name, self.instance)
-        form.instance.customer_id = self.instance.customer_id
-        return form
 
 
 class PlaceField(WholeField):

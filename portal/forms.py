@@ -138,6 +138,16 @@ class MomentField(forms.SplitDateTimeField):
         self.fields = DayField(required=False), ClockField(required=False)
 
 
+class OwnRows(forms.BaseInlineFormSet):
+    """Rows that belong to what the page shows: they know it and its customer before they are looked at."""
+
+    def _construct_form(self, i, **kwargs):
+        form = super()._construct_form(i, **kwargs)
+        setattr(form.instance, self.fk.name, self.instance)
+        form.instance.customer_id = self.instance.customer_id
+        return form
+
+
 class InquiryForm(forms.ModelForm):
     class Meta:
         model = Inquiry

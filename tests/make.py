@@ -10,7 +10,7 @@ from accounts.models import Customer, User
 from billing.demo import data
 from billing.models import Invoice, MonthRun
 from billing.month import close
-from contracts.models import Contract, ContractLine, Meter, MeterTier, Service
+from contracts.models import Contract, ContractLine, Meter, MeterPrice, MeterTier, Service
 from orders import usage
 from orders.services import start_contract
 from portal import months
@@ -66,15 +66,21 @@ def make_contract(customer, *lines, service="cloud", today=APRIL, start_on=APRIL
     return start_contract(contract, made, today=today)
 
 
-def make_meter(contract, price, *tiers, service="line", **fields):
-    """A metered item in GB; `tiers` are (above, unit price)."""
+def make_meter(contract, price, *tiers, service="line", free_quantity=0, **fields):
+    """A metered item in GB with one price from always; `tiers` are (above, unit price)."""
     meter = Meter.objects.create(
         customer=contract.customer, contract=contract, service=Service.objects.get(code=service), item="データ転送量",
-        unit="GB", unit_price=Decimal(price), **fields,
+        unit="GB", **fields,
     )  # fmt: skip
-    for above, unit_price in tiers:
-        MeterTier.objects.create(customer=contract.customer, meter=meter, above=above, unit_price=Decimal(unit_price))
+    make_price(meter, price, *tiers, free_quantity=free_quantity)
     return meter
+
+
+def make_price(meter, price, *tiers, **fields):
+    made = MeterPrice.objects.create(customer=meter.customer, meter=meter, unit_price=Decimal(price), **fields)
+    for above, unit_price in tiers:
+        MeterTier.objects.create(customer=meter.customer, price=made, above=above, unit_price=Decimal(unit_price))
+    return made
 
 
 def use(contract, quantity, month="2026-04", service="line", today=IN_MAY):

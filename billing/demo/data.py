@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from accounts.models import Customer, User
 from billing.models import MonthRun
 from billing.month import close
-from contracts.models import Contract, ContractLine, Form, Meter, MeterTier, Service
+from contracts.models import Contract, ContractLine, Form, Meter, MeterPrice, MeterTier, Service
 from orders import usage
 from orders.services import start_contract
 from portal import faq, months
@@ -149,9 +149,9 @@ def make_customers(running, today):
     )
     traffic = Meter.objects.create(
         customer=midori, contract=servers, service=Service.objects.get(code="traffic"), item="データ転送量", unit="GB",
-        free_quantity=200, unit_price=12,
     )  # fmt: skip
-    MeterTier.objects.create(customer=midori, meter=traffic, above=500, unit_price=9)
+    price = MeterPrice.objects.create(customer=midori, meter=traffic, free_quantity=200, unit_price=12)
+    MeterTier.objects.create(customer=midori, price=price, above=500, unit_price=9)
     add(
         midori, "追加ディスク", "cloud", "SSD", ago(5), [("追加ディスク", "500 GB", 2, "本", 6500), ("スナップショット", "日次", 2, "式", 1200)], today
     )  # fmt: skip

@@ -12,7 +12,8 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import Customer
 from billing.models import Invoice
-from contracts.models import Contract, Meter, Service
+from contracts.models import Contract, Meter, MeterPrice, Service
+from contracts.services import PriceTyped, save_meter
 from portal import months
 from portal.models import VendorRegistration
 from tests import make
@@ -98,8 +99,7 @@ def it_starts_again_after_staff_metered_a_contract_that_has_ended(db):
     call_command("load_demo")
     ended = Contract.objects.exclude(cancel_on=None).earliest("cancel_on")
     traffic = Service.objects.get(code="traffic")
-    Meter.objects.create(
-        customer=ended.customer, contract=ended, service=traffic, item="転送量", unit="GB", unit_price=1
-    )
+    meter = Meter(customer=ended.customer, contract=ended, service=traffic, item="転送量", unit="GB")
+    save_meter(meter, [PriceTyped(MeterPrice(unit_price=1))])
     call_command("load_demo")
     assert not ended.meters.get().usages.exists()

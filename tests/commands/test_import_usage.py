@@ -13,6 +13,7 @@ import time_machine
 from django.core.management import CommandError, call_command
 
 from billing.models import Invoice, InvoiceLine
+from contracts.models import MeterTier
 from orders import usage
 from orders.models import Usage, UsageCharge, UsageFile
 from portal.models import TaxClass
@@ -263,16 +264,15 @@ def refused(send, *lines):
 
 
 def it_names_the_line_whose_amount_is_too_large(cast, meter, send, capsys):
-    meter.tiers.update(unit_price="999999999999.99")
+    MeterTier.objects.update(unit_price="999999999999.99")
     refused(send, "K0000001,line,2026-05,1", "K0000001,line,2026-04,999999999.999")
     assert "3行目: 契約 K0000001 の 2026-04 の使用量は、金額が大きすぎます。" in capsys.readouterr().err
     assert not Usage.objects.exists()
 
 
 def it_refuses_amounts_that_no_invoice_could_add_up(cast, meter, send, capsys):
-    meter.tiers.update(unit_price="9000000000")
-    meter.unit_price = "9000000000"
-    meter.save()
+    MeterTier.objects.update(unit_price="9000000000")
+    meter.prices.update(unit_price="9000000000")
     refused(send, "K0000001,line,2026-04,999999999")
     assert "2行目: 契約 K0000001 の 2026-04 の使用量は、金額が大きすぎます。" in capsys.readouterr().err
     assert not UsageCharge.objects.exists()
@@ -312,15 +312,16 @@ def it_charges_nothing_for_a_quantity_that_lies_outside_the_contract(cast, meter
 
 
 def it_tells_staff_when_a_new_price_cannot_be_charged(cast, meter, send, web):
-    meter.tiers.all().delete()
+    MeterTier.objects.all().delete()
     send("K0000001,line,2026-05,999999999")
     before = list(UsageCharge.objects.values())
     web.force_login(cast.staff)
     answer = web.post(
         f"/admin/contracts/meter/{meter.pk}/change/",
         {
-            "item": "データ転送量", "unit": "GB", "free_quantity": "0", "unit_price": "999999999999", "price_basis": "exclusive",
-            "tax_kind": "standard", "tiers-TOTAL_FORMS": 0, "tiers-INITIAL_FORMS": 0,
+            "item": "データ転送量", "unit": "GB", "price_basis": "exclusive", "tax_kind": "standard", "prices-TOTAL_FORMS": 1,
+            "prices-INITIAL_FORMS": 1, "prices-0-id": meter.prices.get().pk, "prices-0-meter": meter.pk,
+            "prices-0-since": "", "prices-0-free_quantity": "0", "prices-0-unit_price": "999999999999", "prices-0-steps": "",
         },
         follow=True,
     )  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
+from contracts.models import MeterTier
 from orders.models import Usage, UsageCharge
 from orders.usage import reprice
 from tests import make, processes
@@ -52,9 +53,8 @@ def beside(meter, change):
 
 def it_charges_the_prices_that_staff_are_storing(meter):
     def change():
-        meter.unit_price = Decimal(20)
-        meter.save()
-        meter.tiers.update(unit_price=Decimal(15))
+        meter.prices.update(unit_price=Decimal(20))
+        MeterTier.objects.update(unit_price=Decimal(15))
         reprice(meter, today=make.IN_MAY)
 
     assert beside(meter, change).refused is None

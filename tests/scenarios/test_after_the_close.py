@@ -245,25 +245,29 @@ def it_follows_a_new_price_of_a_metered_item_until_it_is_billed(cast, web, time_
     make.use(meter.contract, 30)
     make.open_month(make.APRIL)
     web.force_login(cast.staff)
-    new_price(web, meter, "12.5")
+    assert "請求済み" not in new_price(web, meter, "12.5")
     run_jobs()
     line = InvoiceLine.objects.get(origin="usage")
     assert (line.unit_price, line.amount) == (Decimal("12.5"), 375)
     make.close_month()
-    new_price(web, meter, "99")
+    assert "請求済み" in new_price(web, meter, "99")
     run_jobs()
     assert InvoiceLine.objects.get(origin="usage").amount == 375
 
 
 def new_price(web, meter, price):
+    """Change the price that holds from always; returns the page that answers."""
     answer = web.post(
         f"/admin/contracts/meter/{meter.pk}/change/",
         {
-            "item": "データ転送量", "unit": "GB", "free_quantity": "0", "unit_price": price, "price_basis": "exclusive",
-            "tax_kind": "standard", "tiers-TOTAL_FORMS": 0, "tiers-INITIAL_FORMS": 0,
+            "item": "データ転送量", "unit": "GB", "price_basis": "exclusive", "tax_kind": "standard",
+            "prices-TOTAL_FORMS": 1, "prices-INITIAL_FORMS": 1, "prices-0-id": meter.prices.get().pk,
+            "prices-0-meter": meter.pk, "prices-0-since": "", "prices-0-free_quantity": "0", "prices-0-unit_price": price,
+            "prices-0-steps": "",
         },
+        follow=True,
     )  # fmt: skip
-    assert answer.status_code == 302
+    return answer.content.decode()
 
 
 def run_jobs():

@@ -4,8 +4,12 @@ import re
 from datetime import date
 
 import pytest
+from django.core.exceptions import ValidationError
 
-from contracts.models import Contract, ContractLine
+from contracts.models import Contract, ContractLine, Service
+from contracts.services import PriceTyped
+from contracts.services import save_meter as store
+from orders.models import UsageCharge
 from portal.models import TaxClass, Vendor
 from tests import make
 
@@ -109,54 +113,139 @@ def it_refuses_two_lines_of_one_number(cast, save):
 
 @pytest.fixture
 def save_meter(cast, web):
-    """Post company A's metered item with tiers of (quantity, price) and some fields changed; returns the errors by field."""
+    """Post company A's metered item with prices of (month, yen, tiers) behind the first and some fields changed.
+
+    Returns the errors by field.
+    """
     meter = make.make_meter(cast.a.contracts.get(), 10, (500, 8))
     web.force_login(cast.staff)
 
-    def saved(*tiers, path=f"{meter.pk}/change", **changes):
+    def saved(*later, path=f"{meter.pk}/change", stored=1, **changes):
         given = {
-            "item": "転送量", "unit": "GB", "free_quantity": "0", "unit_price": "10", "price_basis": "exclusive",
-            "tax_kind": "standard", "tiers-TOTAL_FORMS": len(tiers), "tiers-INITIAL_FORMS": 0,
+            "item": "転送量", "unit": "GB", "price_basis": "exclusive", "tax_kind": "standard",
+            "prices-TOTAL_FORMS": stored + len(later), "prices-INITIAL_FORMS": stored,
         }  # fmt: skip
-        for place, (above, unit_price) in enumerate(tiers):
-            given |= {f"tiers-{place}-above": above, f"tiers-{place}-unit_price": unit_price}
+        rows = [("", "10", "500:8")] * stored + list(later)
+        for place, (since, unit_price, tiers) in enumerate(rows):
+            row = {"since": since, "free_quantity": "0", "unit_price": unit_price, "steps": tiers}
+            given |= {f"prices-{place}-{name}": value for name, value in row.items()}
+        if stored:
+            given |= {"prices-0-id": meter.prices.get(since=None).pk, "prices-0-meter": meter.pk}
         answer = web.post(f"/admin/contracts/meter/{path}/", given | changes)
         if answer.status_code == 302:
             return {}
         assert "重複した" not in answer.content.decode()
-        rows = answer.context["inline_admin_formsets"][0].formset.errors
-        return {**answer.context["adminform"].form.errors, **{name: told for row in rows for name, told in row.items()}}
+        formset = answer.context["inline_admin_formsets"][0].formset
+        found = {name: told for row in formset.errors for name, told in row.items()}
+        if formset.non_form_errors():
+            found[""] = formset.non_form_errors()
+        return {**answer.context["adminform"].form.errors, **found}
 
+    saved.meter = meter
     return saved
 
 
 @pytest.mark.parametrize(
-    ("tiers", "changes", "field", "words"),
+    ("later", "changes", "field", "words"),
     [
-        ([("1000", "7"), ("1,000", "6")], {}, "above", "すでにあります"),
-        ([("0", "7")], {}, "above", "0より大きい"),
-        ([("1000", "-7")], {}, "unit_price", "0以上"),
-        ([], {"unit_price": "-1"}, "unit_price", "0以上"),
-        ([], {"free_quantity": "-1"}, "free_quantity", "0以上"),
+        ([], {"prices-0-steps": "1000:7\n1,000:6"}, "steps", "1,000 を超える分の単価が2つ"),
+        ([], {"prices-0-steps": "0:7"}, "steps", "0より大きい"),
+        ([], {"prices-0-steps": "1000:-7"}, "steps", "0以上"),
+        ([], {"prices-0-steps": "1000 7"}, "steps", "「:」で区切って"),
+        ([], {"prices-0-steps": "千:7"}, "steps", "数"),
+        ([], {"prices-0-unit_price": "-1"}, "unit_price", "0以上"),
+        ([], {"prices-0-free_quantity": "-1"}, "free_quantity", "0以上"),
+        ([("2026-13", "12", "")], {}, "since", "暦にありません"),
+        ([("2026-06", "12", ""), ("2026年6月", "13", "")], {}, "since", "すでにあります"),
+        ([("", "12", "")], {}, "since", "1つだけ"),
+        ([], {"prices-0-DELETE": "on"}, "", "1つだけ"),
     ],
 )
-def it_tells_beside_the_field_what_is_wrong_with_prices(cast, save_meter, tiers, changes, field, words):
-    refused = save_meter(*tiers, **changes)
+def it_tells_beside_the_field_what_is_wrong_with_prices(cast, save_meter, later, changes, field, words):
+    refused = save_meter(*later, **changes)
     assert list(refused) == [field]
     assert words in " ".join(refused[field])
-    assert cast.a.contracts.get().meters.get().unit_price == 10
+    assert [price.ladder for price in save_meter.meter.prices.all()] == [[(0, 10), (500, 8)]]
 
 
 def it_refuses_a_second_meter_of_one_service(cast, save_meter):
     meter = cast.a.contracts.get().meters.get()
-    refused = save_meter(path="add", contract=meter.contract_id, service=meter.service_id)
+    refused = save_meter(("", "10", ""), path="add", stored=0, contract=meter.contract_id, service=meter.service_id)
     assert list(refused) == ["service"]
-    assert "すでに登録されています" in " ".join(refused["service"])
+    assert cast.a.contracts.get().meters.count() == 1
 
 
-def it_takes_tiers_of_several_quantities(cast, save_meter):
-    assert save_meter(("1,000", "７"), ("２０００", "6")) == {}
-    assert cast.a.contracts.get().meters.get().tiers.count() == 3
+def it_asks_for_a_price_of_a_new_meter(cast, save_meter):
+    service = Service.objects.get(code="traffic")
+    refused = save_meter(path="add", stored=0, contract=save_meter.meter.contract_id, service=service.pk)
+    assert "1つだけ" in " ".join(refused[""])
+    assert cast.a.contracts.get().meters.count() == 1
+
+
+def it_takes_tiers_and_prices_of_several_months_as_people_write_them(cast, save_meter):
+    assert save_meter(("令和8年6月", "１２", "２０００：6; 1,000:7"), ("2026/7", "13", "")) == {}
+    prices = cast.a.contracts.get().meters.get().prices.all()
+    assert [(price.since, price.ladder) for price in prices] == [
+        (None, [(0, 10), (500, 8)]),
+        (make.JUNE, [(0, 12), (1000, 7), (2000, 6)]),
+        (date(2026, 7, 1), [(0, 13)]),
+    ]
+
+
+def amounts(meter):
+    charges = UsageCharge.objects.standing().filter(usage__meter=meter).order_by("usage__month", "position")
+    return [(charge.usage.month, charge.amount) for charge in charges]
+
+
+def it_leaves_a_month_its_price_when_a_later_months_is_entered(cast, save_meter, time_machine):
+    """May's usage arrived; June's price is entered on 06-03, before May is closed (D32)."""
+    time_machine.move_to("2026-06-03T03:00Z")
+    make.use(save_meter.meter.contract, "100", month="2026-05", today=date(2026, 6, 3))
+    make.use(save_meter.meter.contract, "100", month="2026-06", today=date(2026, 6, 3))
+    assert save_meter(("2026-06", "12", "")) == {}
+    assert amounts(save_meter.meter) == [(make.MAY, 1000), (make.JUNE, 1200)]
+    make.use(save_meter.meter.contract, "200", month="2026-05", today=date(2026, 6, 3))
+    assert amounts(save_meter.meter) == [(make.MAY, 2000), (make.JUNE, 1200)]
+
+
+@pytest.mark.parametrize(
+    ("later", "changes", "field"),
+    [
+        ([], {"prices-0-unit_price": "11"}, "unit_price"),
+        ([], {"prices-0-free_quantity": "1"}, "free_quantity"),
+        ([], {"prices-0-steps": ""}, "steps"),
+        ([("2026-04", "12", "")], {}, "since"),
+        ([("2026-03", "12", "")], {}, "since"),
+    ],
+)
+def it_changes_no_price_of_a_month_whose_usage_is_billed(cast, save_meter, later, changes, field):
+    make.use(save_meter.meter.contract, "100")
+    make.close_month()
+    refused = save_meter(*later, **changes)
+    assert list(refused) == [field]
+    assert "2026-04 の使用量は請求済みです" in " ".join(refused[field])
+    assert [price.ladder for price in save_meter.meter.prices.all()] == [[(0, 10), (500, 8)]]
+
+
+def it_takes_a_price_from_the_month_after_what_is_billed(cast, save_meter):
+    make.use(save_meter.meter.contract, "100")
+    make.close_month()
+    assert save_meter(("2026-05", "12", "")) == {}
+
+
+def it_neither_moves_nor_drops_the_price_that_billed_a_month(cast, save_meter):
+    """Whoever calls the service: a program is refused as the page is."""
+    meter = save_meter.meter
+    june = make.make_price(meter, 12, since=make.APRIL)
+    make.use(meter.contract, "100")
+    make.close_month()
+    with pytest.raises(ValidationError, match="請求済み"):
+        store(meter, removed=[june])
+    june = meter.prices.get(since=make.APRIL)
+    june.since = make.MAY
+    with pytest.raises(ValidationError, match="請求済み"):
+        store(meter, [PriceTyped(june)])
+    assert [price.since for price in meter.prices.all()] == [None, make.APRIL]
 
 
 def it_says_so_when_somebody_else_added_a_line_of_that_number_meanwhile(cast, save):
@@ -176,23 +265,6 @@ def it_makes_no_thousand_lines_of_a_number(cast, save):
     page = save(lines__TOTAL_FORMS=100000)
     assert "errornote" in page
     assert "lines-99-item" not in page
-
-
-def it_refuses_two_tiers_of_one_quantity(cast, web):
-    meter = make.make_meter(cast.a.contracts.get(), 10, (500, 8))
-    web.force_login(cast.staff)
-    given = {
-        "item": "転送量", "unit": "GB", "free_quantity": 0, "unit_price": 10, "price_basis": "exclusive",
-        "tax_kind": "standard", "tiers-TOTAL_FORMS": 2, "tiers-INITIAL_FORMS": 1, "tiers-0-id": meter.tiers.get().pk,
-        "tiers-0-above": 500, "tiers-0-unit_price": 8, "tiers-1-above": 500, "tiers-1-unit_price": 7,
-        "tiers-0-meter": meter.pk,
-    }  # fmt: skip
-    page = web.post(f"/admin/contracts/meter/{meter.pk}/change/", given, follow=True).content.decode()
-    assert "この数量の段階料金がすでにあります" in page
-    stale = given | {"tiers-TOTAL_FORMS": 1, "tiers-INITIAL_FORMS": 0, "tiers-0-id": ""}
-    page = web.post(f"/admin/contracts/meter/{meter.pk}/change/", stale, follow=True).content.decode()
-    assert "この数量の段階料金がすでにあります" in page
-    assert meter.tiers.count() == 1
 
 
 def it_keeps_the_contract_when_no_order_can_be_made_of_it(cast, save):

@@ -135,27 +135,31 @@ def it_keeps_the_change_that_a_program_makes(cast):
     )
 
 
-def meter_page(contract, *tiers, stored=0, **changes):
+def meter_page(contract, *prices, stored=0, **changes):
     return {
         "contract": contract.pk, "service": Service.objects.get(code="line").pk, "item": "データ転送量", "unit": "GB",
-        "free_quantity": "0", "unit_price": "10", "price_basis": "exclusive", "tax_kind": "standard",
-        **rows("tiers", *tiers, stored=stored),
+        "price_basis": "exclusive", "tax_kind": "standard", **rows("prices", *prices, stored=stored),
     } | changes  # fmt: skip
 
 
 def it_keeps_the_former_prices_of_a_metered_item(cast, desk):
     contract = cast.b.contracts.get()
-    desk.post("/admin/contracts/meter/add/", meter_page(contract, {"above": "500", "unit_price": "7.5"}))
+    first = {"since": "", "free_quantity": "0", "unit_price": "10", "steps": "500:7.5"}
+    desk.post("/admin/contracts/meter/add/", meter_page(contract, first))
     meter = Meter.objects.get()
-    tier = meter.tiers.get()
-    assert (meter.customer_id, tier.customer_id) == (cast.b.pk, cast.b.pk)
-    given = {"id": tier.pk, "meter": meter.pk, "above": "500", "unit_price": "6"}
-    desk.post(f"/admin/contracts/meter/{meter.pk}/change/", meter_page(contract, given, stored=1, unit_price="9"))
+    price = meter.prices.get()
+    assert {meter.customer_id, price.customer_id, price.tiers.get().customer_id} == {cast.b.pk}
+    given = {**first, "id": price.pk, "meter": meter.pk, "unit_price": "9", "steps": "500:6"}
+    later = {"since": "2026-06", "free_quantity": "0", "unit_price": "12", "steps": ""}
+    desk.post(f"/admin/contracts/meter/{meter.pk}/change/", meter_page(contract, given, later, stored=1))
     desk.post(f"/admin/contracts/meter/{meter.pk}/delete/", {"post": "yes"})
     registered, changed, removed = HistoryEvent.objects.order_by("pk")
     assert {event.action for event in (registered, changed, removed)} == {"prices_changed"}
     assert changes_of(registered)["500を超える分の単価"] == ["", "7.5"]
-    assert changes_of(changed) == {"単価": ["10", "9"], "500を超える分の単価": ["7.5", "6"]}
+    assert changes_of(changed) == {
+        "単価": ["10", "9"], "500を超える分の単価": ["7.5", "6"], "2026/06から 無料枠": ["", "0"],
+        "2026/06から 単価": ["", "12"],
+    }  # fmt: skip
     assert changes_of(removed)["単価"] == ["9", ""]
     assert changed.actor == cast.staff
     assert not Meter.objects.exists()
