@@ -143,11 +143,11 @@ class InvoiceAdmin(Desk):
     list_filter = ["state", "kind", "month"]
     list_select_related = ["customer"]
     search_fields = ["number", "customer__number", "customer__name"]
-    exclude = ["template", *WRITTEN]
+    exclude = ["template", "credit_left", *WRITTEN]
     inlines = [FixedLines, AdjustmentLines, Totals]
 
     def get_readonly_fields(self, request, obj=None):
-        names = [field.name for field in Invoice._meta.fields if field.name not in ("id", "template")]
+        names = [field.name for field in Invoice._meta.fields if field.name not in ("id", "template", "credit_left")]
         return [WRITTEN.get(name, name) for name in names]
 
     def get_object(self, request, object_id, from_field=None):

@@ -1,5 +1,6 @@
-"""Invoices and the month's runs that made them."""
+"""Invoices, what people give back of them, and the month's runs that made them."""
 
+from billing.models.credits import Credit, Decision, Discount
 from billing.models.invoices import (
     DRAFT_SQL,
     FIXED_SQL,
@@ -23,6 +24,9 @@ __all__ = [
     "LIVE",
     "LIVE_SQL",
     "OF_MONTH_SQL",
+    "Credit",
+    "Decision",
+    "Discount",
     "Download",
     "Invoice",
     "InvoiceLine",

@@ -113,6 +113,8 @@ class Invoice(models.Model):
     total = models.BigIntegerField(_("請求金額（税込）"), default=0)
     addressee = models.JSONField(_("宛先"), null=True)
     issuer = models.JSONField(_("発行者"), null=True)
+    # 調整残高 after this document: [{"kind", "rate", "basis", "yen"}], frozen with it; null where the customer had none.
+    credit_left = models.JSONField(_("調整残高"), null=True)
     template = models.CharField(max_length=10, default="v1")
 
     objects = Invoices.as_manager()
@@ -228,6 +230,26 @@ class InvoiceLine(models.Model):
     replaces = models.OneToOneField(
         "self", models.PROTECT, null=True, blank=True, related_name="replaced_by", db_constraint=False
     )
+    credit = models.ForeignKey(
+        "billing.Credit",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="taken_up_by",
+        db_constraint=False,
+        db_index=False,
+    )
+    discount = models.ForeignKey(
+        "billing.Discount",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="lines",
+        db_constraint=False,
+        db_index=False,
+    )
     is_order_head = models.BooleanField(default=False, editable=False)
     product_code = models.CharField(_("商品コード"), max_length=30, blank=True)
     item = models.CharField(_("品目"), max_length=100)
@@ -273,6 +295,12 @@ class InvoiceLine(models.Model):
                 condition=~Q(origin="rebill") | Q(replaces__isnull=False), name="rebilled_line_names_one"
             ),
             models.CheckConstraint(condition=Q(is_order_head=False) | Q(origin="order"), name="head_is_original"),
+            models.CheckConstraint(
+                condition=Q(credit=None) | Q(origin="adjustment", amount__lt=0), name="credit_is_taken_off"
+            ),
+            models.CheckConstraint(
+                condition=Q(discount=None) | Q(origin="discount", amount__lt=0), name="discount_is_taken_off"
+            ),
             models.CheckConstraint(condition=Q(ends_on__gte=F("starts_on")), name="invoice_line_period"),
             models.CheckConstraint(condition=Q(tax_rate__gte=0, tax_rate__lt=1), name="invoice_line_rate"),
             models.CheckConstraint(condition=Q(tax_kind__in=TaxKind.values), name="invoice_line_tax_kind"),
@@ -281,6 +309,8 @@ class InvoiceLine(models.Model):
         indexes = [
             models.Index(fields=["customer", "invoice"], name="lines_of_invoice"),
             models.Index(fields=["customer", "order"], name="invoice_lines_of_order"),
+            models.Index(fields=["credit"], condition=Q(credit__isnull=False), name="lines_of_credit"),
+            models.Index(fields=["discount"], condition=Q(discount__isnull=False), name="lines_of_discount"),
         ]
 
     def __str__(self):

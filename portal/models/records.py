@@ -84,6 +84,9 @@ class Action(models.TextChoices):
     CONTRACT_CHANGED = "contract_changed", _("契約変更")
     PRICES_CHANGED = "prices_changed", _("従量料金変更")
     INVOICE_ADJUSTED = "invoice_adjusted", _("請求調整")
+    REFUND_DECIDED = "refund_decided", _("返金の決定")
+    CREDIT_GIVEN = "credit_given", _("調整残高の登録")
+    CREDIT_TAKEN_BACK = "credit_taken_back", _("調整残高の取消")
 
 
 class History(Scoped):

@@ -44,6 +44,12 @@ class Vendor(models.Model):
     notice = models.TextField(_("ログイン画面のお知らせ"), max_length=400, blank=True)
     rounding = models.CharField(_("消費税の端数処理"), max_length=8, choices=RoundingMode, default=RoundingMode.DOWN)
     first_month = models.DateField(_("運用開始年月"), help_text=_("この月から請求します（1日の日付）"))
+    credit_method = models.CharField(
+        _("調整方法"),
+        max_length=100,
+        default="翌月の請求で調整（継続適用）",
+        help_text=_("調整残高を差し引いた請求書に印刷します"),
+    )
 
     objects = Vendors.as_manager()
 
