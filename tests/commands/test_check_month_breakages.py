@@ -148,6 +148,10 @@ ROWS = [
         "recount", ADJUSTED),
     Row("adjustment dearer than quantity × price", f"UPDATE billing_invoiceline l SET amount = 501 WHERE {of(ADJUSTED)}"
         f" AND origin = 'adjustment';{TOTALS}", "recount", ADJUSTED),
+    Row("usage changed after it was billed", f"UPDATE orders_usage l SET quantity = quantity + 1 WHERE {of(METERED)}", "recount", METERED),
+    Row("usage charge of another price", f"""UPDATE orders_usagecharge l SET amount = amount + 10 WHERE {of(METERED)} AND position = 1;
+        UPDATE billing_invoiceline l SET amount = amount + 10 WHERE {of(METERED)} AND usage_charge_id = (SELECT id FROM orders_usagecharge
+        g WHERE {of(METERED, "g")} AND position = 1);{TOTALS}""", "recount", METERED),
     Row("usage billed for another amount", f"""UPDATE billing_invoiceline l SET amount = amount + 10 WHERE {of(METERED)}
         AND origin = 'usage';{TOTALS}""", "recount", METERED),
     Row("usage charge dropped under its invoice", f"UPDATE orders_usagecharge l SET dropped_on = '2026-05-09' WHERE {of(METERED)}",

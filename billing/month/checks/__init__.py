@@ -7,7 +7,7 @@ the calendar: a fault in the making would otherwise be repeated in the counting.
 from datetime import date
 
 from billing.models import MonthRun
-from billing.month.checks import documents, heads, missing, orders, owed, sums, terms, totals, unusual, waiting
+from billing.month.checks import documents, heads, missing, orders, owed, sums, terms, totals, unusual, usage, waiting
 from billing.month.checks.findings import (
     BROKEN,
     PARKED,
@@ -29,6 +29,7 @@ ASKED_IN_SQL: list[Question] = [
     *missing.QUESTIONS,
     *terms.QUESTIONS,
     *orders.QUESTIONS,
+    *usage.QUESTIONS,
     *documents.QUESTIONS,
     *sums.QUESTIONS,
     *totals.QUESTIONS,
@@ -40,6 +41,7 @@ COUNTED: list[Count] = [
     owed.past,
     orders.parts,
     orders.nets,
+    usage.prices,
     heads.heads,
     heads.rates,
     totals.tax,

@@ -85,7 +85,8 @@ PRICED = """
 FACTS = """{row}.item || ' ' || {row}.quantity || '×' || {row}.unit_price || ' ' || {row}.tax_kind || ' ' || {rate} || ' '
     || {row}.price_basis || ' ' || to_char({row}.starts_on, 'YYYY/MM/DD') || '-' || to_char({row}.ends_on, 'YYYY/MM/DD')"""
 # What has been given back of a line in a term by a decision (G); it may be charged again.
-GIVEN = "SELECT NULL::bigint AS contract_line_id, NULL::bigint AS term_id, 0::bigint AS amount WHERE false"
+GIVEN = """SELECT contract_line_id, term_id, sum(amount)::bigint AS amount FROM billing_decision
+    WHERE choice IN ('credit', 'return') GROUP BY 1, 2"""
 ACTUAL = """
     , actual AS (
         SELECT s.*, s.line_id IS NOT NULL AS is_addition, l.customer_id, l.contract_line_id, l.amount, l.item, l.quantity, l.unit_price,
