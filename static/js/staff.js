@@ -1,0 +1,30 @@
+// Names for readers of the screen where Django's admin leaves a field without one: its column's head, or its row's label.
+"use strict";
+
+const text = (element) => element?.textContent.trim().replace(/[:：]$/, "");
+
+function columnHead(field) {
+  const cell = field.closest("td");
+  const table = cell?.closest("table");
+  return cell && text(table.tHead?.rows[0]?.cells[cell.cellIndex]);
+}
+
+function nameFields(root) {
+  for (const field of root.querySelectorAll("input:not([type=hidden]), select, textarea")) {
+    if (field.labels?.length || field.getAttribute("aria-label") || field.getAttribute("aria-labelledby")) continue;
+    const name = columnHead(field) || text(field.closest(".form-row")?.querySelector("label, legend"));
+    if (name) field.setAttribute("aria-label", name);
+  }
+  for (const box of root.querySelectorAll(".select2-selection, .select2-selection__rendered")) {
+    const field = box.closest(".select2-container").previousElementSibling;
+    const name = text(field?.labels?.[0]) || field?.getAttribute("aria-label");
+    if (!name) continue;
+    box.setAttribute("aria-label", name);
+    box.removeAttribute("aria-labelledby");
+  }
+}
+
+// Where there are fields to complete, their boxes are made when jQuery is ready: behind them in its queue.
+const ready = window.django?.jQuery ?? ((run) => run());
+ready(() => nameFields(document));
+document.addEventListener("formset:added", (event) => setTimeout(() => nameFields(event.target)));
