@@ -16,6 +16,7 @@ TOKYO = ZoneInfo("Asia/Tokyo")
 MONTHLY, YEARLY, ONCE = "monthly", "yearly", "once"
 _TERM_MONTHS = {MONTHLY: 1, YEARLY: 12, ONCE: 1}
 ONE_DAY = timedelta(days=1)
+LEAST_DAYS_TO_PAY = 10  # from 確定日 to 支払期日 (D36)
 Days = Collection[date]
 
 
@@ -160,13 +161,27 @@ def business_days_between(day: date, until: date, *, off: Days = frozenset(), on
 
 
 def due_on(
-    month: date, *, months_later: int = 1, shift: str = "next", off: Days = frozenset(), on: Days = frozenset()
+    month: date,
+    *,
+    months_later: int = 1,
+    shift: str = "next",
+    fixed_on: date | None = None,
+    off: Days = frozenset(),
+    on: Days = frozenset(),
 ) -> date:
     """The 支払期日 of the month's invoice: the end of the month `months_later`, moved off bank holidays (D4).
 
-    `shift` is "next" (民法 142条), "previous" or "none"; anything else is a ValueError.
+    Where that leaves fewer than LEAST_DAYS_TO_PAY from `fixed_on` (確定日), it is the next month's end that leaves them
+    (D36). `shift` is "next" (民法 142条), "previous" or "none"; anything else is a ValueError.
     """
-    day = last_day(add_months(month, months_later))
+    while True:
+        day = _shifted(last_day(add_months(month, months_later)), shift, off, on)
+        if fixed_on is None or (day - fixed_on).days >= LEAST_DAYS_TO_PAY:
+            return day
+        months_later += 1
+
+
+def _shifted(day: date, shift: str, off: Days, on: Days) -> date:
     if shift == "next":
         return next_business_day(day, off=off, on=on)
     if shift == "previous":

@@ -219,7 +219,7 @@ def work(batch: list[int], month: date, closed: date, today: date, fix: bool) ->
 
 
 def fix_drafts(batch: list[int], month: date, today: date) -> None:
-    """Freeze the batch's drafts with addressee and issuer as of today, and defer their rendering.
+    """Freeze the batch's drafts with addressee, issuer and 支払期日 (D36) as of today, and defer their rendering.
 
     A negative total isn't fixed: its customer is parked for a decision (D9).
     """
@@ -234,7 +234,7 @@ def fix_drafts(batch: list[int], month: date, today: date) -> None:
         negative = [row[0] for row in cursor.fetchall()]
         cursor.execute(
             f"""
-            UPDATE billing_invoice i SET state = 'fixed', fixed_on = %(today)s, issuer = %(issuer)s::jsonb,
+            UPDATE billing_invoice i SET state = 'fixed', fixed_on = %(today)s, due_on = d.due_on, issuer = %(issuer)s::jsonb,
                 addressee = jsonb_build_object(
                     'number', c.number, 'name', coalesce(nullif(c.billing_name, ''), c.name),
                     'department', c.billing_department, 'person', c.billing_person,
@@ -242,11 +242,11 @@ def fix_drafts(batch: list[int], month: date, today: date) -> None:
                     'address', coalesce(nullif(c.billing_address, ''), c.address),
                     'registration_number', c.registration_number,
                     'payment_months', c.payment_months, 'due_shift', c.due_shift)
-            FROM accounts_customer c WHERE c.id = i.customer_id
+            FROM accounts_customer c JOIN {drafts.DUE} WHERE c.id = i.customer_id
                 AND i.id IN (SELECT i.id FROM {drafts.DRAFTS} AND i.total >= 0)
             RETURNING i.id
             """,
-            given,
+            given | drafts.days_due(cursor, given, fixed_on=today),
         )
         fixed = sorted(row[0] for row in cursor.fetchall())
     parking.unpark(batch, month, but=negative)

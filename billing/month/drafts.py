@@ -200,14 +200,17 @@ def put_in_order(cursor: Any, given: dict[str, Any]) -> None:
     )
 
 
-def days_due(cursor: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """支払期日 by each way to pay that the batch has (D4), and 確定予定日 (D5), as parameters of `DUE` and %(fix_due)s."""
+def days_due(cursor: Any, given: dict[str, Any], fixed_on: date | None = None) -> dict[str, Any]:
+    """支払期日 by each way to pay that the batch has (D4; D36 for those fixed on that day), and 確定予定日 (D5).
+
+    They are the parameters of `DUE` and %(fix_due)s.
+    """
     off_on = CalendarDay.objects.exceptions()
     cursor.execute(
         "SELECT DISTINCT payment_months, due_shift FROM accounts_customer WHERE id = ANY(%(customers)s)", given
     )
     due = [
-        (later, shift, months.due_on(given["month"], months_later=later, shift=shift, **off_on))
+        (later, shift, months.due_on(given["month"], months_later=later, shift=shift, fixed_on=fixed_on, **off_on))
         for later, shift in cursor.fetchall()
     ]
     later, shifts, days = (list(column) for column in zip(*due, strict=True))

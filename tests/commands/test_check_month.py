@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from accounts.models import User
 from billing.documents.rendering import render_waiting
 from billing.models import Invoice, InvoiceLine
 from billing.month import checks
@@ -279,3 +280,19 @@ def it_is_explained_code_by_code_on_the_operators_page(cast):
     asked = [checks.check(month, today=make.IN_MAY) for month in (make.APRIL, make.MAY)]
     page = (settings.BASE_DIR / "docs" / "operations.md").read_text()
     assert [each.code for findings in asked for each in findings if f"`{each.code}`" not in page] == []
+
+
+def it_names_a_mail_that_has_waited_for_an_hour(cast):
+    """No worker runs: the notice waits, and somebody is told while it is still of use."""
+    with time_machine.travel("2026-05-08T03:00Z", tick=False) as clock:
+        make.close_month()
+        list(render_waiting())
+        clock.shift(3600)
+        assert "mail_late" not in found()
+        clock.shift(1)
+        late = dict(found()["mail_late"])
+        assert set(late) == {f"invoice_fixed:{number}" for number in Invoice.objects.values_list("number", flat=True)}
+        recipient = User.objects.filter(pk=cast.hanako.pk)
+        recipient.update(is_recipient=False)
+        assert len(found()["mail_late"]) == 1  # of the other `recipient` tells that nobody is there to get it
+        recipient.update(is_recipient=True)  # the database lets no company end without one

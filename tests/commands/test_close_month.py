@@ -9,9 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
+from accounts.models import Customer
 from billing.documents.rendering import render_waiting
 from billing.models import Invoice, InvoiceLine, InvoicePdf, MonthRun, Parked
-from billing.month import close, lock
+from billing.month import checks, close, lock
 from contracts.models import ContractLine, Term
 from orders.models import Order
 from portal.models import CalendarDay, Mail, TaxClass
@@ -145,6 +146,37 @@ def it_moves_the_due_date_by_the_vendors_own_calendar(cast):
     CalendarDay.objects.create(day=date(2026, 6, 1), working=False)
     make.close_month()
     assert Invoice.objects.get(customer=cast.a).due_on == date(2026, 6, 2)
+
+
+@pytest.mark.parametrize(
+    ("fixed_on", "due_on"),
+    [
+        (date(2026, 5, 22), date(2026, 6, 1)),  # 05-31 is a Sunday: ten days are left
+        (date(2026, 5, 23), date(2026, 6, 30)),
+        (date(2026, 6, 20), date(2026, 6, 30)),
+        (date(2026, 6, 21), date(2026, 7, 31)),
+        (date(2026, 7, 22), date(2026, 8, 31)),
+    ],
+)
+def it_leaves_ten_days_to_pay_when_a_month_is_fixed_late(cast, fixed_on, due_on):
+    """The customer sees the usual day until then (D4), and the one that leaves ten days once it is fixed (D36)."""
+    make.open_month(make.APRIL, today=fixed_on)
+    assert Invoice.objects.get(customer=cast.a, month=make.APRIL).due_on == date(2026, 6, 1)
+    make.close_month(today=fixed_on)
+    assert Invoice.objects.get(customer=cast.a, month=make.APRIL).due_on == due_on
+    found = {each.code: each.rows for each in checks.check(make.APRIL, today=fixed_on)}
+    assert found["recount"] == []
+
+
+def it_counts_the_ten_days_from_each_customers_own_day(cast):
+    """Two months later, moved to the business day before: 06-30, which leaves ten days on 06-20."""
+    Customer.objects.filter(pk=cast.b.pk).update(payment_months=2, due_shift="previous")
+    make.close_month(today=date(2026, 6, 20))
+    make.close_month(make.MAY, today=date(2026, 8, 22))
+    assert [each.due_on for each in Invoice.objects.filter(customer=cast.b).order_by("month")] == [
+        date(2026, 6, 30),
+        date(2026, 9, 30),
+    ]
 
 
 @pytest.mark.parametrize(

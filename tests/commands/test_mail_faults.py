@@ -84,6 +84,14 @@ def it_loses_nothing_while_the_server_is_down_all_night(sink, closed, settings):
     assert len(sink.taken) == 2
 
 
+def it_says_so_when_the_server_is_down(sink, closed, settings, capsys):
+    settings.EMAIL_PORT = 1
+    with pytest.raises(SystemExit) as ended:
+        call_command("send_mail")
+    assert ended.value.code == 1
+    assert "再送待ち 2 件" in capsys.readouterr().out
+
+
 def it_counts_a_mail_as_sent_once_the_server_took_it(sink, closed):
     """The connection breaks after DATA: the same mail may come twice, with one Message-ID, and never not at all."""
     sink.data["hanako@example.com"] = "reset"

@@ -26,8 +26,9 @@ class Command(OperatorCommand):
             self.say(f"請求のお知らせ {withheld} 件を送信不可にしました（管理画面から送り直せます）")
         tried = send_due()
         failed = Mail.objects.filter(state=Mail.State.FAILED).count()
-        self.say(f"メール {tried} 件を処理しました（送信不可 {failed} 件）")
-        return INCOMPLETE if failed else None
+        left = Mail.objects.filter(state=Mail.State.WAITING, tries__gt=0).count()  # each tried, and refused for now
+        self.say(f"メール {tried} 件を処理しました（送信不可 {failed} 件、再送待ち {left} 件）")
+        return INCOMPLETE if failed or left else None
 
 
 def moment(text):

@@ -45,6 +45,7 @@ COUNTED: list[Count] = [
     heads.heads,
     heads.rates,
     totals.tax,
+    waiting.mails,
     waiting.registration,
     waiting.deadline,
 ]

@@ -1,14 +1,20 @@
 """What waits for somebody: parked customers and files, mails that reach nobody, a close that is due."""
 
+from datetime import timedelta
+
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.models import User
 from billing.models import LIVE_SQL
 from billing.month.checks.findings import PARKED, WARNING, Asked, Finding, Question, found
-from portal import months
-from portal.models import CalendarDay, VendorRegistration
+from portal import mail, months
+from portal.models import CalendarDay, Mail, VendorRegistration
 
 DAYS_BEFORE = 2
+PATIENCE = timedelta(hours=1)
 
 QUESTIONS = [
     Question(
@@ -63,6 +69,24 @@ QUESTIONS = [
         after=True,
     ),
 ]
+
+
+def mails(asked: Asked) -> Finding:
+    """Mails that should have gone an hour ago, but for notices that nobody is there to get: `recipient` names those."""
+    waiting = Mail.objects.filter(state__in=mail.OPEN, created_at__lt=timezone.now() - PATIENCE)
+    unread = Q(kind__in=mail.TO_RECIPIENT) & ~Exists(
+        User.objects.filter(customer=OuterRef("customer"), is_recipient=True)
+    )
+    late = waiting.exclude(unread).select_related("customer").order_by("created_at", "pk")
+    rows = [
+        {
+            "what": each.key,
+            "customer": each.customer.number if each.customer else "",
+            "text": each.error or _("送信待ち"),
+        }
+        for each in late
+    ]
+    return found("mail_late", WARNING, _("1時間以上送られていないメール"), rows)
 
 
 def registration(asked: Asked) -> Finding:
