@@ -1,20 +1,29 @@
 """Staff's desk for services, contracts and the prices of metered items; terms are read here."""
 
+from copy import copy
+
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer
-from billing.services import defer_catch_up
+from billing.services import defer_catch_up, redraft
 from contracts.forms import PriceForm, PriceRows
 from contracts.models import Contract, ContractLine, Meter, MeterPrice, Service, Term
-from contracts.services import PriceTyped, delete_meter, price, save_contract, save_meter
-from orders.services import start_contract
+from contracts.services import PriceTyped, delete_meter, price, save_meter
+from orders.changes import NEXT, NOW, Past
+from orders.services import start_contract, store_contract
 from orders.usage import reprice
 from portal.admin import LINE_WIDGETS, READ, Desk, PlacedRows, PlaceField, Shown, typed
+from portal.forms import MonthField
+from portal.models import Vendor
 from portal.months import today
-from portal.templatetags.figures import plain
+from portal.templatetags.figures import plain, yen
+
+# What `start_contract` refuses because it would bill the wrong thing; what else it can't do is stored, and told.
+REFUSED = {"billed", "apply", "continued", "charge_past", "undecided", "withdrawn"}
 
 
 @admin.register(Service)
@@ -40,12 +49,91 @@ class LineForm(forms.ModelForm):
                 self.add_error(None, error)
 
 
+class Lines(PlacedRows):
+    def clean(self):
+        """Try the save out, so that what it refuses stands beside its field."""
+        super().clean()
+        contract = self.instance
+        if any(self.errors) or contract.customer_id is None or contract.service_id is None or not contract.start_on:
+            return
+        rows = [form for form in self.forms if form not in self.deleted_forms and form.has_changed()]
+        removed = [form.instance for form in self.deleted_forms if form.instance.pk]
+        try:
+            contract.clean()
+            with transaction.atomic():
+                start_contract(
+                    copy(contract),
+                    [copy(form.instance) for form in rows],
+                    [copy(line) for line in removed],
+                    today=today(),
+                    **asked(self.data),
+                )
+                transaction.set_rollback(True)
+        except ValidationError as error:
+            self.tell(error)
+
+    def tell(self, refused):
+        """Put each refusal beside the line and field that it names, others above the lines."""
+        named = refused.error_dict if hasattr(refused, "error_dict") else {NON_FIELD_ERRORS: refused.error_list}
+        for field, errors in named.items():
+            for error in errors:
+                if error.code not in REFUSED:
+                    continue
+                line = (error.params or {}).get("line")
+                form = next((form for form in self.forms if line and form.instance.pk == line), None)
+                if form is None or form in self.deleted_forms:
+                    raise error
+                form.add_error(field if field in form.fields else None, error)
+
+
+def told(error):
+    """The single errors, whether they name fields or not."""
+    return (
+        [each for errors in error.error_dict.values() for each in errors]
+        if hasattr(error, "error_dict")
+        else error.error_list
+    )
+
+
+def asked(data):
+    """The two questions that a save may ask, as they were answered."""
+    return {"apply": data.get("apply") or None, "charge_past": bool(data.get("charge_past"))}
+
+
+class ContractForm(forms.ModelForm):
+    apply = forms.ChoiceField(
+        label=_("適用"), required=False, help_text=_("請求済みの明細を変更したときに、いつから適用するかを選びます")
+    )
+    charge_past = forms.BooleanField(label=_("過去分も請求する"), required=False)
+
+    class Meta:
+        field_classes = {"bill_from": MonthField}
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if "apply" not in self.fields:
+            return
+        found = {}
+        if self.instance.pk and Vendor.objects.exists():
+            past = Past(Contract.objects.get(pk=self.instance.pk))
+            days = {choice for line in self.instance.lines.all() for choice in past.choices(line)}
+            for value, day in sorted(days, key=lambda choice: choice[1]):
+                month = {"year": day.year, "month": day.month}
+                label = (
+                    _("次の期間から（%(year)d年%(month)d月）")
+                    if value == NEXT
+                    else _("%(year)d年%(month)d月の期間から")
+                )
+                found[value] = label % month
+        self.fields["apply"].choices = [("", "---------"), (NOW, _("請求していない最初の期間から")), *found.items()]
+
+
 class LineInline(admin.StackedInline):
     """Stacked, for a table of so many fields is wider than a screen."""
 
     model = ContractLine
     form = LineForm
-    formset = PlacedRows
+    formset = Lines
     formfield_overrides = READ
     fields = [
         ("position", "product_code", "item", "specification"),
@@ -71,6 +159,7 @@ class TermInline(Shown):
 
 @admin.register(Contract)
 class ContractAdmin(Desk):
+    form = ContractForm
     list_display = ["number", "name", "customer", "service", "form", "start_on", "cancel_on"]
     list_filter = ["form", "service"]
     list_select_related = ["customer", "service"]
@@ -91,16 +180,37 @@ class ContractAdmin(Desk):
     def save_related(self, request, form, formsets, change):
         """What was typed is kept even if an order can't be made of it; the next run parks the customer for the same reason."""
         lines, removed = typed(formsets, ContractLine)
-        contract = save_contract(form.instance, lines, removed, today=today(), by=request.user)
-        if not contract.lines.exists() and not contract.meters.exists():
-            told = _("契約明細がありません。契約明細か従量料金を登録するまで請求されません。")
-            self.message_user(request, told, level="warning")
+        contract = form.instance
         try:
-            start_contract(contract, today=today(), by=request.user)
+            start_contract(contract, lines, removed, today=today(), by=request.user, **asked(request.POST))
         except ValidationError as error:
+            if REFUSED & {getattr(each, "code", None) for each in told(error)}:
+                raise IntegrityError("refused since the form was looked at") from error
+            if not change:  # what was stored, and is taken back
+                contract.pk, contract.number, contract._state.adding = None, "", True
+            store_contract(contract, lines, removed, today=today(), by=request.user, apply=asked(request.POST)["apply"])
             reason = " ".join(error.messages)
             self.message_user(request, _("契約は保存しましたが、注文を作れません: %s") % reason, level="warning")
+        else:
+            redraft(contract.customer, today=today())
+            self.tell_changes(request, contract.changes)
+        if not contract.lines.exists() and not contract.meters.exists():
+            self.message_user(
+                request, _("契約明細がありません。契約明細か従量料金を登録するまで請求されません。"), level="warning"
+            )
         defer_catch_up(contract.customer)
+
+    def tell_changes(self, request, changes):
+        """Which orders follow, from how much to how much (D23)."""
+        for change in changes:
+            given = {"number": change.number, "before": yen(change.before), "after": yen(change.after)}
+            if not change.before:
+                text = _("注文 %(number)s を作りました（%(after)s円）。")
+            elif not change.after:
+                text = _("注文 %(number)s は取消になりました（%(before)s円）。")
+            else:
+                text = _("注文 %(number)s の金額が変わりました: %(before)s円 → %(after)s円")
+            self.message_user(request, text % given)
 
     def has_delete_permission(self, request, obj=None):
         return False

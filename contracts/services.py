@@ -94,7 +94,7 @@ def save_contract(
 
 def facts(contract: Contract) -> dict[str, str]:
     """What people may change of a contract, its lines and all, for the history."""
-    names = ("name", "service", "plan", "form", "start_on", "cancel_on", "auto_renew", "note")
+    names = ("name", "service", "plan", "form", "start_on", "cancel_on", "auto_renew", "bill_from", "note")
     found = history.facts(contract, *names)
     for line in contract.lines.order_by("position"):
         found |= {f"明細{line.position} {label}": text for label, text in history.facts(line, *LINE_FACTS).items()}
@@ -193,7 +193,7 @@ UNFINISHED = """
         SELECT max(ends_on) AS last FROM contracts_term WHERE contract_id = c.id AND dropped_on IS NULL
     ) t ON true
     WHERE c.customer_id = ANY(%(customers)s) AND c.start_on <= %(until)s AND (t.last IS NULL OR t.last < %(until)s)
-        AND (c.cancel_on IS NULL OR t.last IS NULL OR t.last < c.cancel_on)
+        AND (c.cancel_on IS NULL OR t.last IS NULL OR t.last < c.cancel_on) AND c.withdrawn_on IS NULL
 """
 
 

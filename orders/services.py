@@ -1,41 +1,23 @@
-"""What makes orders: one for each term that has lines in force, with its prices as of that term."""
+"""What people do to contracts, with the terms and orders that follow at once (D23 to D26)."""
 
 from collections.abc import Sequence
+from copy import copy
 from datetime import date
-from typing import Any
+from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer, User
-from contracts.models import CHARGED_SQL, Contract, ContractLine
-from contracts.services import add_terms, save_contract
-from orders.models import Order
+from contracts.models import Contract, ContractLine
+from contracts.services import add_terms, facts, save_contract
+from orders.billed import BILLED_CONTRACT
+from orders.changes import NEXT, Past, settle
+from orders.follow import Change, Followed, follow, record
 from orders.usage import recharge_moved_months
-from portal import money, months, numbers
-from portal.models import VALID_SQL, PriceBasis, Vendor
-
-# One row for each contract line that a term without an order makes the customer owe. The tax class is that of the last
-# day of the line's period (D2); 日割 (D8) concerns monthly contracts only, since a year is charged once.
-DUE_LINES = f"""
-    SELECT t.id AS term_id, t.customer_id, t.contract_id, t.starts_on AS term_starts_on,
-        CASE WHEN t.starts_on = c.start_on THEN 'new' ELSE 'renewal' END AS kind,
-        l.id AS contract_line_id, l.position, l.product_code, l.item, l.specification, l.quantity, l.unit, l.unit_price,
-        l.amount, l.amount AS net, l.price_basis, l.tax_kind, k.rate, p.starts_on, p.ends_on,
-        CASE WHEN s.prorate AND c.form = 'monthly' THEN p.ends_on - p.starts_on + 1 END AS days
-    FROM contracts_term t
-    JOIN contracts_contract c ON c.id = t.contract_id
-    JOIN contracts_service s ON s.id = c.service_id
-    JOIN contracts_contractline l ON l.contract_id = c.id
-        AND {CHARGED_SQL}
-    CROSS JOIN LATERAL (
-        SELECT greatest(t.starts_on, l.charge_from) AS starts_on, least(t.ends_on, l.charge_to) AS ends_on
-    ) p
-    LEFT JOIN portal_taxclass k ON k.kind = l.tax_kind
-        AND {VALID_SQL.format(row="k", day="p.ends_on")}
-    WHERE t.customer_id = ANY(%s) AND t.dropped_on IS NULL AND NOT EXISTS (SELECT FROM orders_order o WHERE o.term_id = t.id)
-"""
+from portal import history, rights
+from portal.models import Action, Vendor
 
 
 @transaction.atomic
@@ -46,123 +28,144 @@ def start_contract(
     *,
     today: date,
     by: User | None = None,
+    charge_past: bool = False,
+    apply: str | None = None,
 ) -> Contract:
-    """Store a contract with its lines (see `save_contract`); one that has begun gets its terms and orders up to `today` at once.
+    """Store a contract with its lines (see `save_contract`); terms and orders up to `today` follow at once (D23).
 
-    Raises ValidationError.
+    `apply` says from when a change of a billed line holds: `now`, `next` or `from:YYYY-MM` (see `changes.settle`). Months that
+    are closed are charged only if `charge_past` (D25). What became of the orders is in the contract's `changes`. Raises
+    ValidationError, then nothing is stored; PermissionDenied.
     """
     Customer.objects.lock([contract.customer_id])  # a close in the middle of this customer ends first
-    save_contract(contract, lines, removed, today=today, by=by)
-    drop_outdated_terms(contract, today=today)
-    add_terms([contract.customer_id], until=today)
+    store_contract(contract, lines, removed, today=today, by=by, apply=apply)
+    done = follow([contract.customer_id], today=today, until=today, saved=contract, charge_past=charge_past)
     recharge_moved_months(contract, today=today)
-    add_orders([contract.customer_id])
+    record(done.changes, by)
+    contract.changes = done.changes
     return contract
 
 
-def drop_outdated_terms(contract: Contract, *, today: date) -> None:
-    """Take back the terms that end on another day than the 解約日 now says, and reverse their orders (D2).
+@transaction.atomic
+def store_contract(
+    contract: Contract,
+    lines: Sequence[ContractLine] = (),
+    removed: Sequence[ContractLine] = (),
+    *,
+    today: date,
+    by: User | None = None,
+    apply: str | None = None,
+) -> Contract:
+    """The same without terms and orders: the next run makes them, or parks the customer. Raises likewise."""
+    Customer.objects.lock([contract.customer_id])
+    if contract.withdrawn_on:
+        raise ValidationError(_("取り消した契約は変更できません。"), code="withdrawn")
+    if contract.pk and Vendor.objects.exists():  # what 適用 offers is made by today
+        add_terms([contract.customer_id], until=today)
+    settled = settle(contract, lines, removed, apply)
+    forget(removed, today)
+    return save_contract(contract, settled, removed, today=today, by=by)
 
-    `add_terms` and `add_orders` then make what is right instead. A term whose order was billed stays as it was.
+
+def forget(removed: Sequence[ContractLine], today: date) -> None:
+    """The unbilled 追加 of lines that go become 取消 before their lines are gone."""
+    for line in removed:
+        line.additions.filter(reversed_on=None).update(reversed_on=today)
+
+
+class Offer(NamedTuple):
+    """A choice of 適用: what `start_contract` takes, in words, and what becomes of the orders that aren't billed."""
+
+    apply: str
+    label: str
+    changes: list[Change]
+
+    @property
+    def yen(self) -> int:
+        """What the unbilled orders come to more (less, if negative), without tax."""
+        return sum(change.after - change.before for change in self.changes)
+
+
+def offers(
+    contract: Contract,
+    lines: Sequence[ContractLine],
+    removed: Sequence[ContractLine] = (),
+    *,
+    today: date,
+    charge_past: bool = False,
+) -> list[Offer]:
+    """What 適用 can be for these changed lines of a stored contract, each with what it costs: done, and taken back.
+
+    Nothing if no line is billed. A choice that would be refused isn't offered.
     """
-    for term in contract.terms.standing():
-        # Whether the contract renews doesn't matter to a term that it has.
-        right = months.terms(
-            contract.form, contract.start_on, end_on=contract.cancel_on, since=term.starts_on, until=term.starts_on
-        )
-        if right and right[0].ends_on == term.ends_on:
-            continue
-        order = term.orders.filter(reversed_on=None).first()
-        if order and order.is_billed:
-            continue
-        if order and order.reversed_on is None:
-            reverse(order, on=today)
-        term.dropped_on = today
-        term.save(update_fields=["dropped_on"])
-
-
-def add_orders(customer_ids: list[int]) -> int:
-    """Add the missing orders of these customers with their lines; returns how many. Raises ValidationError."""
-    with connection.cursor() as cursor:
-        # Materialised once: the numbers, the prices and the two inserts must see the same rows.
-        cursor.execute("DROP TABLE IF EXISTS pg_temp.due_line")
-        cursor.execute(f"CREATE TEMP TABLE due_line ON COMMIT DROP AS {DUE_LINES}", [customer_ids])
-        cursor.execute("SELECT item, ends_on FROM due_line WHERE rate IS NULL LIMIT 1")
-        if untaxed := cursor.fetchone():
-            raise ValidationError(
-                _("「%(item)s」の税率が %(day)s の税区分にありません。")
-                % {"item": untaxed[0], "day": f"{untaxed[1]:%Y/%m/%d}"}
+    stored = Contract.objects.get(pk=contract.pk)
+    past = Past(stored)
+    held = [line for line in lines if line.pk and past.holds(line)]
+    days = dict(sorted({choice for line in held for choice in past.choices(line)}, key=lambda choice: choice[1]))
+    found = []
+    for apply, day in days.items():
+        changes = tried(contract, lines, removed, today=today, charge_past=charge_past, apply=apply)
+        if changes is not None:
+            month = {"year": day.year, "month": day.month}
+            label = (
+                _("次の期間から（%(year)d年%(month)d月）") if apply == NEXT else _("%(year)d年%(month)d月の期間から")
             )
-        cursor.execute(
-            "SELECT DISTINCT to_char(term_starts_on, 'YYYYMM'), date_trunc('month', term_starts_on)::date,"
-            " count(DISTINCT term_id) FROM due_line GROUP BY 1, 2"
-        )
-        firsts = [
-            (month, numbers.reserve(numbers.order_series(month), count)) for _yyyymm, month, count in cursor.fetchall()
-        ]
-        if not firsts:
-            return 0
-        price_due_lines(cursor)
-        cursor.execute(
-            """
-            INSERT INTO orders_order (customer_id, contract_id, term_id, number, kind, ordered_on, month, starts_on, ends_on,
-                amount, is_difference, prorate)
-            SELECT d.customer_id, d.contract_id, d.term_id,
-                'O' || to_char(f.month, 'YYYYMM') || '-'
-                    || lpad((f.first - 1 + row_number() OVER (PARTITION BY f.month ORDER BY d.contract_id, d.term_id))::text, 6, '0'),
-                d.kind, d.term_starts_on, f.month, d.starts_on, d.ends_on, d.net, false, d.prorate
-            FROM (
-                SELECT term_id, customer_id, contract_id, kind, term_starts_on, min(starts_on) AS starts_on,
-                    max(ends_on) AS ends_on, sum(net)::bigint AS net, bool_or(days IS NOT NULL) AS prorate
-                FROM due_line GROUP BY 1, 2, 3, 4, 5
-            ) d
-            JOIN unnest(%s::date[], %s::bigint[]) AS f (month, first) ON f.month = date_trunc('month', d.term_starts_on)
-            """,
-            [list(column) for column in zip(*firsts, strict=True)],
-        )
-        added = cursor.rowcount
-        cursor.execute(
-            """
-            INSERT INTO orders_orderline (customer_id, order_id, contract_line_id, position, product_code, item,
-                specification, starts_on, ends_on, quantity, unit, unit_price, amount, net, price_basis, tax_kind, tax_rate)
-            SELECT d.customer_id, o.id, d.contract_line_id, d.position, d.product_code, d.item, d.specification,
-                d.starts_on, d.ends_on, d.quantity, d.unit, d.unit_price, d.amount, d.net, d.price_basis, d.tax_kind, d.rate
-            FROM due_line d JOIN orders_order o ON o.term_id = d.term_id
-            """
-        )
-        return added
+            found.append(Offer(apply, label % month, changes))
+    return found
 
 
-def price_due_lines(cursor: Any) -> None:
-    """Replace the amounts of partial months (日割) and find the net of tax-inclusive lines; Python rounds (D7, D8)."""
-    cursor.execute(
-        "SELECT DISTINCT amount, price_basis, rate, days, date_trunc('month', ends_on)::date FROM due_line"
-        " WHERE days IS NOT NULL OR price_basis = %s",
-        [PriceBasis.INCLUSIVE],
-    )
-    keys = cursor.fetchall()
-    mode = Vendor.objects.settings().rounding
-    priced = []
-    for amount, basis, rate, days, month in keys:
-        due = amount if days is None else money.prorated(amount, days, months.days_in_month(month))
-        net = money.tax_total(0, due, rate, mode).base if basis == PriceBasis.INCLUSIVE else due
-        priced.append((amount, basis, rate, days, month, due, net))
-    if priced:
-        cursor.execute(
-            """
-            UPDATE due_line d SET amount = p.due, net = p.net
-            FROM unnest(%s::bigint[], %s::text[], %s::numeric[], %s::int[], %s::date[], %s::bigint[], %s::bigint[])
-                AS p (amount, basis, rate, days, month, due, net)
-            WHERE d.amount = p.amount AND d.price_basis = p.basis AND d.rate = p.rate
-                AND d.days IS NOT DISTINCT FROM p.days AND date_trunc('month', d.ends_on) = p.month
-            """,
-            [list(column) for column in zip(*priced, strict=True)],
-        )
+def tried(
+    contract: Contract,
+    lines: Sequence[ContractLine],
+    removed: Sequence[ContractLine],
+    *,
+    today: date,
+    charge_past: bool,
+    apply: str | None,
+) -> list[Change] | None:
+    """The changes that a save would make, rolled back; None if it is refused."""
+    with transaction.atomic():
+        try:
+            done = start_contract(
+                copy(contract), [copy(line) for line in lines], [copy(line) for line in removed], today=today,
+                charge_past=charge_past, apply=apply,
+            )  # fmt: skip
+            return list(done.changes)
+        except ValidationError:
+            return None
+        finally:
+            transaction.set_rollback(True)
 
 
-def reverse(order: Order, *, on: date) -> None:
-    """Cancel an order before it is billed (取消). Raises ValidationError once its invoice is fixed."""
-    if order.is_billed:
-        raise ValidationError(_("請求済みの注文は取り消せません。"))
-    order.reversed_on = on
-    order.save(update_fields=["reversed_on"])
+@transaction.atomic
+def withdraw_contract(contract: Contract, *, today: date, by: User | None = None) -> Contract:
+    """Take back a contract of which nothing is billed (契約を取り消す, D26): orders become 取消, terms and charges go.
+
+    Used quantities are kept. Raises ValidationError for one that is billed, or was taken back before; PermissionDenied.
+    """
+    rights.need(by, "contracts.change_contract")
+    Customer.objects.lock([contract.customer_id])
+    stored = Contract.objects.get(pk=contract.pk)
+    if stored.withdrawn_on:
+        raise ValidationError(_("この契約はすでに取り消されています。"))
+    with connection.cursor() as cursor:
+        cursor.execute(BILLED_CONTRACT, {"customer": stored.customer_id, "contract": stored.pk})
+        if cursor.fetchone()[0]:
+            raise ValidationError(_("請求済みの契約は取り消せません。終わらせるには解約日を入力してください。"))
+    before = facts(stored)
+    stored.withdrawn_on = contract.withdrawn_on = today
+    stored.save(update_fields=["withdrawn_on", "updated_at"])
+    done = follow([stored.customer_id], today=today, until=today)
+    recharge_moved_months(stored, today=today)
+    after = before | {str(Contract._meta.get_field("withdrawn_on").verbose_name): history.worded(today)}
+    history.record_change(Action.CONTRACT_CHANGED, stored.number, before, after, by=by, customer=stored.customer)
+    record(done.changes, by)
+    contract.changes = done.changes
+    return contract
+
+
+def renew(customer_ids: list[int], *, until: date, today: date) -> Followed:
+    """What every run does first for customers that it has locked: terms, orders, and what follows of changes, by D31."""
+    done = follow(customer_ids, today=today, until=min(until, today))
+    record(done.changes)
+    return done

@@ -59,14 +59,15 @@ def metered(quantity: Decimal, free: Decimal, ladder: Sequence[tuple[Decimal, De
     ]
 
 
-def prorated(amount: int, days: int, days_in_month: int) -> int:
-    """Yen of `amount` for `days` (counted inclusively) of a month's real days, rounded down toward zero (日割, D8).
+def prorated(amount: int, part: int, whole: int) -> int:
+    """Yen of `amount` for a part of a period, rounded down toward zero (日割, D8, D24).
 
-    Raises ValueError unless 0 <= days <= days_in_month.
+    That is days (counted inclusively) of a month's real days, or calendar months touched of a year's 12. Raises ValueError
+    unless 0 <= part <= whole.
     """
-    if not 0 <= days <= days_in_month or days_in_month == 0:
-        raise ValueError(f"{days} days don't fit into a month of {days_in_month}")
-    return _yen(_WIDE.divide(index(amount) * index(days), index(days_in_month)), DOWN)
+    if not 0 <= part <= whole or whole == 0:
+        raise ValueError(f"{part} don't fit into a period of {whole}")
+    return _yen(_WIDE.divide(index(amount) * index(part), index(whole)), DOWN)
 
 
 def tax_on(net: int, rate: Decimal, mode: str) -> int:

@@ -44,7 +44,7 @@ def make_user(customer, email, **fields):
     )
 
 
-def make_contract(customer, *lines, service="cloud", today=APRIL, start_on=APRIL, **fields):
+def make_contract(customer, *lines, service="cloud", today=APRIL, start_on=APRIL, charge_past=False, **fields):
     """A contract with lines of (unit price,) or (unit price, quantity, {fields})."""
     contract = Contract(
         customer=customer, name="サーバ契約", service=Service.objects.get(code=service), start_on=start_on, **fields
@@ -63,7 +63,7 @@ def make_contract(customer, *lines, service="cloud", today=APRIL, start_on=APRIL
                 **more,
             )
         )
-    return start_contract(contract, made, today=today)
+    return start_contract(contract, made, today=today, charge_past=charge_past)
 
 
 def make_meter(contract, price, *tiers, service="line", free_quantity=0, **fields):

@@ -17,8 +17,7 @@ from billing.models import FIXED_SQL, OF_MONTH_SQL, MonthRun, Parked
 from billing.month import batches, drafts, parking
 from billing.month.kept import issuer, settings_of
 from billing.month.lock import CheckLock
-from contracts.services import add_terms
-from orders.services import add_orders
+from orders.services import renew
 from portal import months
 from portal.models import Vendor
 
@@ -209,8 +208,7 @@ def work(batch: list[int], month: date, closed: date, today: date, fix: bool) ->
     """Lock, renew, order, draft, and fix when asked."""
     batches.limit_waiting()
     Customer.objects.lock(batch)
-    add_terms(batch, until=months.last_day(month))
-    add_orders(batch)
+    renew(batch, until=months.last_day(month), today=today)
     drafts.rebuild(batch, month, closed)
     if fix:
         fix_drafts(batch, month, today)

@@ -17,7 +17,8 @@ from portal.models import CalendarDay, Vendor
 # ones of earlier months that are closed already; never those of later months, when this one is closed late.
 UNBILLED = """
     SELECT 'order' AS origin, o.customer_id, o.contract_id, c.service_id, o.id AS order_id, l.id AS order_line_id,
-        NULL::bigint AS usage_charge_id, l.position = min(l.position) OVER (PARTITION BY o.id) AS is_head,
+        NULL::bigint AS usage_charge_id, l.position = min(l.position) OVER (PARTITION BY o.id) AND NOT EXISTS (
+            SELECT FROM billing_invoiceline h WHERE h.order_id = o.id AND h.is_order_head) AS is_head,
         o.number AS place, l.position, l.product_code, l.item, l.specification, l.starts_on, l.ends_on, l.quantity, l.unit,
         l.unit_price, l.amount, l.price_basis, l.tax_kind, l.tax_rate
     FROM orders_order o
@@ -47,6 +48,7 @@ def rebuild(customers: list[int], month: date, closed: date) -> None:
     with connection.cursor() as cursor:
         given |= days_due(cursor, given)
         drop_stale_lines(cursor, given)
+        refresh_lines(cursor, given)
         find_unbilled(cursor, given)
         cursor.execute(f"SELECT i.id FROM {DRAFTS}", given)
         given["kept"] = [row[0] for row in cursor.fetchall()]
@@ -60,14 +62,44 @@ def rebuild(customers: list[int], month: date, closed: date) -> None:
 
 
 def drop_stale_lines(cursor: Any, given: dict[str, Any]) -> None:
-    """Lines of reversed orders, and of quantities that were corrected, go."""
+    """Lines of orders that were reversed or moved to another month, and of quantities that were corrected, go."""
     cursor.execute(
         f"""
         DELETE FROM billing_invoiceline l USING billing_invoice i
         WHERE l.invoice_id = i.id AND i.id IN (SELECT i.id FROM {DRAFTS}) AND (
-            l.origin = 'order' AND EXISTS (SELECT FROM orders_order o WHERE o.id = l.order_id AND o.reversed_on IS NOT NULL)
+            l.origin = 'order' AND EXISTS (SELECT FROM orders_order o WHERE o.id = l.order_id
+                AND (o.reversed_on IS NOT NULL OR o.month > i.month OR o.month < i.month AND o.month > %(closed)s))
             OR l.origin = 'usage' AND EXISTS (
                 SELECT FROM orders_usagecharge u WHERE u.id = l.usage_charge_id AND u.dropped_on IS NOT NULL))
+        """,
+        given,
+    )
+
+
+SHOWN = (
+    "product_code", "item", "specification", "starts_on", "ends_on", "quantity", "unit", "unit_price", "amount",
+    "price_basis", "tax_kind", "tax_rate",
+)  # fmt: skip
+
+
+def refresh_lines(cursor: Any, given: dict[str, Any]) -> None:
+    """Lines say what the order lines say that they show (D23); and of each order one of them stands for it."""
+    shown, ordered = (", ".join(f"{row}.{name}" for name in SHOWN) for row in "lo")
+    cursor.execute(
+        f"""
+        UPDATE billing_invoiceline l SET {", ".join(f"{name} = o.{name}" for name in SHOWN)} FROM orders_orderline o
+        WHERE l.origin = 'order' AND l.invoice_id IN (SELECT i.id FROM {DRAFTS}) AND o.id = l.order_line_id
+            AND ({shown}) IS DISTINCT FROM ({ordered})
+        """,
+        given,
+    )
+    cursor.execute(
+        f"""
+        UPDATE billing_invoiceline l SET is_order_head = true FROM (
+            SELECT min(l.id) AS id FROM billing_invoiceline l
+            WHERE l.origin = 'order' AND l.invoice_id IN (SELECT i.id FROM {DRAFTS})
+            GROUP BY l.order_id HAVING NOT bool_or(l.is_order_head)
+        ) headless WHERE l.id = headless.id
         """,
         given,
     )

@@ -60,11 +60,11 @@ def it_ends_when_the_server_is_in_trouble(cast, monkeypatch):
 
     tried = []
 
-    def full(batch):
+    def full(batch, **days):
         tried.append(batch)
         raise OperationalError("could not extend file") from DiskFull()
 
-    monkeypatch.setattr(renew_contracts, "add_orders", full)
+    monkeypatch.setattr(renew_contracts.services, "renew", full)
     with pytest.raises(Exception, match="could not extend file") as ended:
         call_command("renew_contracts")
     assert ended.value.returncode == 3

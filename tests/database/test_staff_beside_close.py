@@ -9,7 +9,7 @@ from django.db import connection
 from billing.models import Invoice, InvoiceLine
 from billing.month import checks, close, drafts
 from contracts.models import Contract
-from contracts.services import price
+from orders import follow
 from orders.models import Order
 from orders.services import start_contract
 from tests import make, processes
@@ -21,7 +21,7 @@ def cast(transactional_db):
 
 
 def add(customer):
-    make.make_contract(customer, (300,), service="line", today=make.IN_MAY)
+    make.make_contract(customer, (300,), service="line", today=make.IN_MAY, charge_past=True)
 
 
 def cancel(customer):
@@ -34,9 +34,7 @@ def reprice(customer):
     contract = Contract.objects.get(customer=customer)
     line = contract.lines.first()
     line.unit_price = 20000
-    price(line, today=make.IN_MAY)
-    line.save()
-    start_contract(contract, today=make.IN_MAY)
+    start_contract(contract, [line], today=make.IN_MAY, apply="now", charge_past=True)
 
 
 class Staff(threading.Thread):
@@ -70,8 +68,8 @@ def broken():
 
 
 AFTER = {
-    "terms": (close, "add_terms"),
-    "orders": (close, "add_orders"),
+    "terms": (follow, "add_terms"),
+    "orders": (close, "renew"),
     "look": (drafts, "find_unbilled"),
     "fix": (close, "fix_drafts"),
 }

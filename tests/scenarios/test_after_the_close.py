@@ -4,7 +4,6 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from django.core.exceptions import ValidationError
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -25,13 +24,12 @@ def cancel(contract, on, *, today=make.IN_MAY):
 
 def renew(contract, until=make.IN_MAY):
     """As the daily run of that day."""
-    services.add_terms([contract.customer_id], until=until)
-    services.add_orders([contract.customer_id])
+    services.renew([contract.customer_id], until=until, today=until)
 
 
 def states(contract):
     rows = contract.orders.with_invoice().order_by("number")
-    return [(order.month, order.state, order.term.starts_on, order.term.ends_on) for order in rows]
+    return [(order.month, order.state, order.starts_on, order.ends_on) for order in rows]
 
 
 @pytest.fixture
@@ -58,13 +56,14 @@ def it_reverses_the_unbilled_renewal_when_the_cancellation_comes_late(contract):
     assert contract.orders.count() == 2  # and nothing is made anew
 
 
-def it_replaces_the_order_of_a_term_that_ends_earlier(contract):
+def it_cuts_the_unbilled_order_of_a_term_that_ends_earlier(contract):
+    number = contract.orders.get(month=make.MAY).number
     cancel(contract, date(2026, 5, 20))
     assert states(contract) == [
         (make.APRIL, "billed", make.APRIL, date(2026, 4, 30)),
-        (make.MAY, "reversed", make.MAY, date(2026, 5, 31)),
         (make.MAY, "received", make.MAY, date(2026, 5, 20)),
     ]
+    assert contract.orders.get(month=make.MAY).number == number
     make.close_month(make.MAY, date(2026, 6, 3))
     line = InvoiceLine.objects.get(invoice__month=make.MAY, contract=contract)
     assert (line.ends_on, line.amount) == (date(2026, 5, 20), 7777)
@@ -84,17 +83,15 @@ def it_leaves_what_was_billed_and_says_so(contract):
     cancel(contract, date(2026, 4, 30), today=date(2026, 6, 4))
     assert [state for _month, state, *_term in states(contract)] == ["billed", "billed"]
     assert warned(make.MAY, "ended_billed") == [("B202605-000002", f"{contract.number} 2026/04/30")]
-    with pytest.raises(ValidationError, match="請求済み"):
-        services.reverse(contract.orders.get(month=make.MAY), on=date(2026, 6, 4))
 
 
-def it_warns_of_days_that_nobody_bills_when_a_billed_cancellation_is_taken_back(contract):
+def it_makes_the_billed_term_whole_when_its_cancellation_is_taken_back(contract):
     cancel(contract, date(2026, 5, 20))
     make.close_month(make.MAY, date(2026, 6, 3))
-    assert warned(make.MAY, "gap") == []
     cancel(contract, None, today=date(2026, 6, 4))
-    assert warned(make.MAY, "gap") == [(contract.number, "2026/05/20")]
-    assert contract.terms.standing().latest("sequence").starts_on == make.JUNE
+    latest, billed = contract.terms.standing().order_by("-sequence")[:2]
+    assert (billed.ends_on, latest.starts_on) == (date(2026, 5, 31), make.JUNE)
+    assert [state for _month, state, *_days in states(contract)] == ["billed", "billed", "received"]
 
 
 def warned(month, code):

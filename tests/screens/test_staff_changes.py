@@ -67,7 +67,8 @@ def it_keeps_a_contracts_former_price_and_who_changed_it(cast, desk):
     desk.post(
         f"/admin/contracts/contract/{contract.pk}/change/", typed(contract, given, stored=1, cancel_on="2026-06-30")
     )
-    event = HistoryEvent.objects.get()
+    event, followed = HistoryEvent.objects.order_by("pk")
+    assert changes_of(followed) == {"注文O202604-000002": ["7,777", "8,000"]}
     assert (event.action, event.subject, event.actor, event.customer) == (
         "contract_changed", contract.number, cast.staff, cast.b,
     )  # fmt: skip
@@ -89,7 +90,7 @@ def it_keeps_a_line_that_was_taken_away(cast, desk):
     ]  # fmt: skip
     given[1]["DELETE"] = "on"
     desk.post(f"/admin/contracts/contract/{contract.pk}/change/", typed(contract, *given, stored=2))
-    changes = changes_of(HistoryEvent.objects.get())
+    changes = changes_of(HistoryEvent.objects.earliest("pk"))
     assert changes["明細2 品目"] == ["品目2", ""]
     assert changes["明細2 単価"] == ["500", ""]
     assert list(contract.lines.all()) == [first]

@@ -4,8 +4,7 @@ from accounts.models import Customer
 from billing.management.base import INCOMPLETE, OperatorCommand, month, need_vendor
 from billing.month import batches
 from billing.month.close import Refused, refresh
-from contracts.services import add_terms
-from orders.services import add_orders
+from orders import services
 from portal import months
 
 
@@ -21,8 +20,7 @@ class Command(OperatorCommand):
         until = month(options["month"]) if options["month"] is not None else running
         if until > running:
             raise Refused(f"{months.format_month(until)} はまだ始まっていません。")
-        # Up to today in the running month: a contract that starts later this month gets its order on its first day.
-        last = months.today() if until == running else months.last_day(until)
+        last = months.last_day(until)
         customers = list(Customer.objects.order_by("pk").values_list("pk", flat=True))
         bad, made = {}, []
         for batch in batches.split(customers):
@@ -39,4 +37,5 @@ def renew(batch, last):
     """(terms, orders) that were added."""
     batches.limit_waiting()
     Customer.objects.lock(batch)
-    return add_terms(batch, until=last), add_orders(batch)
+    done = services.renew(batch, until=last, today=months.today())
+    return done.terms, done.orders

@@ -14,8 +14,12 @@ QUESTIONS = [
         f"""
         SELECT c.number AS document, a.number AS customer, to_char(t.starts_on, 'YYYY/MM/DD') AS text
         FROM contracts_term t JOIN contracts_contract c ON c.id = t.contract_id JOIN accounts_customer a ON a.id = c.customer_id
-        WHERE date_trunc('month', t.starts_on) = %(month)s AND t.dropped_on IS NULL AND NOT EXISTS (SELECT FROM orders_order o WHERE o.term_id = t.id)
-            AND EXISTS (SELECT FROM contracts_contractline l WHERE l.contract_id = c.id AND {CHARGED_SQL})
+        CROSS JOIN portal_vendor v
+        WHERE date_trunc('month', t.starts_on) = %(month)s AND t.dropped_on IS NULL AND c.withdrawn_on IS NULL
+            AND (c.cancel_on IS NULL OR t.starts_on <= c.cancel_on) AND t.starts_on >= greatest(v.first_month, c.bill_from)
+            AND NOT EXISTS (SELECT FROM orders_order o WHERE o.term_id = t.id AND o.kind <> 'addition' AND o.reversed_on IS NULL)
+            AND EXISTS (SELECT FROM contracts_contractline l WHERE l.contract_id = c.id AND {CHARGED_SQL}
+                AND (c.form <> 'yearly' OR l.charge_from IS NULL OR date_trunc('month', l.charge_from) <= %(month)s))
         """,
     ),
     Question(
@@ -84,7 +88,8 @@ QUESTIONS = [
         gettext_lazy("契約中なのにこの月の注文がない月額契約"),
         """
         SELECT k.number AS document, c.number AS customer FROM contracts_contract k JOIN accounts_customer c ON c.id = k.customer_id
-        WHERE k.form = 'monthly' AND k.auto_renew AND k.start_on <= %(last)s
+        WHERE k.form = 'monthly' AND k.auto_renew AND k.start_on <= %(last)s AND k.withdrawn_on IS NULL
+            AND (k.bill_from IS NULL OR k.bill_from <= %(month)s)
             AND (k.cancel_on IS NULL OR k.cancel_on >= %(month)s)
             AND NOT EXISTS (SELECT FROM orders_order o WHERE o.contract_id = k.id AND o.month = %(month)s
                 AND o.reversed_on IS NULL)

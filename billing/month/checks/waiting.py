@@ -37,6 +37,16 @@ QUESTIONS = [
         """,
     ),
     Question(
+        "follow_pending",
+        WARNING,
+        gettext_lazy("変更がまだ注文に反映されていないお客様"),
+        """
+        SELECT c.number AS customer, to_char(p.since AT TIME ZONE 'Asia/Tokyo', 'YYYY/MM/DD HH24:MI') AS text
+        FROM orders_pending p JOIN accounts_customer c ON c.id = p.customer_id
+        """,
+        before=True,
+    ),
+    Question(
         "address",
         WARNING,
         gettext_lazy("請求先の住所がないお客様"),

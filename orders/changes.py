@@ -1,0 +1,178 @@
+"""From when a change of a contract's line holds (適用): what is billed stays, the line ends and its copy goes on (D23)."""
+
+from collections.abc import Sequence
+from copy import copy
+from datetime import date
+from typing import NamedTuple
+
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.utils.translation import gettext as _
+
+from contracts.models import Contract, ContractLine, Term
+from orders.billed import FROZEN
+from portal import months
+from portal.models import Vendor
+from portal.templatetags.figures import ymd
+
+NOW, NEXT, FROM = "now", "next", "from:"
+# What a billed line keeps; its place, 商品コード, 仕様 and 課金終了日 may be mended.
+KEPT = ("item", "quantity", "unit", "unit_price", "price_basis", "tax_kind")
+
+
+class Shown(NamedTuple):
+    """An order that stands, for one of its lines: `addition_of` is the line of a 追加, `is_frozen` once a fixed document has it."""
+
+    term_id: int
+    line_id: int | None
+    addition_of: int | None
+    is_frozen: bool
+
+
+class Past:
+    """A contract as it is stored, with its terms that cover days and its orders that stand."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        vendor = Vendor.objects.first()
+        self.may = max(vendor.first_month if vendor else date.min, contract.bill_from or date.min)  # D22
+        standing = contract.terms.standing().order_by("starts_on")
+        self.last = standing.last()
+        self.terms = [each for each in standing if contract.cancel_on is None or each.starts_on <= contract.cancel_on]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                SELECT o.term_id, x.contract_line_id, o.line_id, {FROZEN} FROM orders_order o
+                JOIN orders_orderline x ON x.order_id = o.id
+                WHERE o.customer_id = %s AND o.contract_id = %s AND o.reversed_on IS NULL
+                """,
+                [contract.customer_id, contract.pk],
+            )
+            self.shown = [Shown(*row) for row in cursor.fetchall()]
+
+    def holds(self, line: ContractLine, term: Term | None = None) -> bool:
+        """Whether a fixed document has shown the line (of that term)."""
+        return any(
+            each.is_frozen and each.line_id == line.pk and (term is None or each.term_id == term.pk)
+            for each in self.shown
+        )
+
+    def begins(self, line: ContractLine) -> date:
+        return max(line.charge_from or self.contract.start_on, self.contract.start_on)
+
+    def is_unbilled(self, line: ContractLine, term: Term) -> bool:
+        """Whether 適用 offers the term: nothing of it is billed, or the line has an unbilled 追加 of its own there."""
+        shown = [each for each in self.shown if each.term_id == term.pk]
+        own = any(each.addition_of == line.pk and not each.is_frozen for each in shown)
+        billed = any(each.is_frozen and each.addition_of in (None, line.pk) for each in shown)
+        return (own and not self.holds(line, term)) or (not billed and term.starts_on >= self.may)
+
+    def is_charged_before(self, line: ContractLine, day: date) -> bool:
+        """Whether an earlier term charges the line."""
+        return any(
+            term.starts_on < day
+            and self.begins(line) <= term.ends_on
+            and (line.charge_to is None or line.charge_to >= term.starts_on)
+            and max(term.starts_on, self.begins(line)) >= self.may
+            for term in self.terms
+        )
+
+    def choices(self, line: ContractLine) -> list[tuple[str, date]]:
+        """What 適用 offers for a change of this line: each unbilled term and the next one, as (value, first day)."""
+        found = [
+            (f"{FROM}{months.format_month(term.starts_on)}", term.starts_on)
+            for term in self.terms
+            if self.is_unbilled(line, term)
+        ]
+        contract = self.contract
+        following = months.next_term(
+            contract.form,
+            contract.start_on,
+            auto_renew=contract.auto_renew,
+            end_on=contract.cancel_on,
+            after=self.last.starts_on if self.last else contract.start_on - months.ONE_DAY,
+        )
+        return found + ([(NEXT, following.starts_on)] if following else [])
+
+    def first_day(self, line: ContractLine, apply: str) -> date:
+        """The day from which the change holds; `now` is the earliest unbilled term. Raises ValidationError."""
+        for value, day in self.choices(line):
+            if apply in (NOW, value):
+                return day
+        raise refusal(line, {"apply": _("この変更は、選んだ期間からは適用できません。")}, "apply")
+
+
+def settle(
+    contract: Contract, lines: Sequence[ContractLine], removed: Sequence[ContractLine], apply: str | None
+) -> list[ContractLine]:
+    """The lines to store in place of those that were changed: each itself, or ended as it was, with the copy that goes on.
+
+    `apply` decides for a billed line: `now`, `next` or `from:YYYY-MM`. A line of which nothing is billed changes in place,
+    unless `apply` names a later term than its first. Raises ValidationError, at the field, with the line's place in `params`.
+    """
+    stored = Contract.objects.filter(pk=contract.pk).first()
+    if stored is None:
+        return list(lines)
+    past, kept = Past(stored), {line.pk: line for line in stored.lines.all()}
+    for line in removed:
+        if past.holds(line):
+            text = _("請求済みの明細は削除できません。終わらせるには課金終了日を入力してください。")
+            raise refusal(line, {"item": text}, "billed")
+    place = max([line.position or 0 for line in (*lines, *kept.values())], default=0)
+    found: list[ContractLine] = []
+    for line in lines:
+        former = kept.get(line.pk)
+        if former is None:
+            found.append(line)
+            continue
+        if past.holds(former) and line.charge_from != former.charge_from:
+            raise refusal(line, {"charge_from": _("請求済みの明細の課金開始日は変更できません。")}, "billed")
+        if all(getattr(line, name) == getattr(former, name) for name in KEPT):
+            found.append(line)
+            continue
+        if apply is None and past.holds(former):
+            name = next(name for name in KEPT if getattr(line, name) != getattr(former, name))
+            text = _("請求済みの明細です。変更をいつから適用するかを選んでください。")
+            raise refusal(line, {name: text}, "apply")
+        if apply is None:
+            found.append(line)
+            continue
+        begin = past.first_day(former, apply)
+        if not past.holds(former) and not past.is_charged_before(former, begin):
+            found.append(line)
+            continue
+        place += 1
+        found += split(past, line, former, begin, place)
+    check_dates(found, [kept[pk] for pk in kept.keys() - {line.pk for line in (*found, *removed)}])
+    return found
+
+
+def split(past: Past, line: ContractLine, former: ContractLine, begin: date, place: int) -> list[ContractLine]:
+    """The line as it was, ended the day before, and its copy with the change. Raises ValidationError."""
+    if past.begins(former) >= begin or (line.charge_to and line.charge_to < begin):
+        text = _("この明細は %(day)s より前と以後の両方では課金されていないため、この日からは変更できません。")
+        raise refusal(line, {"apply": text % {"day": ymd(begin)}}, "apply")
+    following = copy(line)
+    following.pk, following.position, following.charge_from, following.continues = None, place, begin, former
+    following._state = copy(line._state)
+    following._state.adding = True
+    former.charge_to = begin - months.ONE_DAY
+    return [former, following]
+
+
+def check_dates(changed: Sequence[ContractLine], others: Sequence[ContractLine]) -> None:
+    """A line that another continues ends before that one begins: both would be charged whole. Raises ValidationError."""
+    lines = {line.pk: line for line in (*others, *changed) if line.pk}
+    for following in (*changed, *others):
+        former = lines.get(following.continues_id)
+        if former is None or following.charge_from is None:
+            continue
+        if former.charge_to is None or former.charge_to >= following.charge_from:
+            told = _("この明細は %(day)s から別の明細に引き継がれています。それより前の日付を入力してください。")
+            raise refusal(former, {"charge_to": told % {"day": ymd(following.charge_from)}}, "continued")
+
+
+def refusal(line: ContractLine, told: dict[str, str], code: str) -> ValidationError:
+    """What is refused, beside its field; which line is meant is in `params`."""
+    params = {"position": line.position, "line": line.pk}
+    return ValidationError({field: ValidationError(text, code=code, params=params) for field, text in told.items()})
