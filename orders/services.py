@@ -12,12 +12,14 @@ from django.utils.translation import gettext as _
 from accounts.models import Customer, User
 from contracts.models import Contract, ContractLine
 from contracts.services import add_terms, facts, save_contract
-from orders.billed import BILLED_CONTRACT
+from orders.billed import BILLED_CONTRACT, PROPOSED
 from orders.changes import NEXT, Past, settle
 from orders.follow import Change, Followed, follow, record
+from orders.owed import owed
 from orders.usage import recharge_moved_months
 from portal import history, rights
 from portal.models import Action, Vendor
+from portal.templatetags.figures import yen
 
 
 @transaction.atomic
@@ -62,9 +64,26 @@ def store_contract(
         raise ValidationError(_("取り消した契約は変更できません。"), code="withdrawn")
     if contract.pk and Vendor.objects.exists():  # what 適用 offers is made by today
         add_terms([contract.customer_id], until=today)
+        need_decisions(contract)
     settled = settle(contract, lines, removed, apply)
     forget(removed, today)
     return save_contract(contract, settled, removed, today=today, by=by)
+
+
+def need_decisions(contract: Contract) -> None:
+    """Before 請求開始年月 cuts terms away, what is proposed to be given back of them is decided (D22, D27). Raises ValidationError."""
+    stored = Contract.objects.get(pk=contract.pk)
+    if contract.bill_from is None or contract.bill_from == stored.bill_from:
+        return
+    owed([stored.customer_id])
+    given = {"customer": stored.customer_id, "contract": stored.pk, "since": contract.bill_from}
+    with connection.cursor() as cursor:
+        cursor.execute(PROPOSED, given)
+        found = [f"{starts_on:%Y-%m} {item} {yen(amount)}円" for starts_on, item, amount in cursor.fetchall()]
+    if found:
+        text = _("請求開始年月より前の期間に、返金するかどうかを決めていない分があります。先に決めてください: %s")
+        told = ValidationError(text % "、".join(found), code="undecided", params={"names": found})
+        raise ValidationError({"bill_from": told})
 
 
 def forget(removed: Sequence[ContractLine], today: date) -> None:

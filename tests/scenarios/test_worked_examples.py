@@ -266,7 +266,11 @@ def it_holds_in_example_7_what_was_refused_is_charged_no_second_time(cancelled, 
     assert standing(cancelled) == [("04", "new", 10000), ("05", "renewal", 10000), ("06", "renewal", 10000)]
 
 
-def it_holds_in_example_7_billed_again_from_july_only(cancelled):
+def it_holds_in_example_7_billed_again_from_july_only_once_it_is_decided(cancelled, staff):
+    july = {"cancel_on": None, "bill_from": day("07-01")}
+    params = refused("undecided", lambda: save(cancelled, "06-10", **july))
+    assert params == {"names": ["2026-05 品目1 10,000円"]}
+    decide(cancelled, "05", "credit", 10000, staff)
     save(cancelled, "06-10", cancel_on=None, bill_from=day("07-01"))
     assert standing(cancelled) == [("04", "new", 10000), ("05", "renewal", 10000)]
     run("07-01")
