@@ -21,9 +21,11 @@ FLOOR = """
 INSERT INTO contracts_term (customer_id, contract_id, sequence, starts_on, ends_on)
     SELECT customer_id, id, 1, start_on, %(last)s FROM contracts_contract ORDER BY id;
 ANALYZE contracts_term;
-INSERT INTO orders_order (customer_id, contract_id, term_id, number, kind, ordered_on, month, amount)
+INSERT INTO orders_order (customer_id, contract_id, term_id, number, kind, ordered_on, month, starts_on, ends_on, amount,
+        is_difference, prorate)
     SELECT t.customer_id, t.contract_id, t.id,
-        %(o)s || lpad((row_number() OVER (ORDER BY t.contract_id))::text, 6, '0'), 'new', t.starts_on, t.starts_on, l.net
+        %(o)s || lpad((row_number() OVER (ORDER BY t.contract_id))::text, 6, '0'), 'new', t.starts_on, t.starts_on, t.starts_on, t.ends_on,
+        l.net, false, false
     FROM contracts_term t JOIN contracts_contractline l ON l.contract_id = t.contract_id;
 ANALYZE orders_order;
 INSERT INTO orders_orderline (customer_id, order_id, contract_line_id, position, product_code, item, specification, starts_on,
@@ -138,7 +140,7 @@ def floor(connection, month, today):
         "o": numbers.order_series(month),
         "b": numbers.invoice_series(month),
         "subject": f"{month.year}年{month.month}月分ご利用料金",
-        "due": months.due_on(month, **CalendarDay.objects.exceptions()),
+        "due": months.due_on(month, fixed_on=today, **CalendarDay.objects.exceptions()),
         "fix_due": months.nth_business_day_after(month, **CalendarDay.objects.exceptions()),
         "issuer": json.dumps(issuer(last)),
     }
