@@ -14,7 +14,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts import credentials, services
 from accounts.models import Customer, User
 from billing.services import defer_catch_up
-from portal import numbers, reading, rights
+from portal import reading, rights
 from portal.admin import Desk
 from portal.forms import OfficialNumberField, PostalCodeField
 
@@ -158,9 +158,7 @@ class CustomerAdmin(Desk):
     readonly_fields = ["number", "updated_at"]
 
     def save_model(self, request, obj, form, change):
-        if not obj.number:
-            obj.number = numbers.next_number(numbers.CUSTOMER)
-        super().save_model(request, obj, form, change)
+        services.save_customer(obj, by=request.user)
         defer_catch_up(obj)
 
     def has_delete_permission(self, request, obj=None):

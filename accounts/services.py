@@ -1,4 +1,4 @@
-"""What changes users: create, edit, hand over, delete. Every change is in the history and mailed to whom it concerns."""
+"""What changes companies and users: create, edit, hand over, delete. Every change is kept, a user's mailed to whom it concerns."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from accounts import throttle
 from accounts.credentials import end_sessions, forget_password, give_typed_password, keep_password, note, tell
 from accounts.models import Customer, User
-from portal import rights
+from portal import history, numbers, rights
 from portal.models import Action, HistoryEvent, Mail
 
 ACCOUNT_DATA = (Mail.Kind.ACCOUNT_CREATED, Mail.Kind.ACCOUNT_LINK, Mail.Kind.ACCOUNT_TYPED)
@@ -32,6 +32,22 @@ def lock_company(customer_id: int) -> Customer:
     No key lock: mails and history rows of other transactions may point at the company meanwhile.
     """
     return Customer.objects.select_for_update(no_key=True).get(pk=customer_id)
+
+
+@transaction.atomic
+def save_customer(customer: Customer, *, by: User | None = None) -> Customer:
+    """Store a company, a new one under a number; the history keeps before and after (D40). Raises PermissionDenied."""
+    stored = Customer.objects.filter(pk=customer.pk).first()
+    rights.need(by, "accounts.change_customer" if stored else "accounts.add_customer")
+    if not customer.number:
+        customer.number = numbers.next_number(numbers.CUSTOMER)
+    customer.save()
+    names = [field.name for field in Customer._meta.fields if field.editable and not field.primary_key]
+    before = history.facts(stored, *names) if stored else {}
+    history.record_change(
+        Action.CUSTOMER_CHANGED, customer.number, before, history.facts(customer, *names), by=by, customer=customer
+    )
+    return customer
 
 
 @transaction.atomic

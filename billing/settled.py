@@ -1,12 +1,17 @@
-"""What fixed invoices stand on, so that it stays as it was when they were made."""
+"""The vendor's settings, tax classes, registrations and calendar: what fixed invoices stand on stays, and each change is kept."""
 
 from datetime import date
 
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
-from billing.models import Invoice, InvoiceLine, Kind, State
-from portal import months
-from portal.models import TaxClass, VendorRegistration
+from accounts.models import User
+from billing.models import Invoice, InvoiceLine, Kind, MonthRun, State
+from portal import history, months, rights
+from portal.models import Action, CalendarDay, TaxClass, VendorRegistration
+from portal.templatetags.figures import ymd
 
 
 def billing_has_begun() -> bool:
@@ -15,12 +20,20 @@ def billing_has_begun() -> bool:
 
 
 def last_day_of_tax_class(row: TaxClass) -> date | None:
-    """The latest day of supply (D7) that was taxed by this class on a fixed invoice; None if none was."""
+    """The day before which a class can't end that taxed a fixed invoice: the last one of the last closed month (D34).
+
+    Lines whose period goes on longer keep their rate. None if it taxed none.
+    """
     lines = InvoiceLine.objects.exclude(invoice__state=State.DRAFT)
     lines = lines.filter(tax_kind=row.kind, tax_rate=row.rate, ends_on__gte=row.valid_from)
     if row.valid_to:
         lines = lines.filter(ends_on__lte=row.valid_to)
-    return lines.aggregate(last=Max("ends_on"))["last"]
+    return min(last_closed_day(), row.valid_to or date.max) if lines.exists() else None
+
+
+def last_closed_day() -> date:
+    """The last day of the last month that a close has finished."""
+    return months.last_day(MonthRun.objects.last_closed())
 
 
 def last_day_of_registration(row: VendorRegistration) -> date | None:
@@ -28,3 +41,76 @@ def last_day_of_registration(row: VendorRegistration) -> date | None:
     fixed = Invoice.objects.exclude(state=State.DRAFT).filter(issuer__registration_number=row.number)
     last = fixed.aggregate(last=Max("month"))["last"]
     return last and months.last_day(last)
+
+
+def uses_calendar_day(row: CalendarDay) -> bool:
+    """Whether a fixed invoice's 支払期日 or 確定予定日 was found with this day: it lies between its 請求日 and the due month's end."""
+    fixed = Invoice.objects.exclude(state=State.DRAFT).exclude(kind=Kind.IMPORTED)
+    return fixed.filter(issued_on__lt=row.day, due_on__gte=months.month_of(row.day)).exists()
+
+
+@transaction.atomic
+def introduce_rate(row: TaxClass, *, by: User | None = None) -> TaxClass:
+    """Store a new tax class; the one of its kind that holds on its first day ends the day before (「新しい税率」, D34).
+
+    It ends where the former one did, or before the next one begins. Raises ValidationError where a month that is closed
+    would have another rate, and for a rate that holds already; PermissionDenied.
+    """
+    rights.need(by, "portal.add_taxclass")
+    former = check_rate(row, TaxClass.objects.select_for_update())
+    if former:
+        row.valid_to, former.valid_to = former.valid_to, row.valid_from - months.ONE_DAY
+        store(former, by=by)
+    else:
+        later = TaxClass.objects.filter(kind=row.kind, valid_from__gt=row.valid_from).order_by("valid_from").first()
+        row.valid_to = later and later.valid_from - months.ONE_DAY
+    store(row, by=by)
+    return row
+
+
+def check_rate(row: TaxClass, classes: "models.QuerySet[TaxClass]") -> TaxClass | None:
+    """The class that the new one takes over from, if any. Raises ValidationError, at its field, as `introduce_rate` does."""
+    if row.kind in TaxClass.UNTAXED and row.rate:
+        raise ValidationError({"rate": _("非課税・免税・不課税の税率は0です。")})
+    former = classes.filter(kind=row.kind, valid_from__lte=row.valid_from).exclude(valid_to__lt=row.valid_from).first()
+    if former is None:
+        return None
+    if former.valid_from == row.valid_from:
+        raise ValidationError({"valid_from": _("この日から始まる税率がすでに登録されています。")})
+    if row.valid_from <= last_closed_day():
+        told = _("%(day)s までは締め済みです。開始日はその翌日以降にしてください。")
+        raise ValidationError({"valid_from": told % {"day": ymd(last_closed_day())}})
+    if former.rate == row.rate:
+        raise ValidationError({"rate": _("この日の税率と同じです。")})
+    return former
+
+
+@transaction.atomic
+def store(row: models.Model, *, by: User | None = None) -> None:
+    """Store a setting of the vendor's (any row of this module); the history keeps before and after (D40). Raises PermissionDenied."""
+    stored = type(row)._default_manager.filter(pk=row.pk).first()
+    need(row, "change" if stored else "add", by)
+    row.save()
+    record(row, facts(stored) if stored else {}, facts(row), by)
+
+
+@transaction.atomic
+def remove(row: models.Model, *, by: User | None = None) -> None:
+    """Delete a setting that no fixed invoice stands on; the history keeps what it was. Raises PermissionDenied."""
+    need(row, "delete", by)
+    record(row, facts(row), {}, by)
+    row.delete()
+
+
+def need(row: models.Model, what: str, by: User | None) -> None:
+    rights.need(by, f"{row._meta.app_label}.{what}_{row._meta.model_name}")
+
+
+def facts(row: models.Model) -> dict[str, str]:
+    """Everything that people may change of it."""
+    return history.facts(row, *[field.name for field in row._meta.fields if not field.primary_key])
+
+
+def record(row: models.Model, before: dict[str, str], after: dict[str, str], by: User | None) -> None:
+    subject = f"{row._meta.verbose_name} {row}"
+    history.record_change(Action.SETTING_CHANGED, subject, before, after, by=by)

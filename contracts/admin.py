@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer
+from billing import settled
 from billing.services import defer_catch_up, redraft
 from contracts.forms import PriceForm, PriceRows
 from contracts.models import Contract, ContractLine, Meter, MeterPrice, Service, Term
@@ -30,6 +31,16 @@ REFUSED = {"billed", "apply", "continued", "charge_past", "undecided", "withdraw
 class ServiceAdmin(Desk):
     list_display = ["code", "name", "prorate", "position", "published"]
     search_fields = ["code", "name"]
+
+    def save_model(self, request, obj, form, change):
+        settled.store(obj, by=request.user)
+
+    def delete_model(self, request, obj):
+        settled.remove(obj, by=request.user)
+
+    def delete_queryset(self, request, queryset):
+        for service in queryset:
+            settled.remove(service, by=request.user)
 
 
 class LineForm(forms.ModelForm):

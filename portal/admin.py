@@ -292,8 +292,22 @@ class VendorAdmin(Desk):
 
     def save_model(self, request, obj, form, change):
         obj.pk = 1
-        super().save_model(request, obj, form, change)
+        settled.store(obj, by=request.user)
         defer_catch_up()
+
+
+class Kept(Desk):
+    """Settings of the vendor's: each change is stored by the service that keeps before and after (D40)."""
+
+    def save_model(self, request, obj, form, change):
+        settled.store(obj, by=request.user)
+
+    def delete_model(self, request, obj):
+        settled.remove(obj, by=request.user)
+
+    def delete_queryset(self, request, queryset):
+        for row in queryset:
+            settled.remove(row, by=request.user)
 
 
 class UsedForm(forms.ModelForm):
@@ -311,7 +325,7 @@ class UsedForm(forms.ModelForm):
         return end
 
 
-class Used(Desk):
+class Used(Kept):
     """Rows that fixed invoices stand on: these would no longer say by what they were made."""
 
     def last_used(self, row):
@@ -356,6 +370,29 @@ class TaxClassForm(UsedForm):
         labels = {"rate": _("税率（％）")}
 
 
+class NewRateForm(forms.ModelForm):
+    """「新しい税率」: the one that holds until then ends the day before (D34), so nobody types an end."""
+
+    class Meta:
+        model = TaxClass
+        fields = ["kind", "rate", "valid_from"]
+        field_classes = {"rate": PercentField}
+        labels = {"rate": _("税率（％）"), "valid_from": _("適用開始日")}
+        help_texts = {"valid_from": _("同じ区分のこれまでの税率は、前日で終わります")}
+
+    def _post_clean(self):
+        """The model would refuse the overlap that goes as this is stored."""
+        if self.errors:
+            return
+        for name, value in self.cleaned_data.items():
+            setattr(self.instance, name, value)
+        try:
+            self.instance.clean_fields(exclude=["valid_to"])
+            settled.check_rate(self.instance, TaxClass.objects.all())
+        except ValidationError as refused:
+            self.add_error(None, refused)
+
+
 @admin.register(TaxClass)
 class TaxClassAdmin(Used):
     form = TaxClassForm
@@ -365,14 +402,33 @@ class TaxClassAdmin(Used):
     def last_used(self, row):
         return settled.last_day_of_tax_class(row)
 
+    def add_view(self, request, form_url="", extra_context=None):
+        return super().add_view(request, form_url, {"title": _("新しい税率"), **(extra_context or {})})
+
+    def get_form(self, request, obj=None, **kwargs):
+        return super().get_form(request, obj, **(kwargs if obj else {**kwargs, "form": NewRateForm}))
+
+    def get_fields(self, request, obj=None):
+        return super().get_fields(request, obj) if obj else NewRateForm.Meta.fields
+
     def save_model(self, request, obj, form, change):
-        super().save_model(request, obj, form, change)
+        if change:
+            settled.store(obj, by=request.user)
+        else:
+            settled.introduce_rate(obj, by=request.user)
         defer_catch_up()
 
 
 @admin.register(CalendarDay)
-class CalendarDayAdmin(Desk):
+class CalendarDayAdmin(Kept):
     list_display = ["day", "working", "note"]
+
+    def get_readonly_fields(self, request, obj=None):
+        """What a fixed invoice's days were found with stays; its note may change."""
+        return ["day", "working"] if obj and settled.uses_calendar_day(obj) else []
+
+    def has_delete_permission(self, request, obj=None):
+        return not (obj and settled.uses_calendar_day(obj)) and super().has_delete_permission(request, obj)
 
 
 @admin.register(FaqEntry)

@@ -36,6 +36,7 @@ TAX = [
     (TaxKind.STANDARD, "0.10", date(2019, 10, 1), None),
     (TaxKind.REDUCED, "0.08", date(2019, 10, 1), None),
     (TaxKind.EXEMPT, "0", date(1989, 4, 1), None),
+    (TaxKind.EXPORT, "0", date(1989, 4, 1), None),
     (TaxKind.OUTSIDE, "0", date(1989, 4, 1), None),
 ]
 

@@ -18,7 +18,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django_tables2 import Column
 
-from portal.models import PriceBasis, TaxKind
+from portal.models import PriceBasis, TaxClass, TaxKind
 from portal.templatetags.figures import percent, period, plain, yen, ym, ymd
 
 Writer = Callable[[Any], str]  # of the cell of a row
@@ -273,7 +273,7 @@ class TaxRateColumn(RateColumn):
 
     def writer(self) -> Writer:
         value, kind = self.value, self.kind
-        untaxed = {each: escape(str(each.label)) for each in (TaxKind.EXEMPT, TaxKind.OUTSIDE)}
+        untaxed = {each: escape(str(each.label)) for each in TaxClass.UNTAXED}
 
         def write(row: Any) -> str:
             of = kind(row)

@@ -87,6 +87,8 @@ class Action(models.TextChoices):
     REFUND_DECIDED = "refund_decided", _("返金の決定")
     CREDIT_GIVEN = "credit_given", _("調整残高の登録")
     CREDIT_TAKEN_BACK = "credit_taken_back", _("調整残高の取消")
+    CUSTOMER_CHANGED = "customer_changed", _("お客様情報変更")
+    SETTING_CHANGED = "setting_changed", _("設定変更")
 
 
 class History(Scoped):

@@ -125,6 +125,7 @@ class TaxKind(models.TextChoices):
     STANDARD = "standard", _("標準税率")
     REDUCED = "reduced", _("軽減税率")
     EXEMPT = "exempt", _("非課税")
+    EXPORT = "export", _("免税")
     OUTSIDE = "outside", _("不課税")
 
 
@@ -144,6 +145,8 @@ class TaxClass(models.Model):
     valid_to = models.DateField(_("終了日"), null=True, blank=True)
 
     objects = Dated.as_manager()
+
+    UNTAXED = (TaxKind.EXEMPT, TaxKind.EXPORT, TaxKind.OUTSIDE)
 
     class Meta:
         verbose_name = verbose_name_plural = _("税区分")
@@ -166,8 +169,8 @@ class TaxClass(models.Model):
         return f"{self.get_kind_display()} {self.rate * 100:.0f}%"
 
     def clean(self):
-        if self.kind in (TaxKind.EXEMPT, TaxKind.OUTSIDE) and self.rate:
-            raise ValidationError({"rate": _("非課税と不課税の税率は0です。")})
+        if self.kind in self.UNTAXED and self.rate:
+            raise ValidationError({"rate": _("非課税・免税・不課税の税率は0です。")})
         check_days(self, TaxClass.objects.filter(kind=self.kind))
 
     def validate_constraints(self, exclude=None):

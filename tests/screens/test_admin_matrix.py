@@ -18,7 +18,7 @@ from billing.models import Invoice, Rendering
 from billing.month import parking
 from contracts.models import Contract
 from portal import history, mail, numbers, rights
-from portal.models import Action, VendorRegistration
+from portal.models import Action, CalendarDay, VendorRegistration
 from tests import make
 
 # V 閲覧, R 受付, B 請求, M 管理, S superuser
@@ -123,10 +123,9 @@ def rows(cast):
     found["accounts.user"] = cast.hanako
     found["billing.invoice"] = Invoice.objects.filter(state="draft").last()
     found["contracts.meter"] = make.make_meter(Contract.objects.filter(customer=cast.b).get(), 10)
-    found["portal.calendarday"] = found["portal.calendarday"] or ADMINS["portal.calendarday"].model.objects.create(
-        day=make.MAY
-    )
-    found["portal.vendorregistration"] = VendorRegistration.objects.create(  # on no invoice, so it may change and go
+    # On no invoice, so they may change and go.
+    found["portal.calendarday"] = CalendarDay.objects.create(day=date(2000, 1, 31))
+    found["portal.vendorregistration"] = VendorRegistration.objects.create(
         number="T8990000000009", valid_from=date(2000, 1, 1), valid_to=date(2000, 1, 31)
     )
     found["portal.inquiry"] = make.make_inquiry(cast.hanako)

@@ -50,3 +50,9 @@ def it_explains_prices_with_and_without_tax_side_by_side(cast, text):
 
 def it_explains_nothing_where_all_prices_are_of_one_kind(cast, text):
     assert "税込の明細は" not in text()
+
+
+def it_names_the_class_of_an_export(cast, text):
+    """A supply for export (免税, 消費税法7条) stands in a tax class of its own, without tax."""
+    make.make_contract(cast.a, (3000, 1, {"tax_kind": "export"}))
+    assert "免税¥3,000¥0" in text()

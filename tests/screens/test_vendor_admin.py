@@ -1,14 +1,18 @@
 """The vendor's own pages: settings, registration numbers, tax classes, and what customers asked."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 import time_machine
+from django.core.exceptions import PermissionDenied
 
+from accounts.services import save_customer
+from billing import settled
 from contracts.models import Service
-from portal.models import Inquiry, TaxClass, Vendor, VendorRegistration
+from portal.models import CalendarDay, HistoryEvent, Inquiry, TaxClass, Vendor, VendorRegistration
 from tests import make
+from tests.screens.test_admin_roles import staff
 
 
 @pytest.fixture
@@ -73,8 +77,6 @@ def it_takes_a_registration_number_in_full_width(registered, save):
 
 @pytest.mark.parametrize("typed", ["12", "12%", "１２％", "12.0"])
 def it_takes_a_tax_rate_in_per_cent(cast, save, typed):
-    current = TaxClass.objects.filter(kind="standard").latest("valid_from")
-    TaxClass.objects.filter(pk=current.pk).update(valid_to="2027-03-31")
     assert save(RATES, kind="standard", rate=typed, valid_from="2027/04/01") == {}
     made = TaxClass.objects.filter(kind="standard").latest("valid_from")
     assert made.rate == Decimal("0.12")
@@ -83,19 +85,12 @@ def it_takes_a_tax_rate_in_per_cent(cast, save, typed):
 @pytest.mark.parametrize(
     ("given", "field", "words"),
     [
-        (
-            {"kind": "standard", "rate": "0.1", "valid_from": "1980/01/01", "valid_to": "1981/01/01"},
-            "rate",
-            "10 のように％で",
-        ),
-        ({"kind": "standard", "rate": "120", "valid_from": "1980/01/01", "valid_to": "1981/01/01"}, "rate", ""),
-        ({"kind": "exempt", "rate": "10", "valid_from": "1980/01/01", "valid_to": "1981/01/01"}, "rate", "税率は0です"),
-        ({"kind": "standard", "rate": "12", "valid_from": "2027/04/01"}, "valid_from", "重なっています"),
-        (
-            {"kind": "standard", "rate": "3", "valid_from": "1992/02/01", "valid_to": "1992/01/01"},
-            "valid_to",
-            "開始日以降",
-        ),
+        ({"kind": "standard", "rate": "0.1", "valid_from": "2027/04/01"}, "rate", "10 のように％で"),
+        ({"kind": "standard", "rate": "120", "valid_from": "2027/04/01"}, "rate", ""),
+        ({"kind": "standard", "rate": "10", "valid_from": "2027/04/01"}, "rate", "この日の税率と同じ"),
+        ({"kind": "standard", "rate": "12", "valid_from": "2019/10/01"}, "valid_from", "すでに登録されています"),
+        ({"kind": "exempt", "rate": "10", "valid_from": "1980/01/01"}, "rate", "税率は0です"),
+        ({"kind": "export", "rate": "10", "valid_from": "1980/01/01"}, "rate", "税率は0です"),
     ],
 )
 def it_tells_beside_the_field_what_is_wrong_with_a_tax_class(cast, save, given, field, words):
@@ -104,6 +99,97 @@ def it_tells_beside_the_field_what_is_wrong_with_a_tax_class(cast, save, given, 
     assert list(refused) == [field]
     assert words in refused[field]
     assert list(TaxClass.objects.values()) == before
+
+
+def classes(kind="standard"):
+    found = TaxClass.objects.filter(kind=kind, valid_from__gte=date(2019, 1, 1)).order_by("valid_from")
+    return [(each.rate, each.valid_from, each.valid_to) for each in found]
+
+
+@pytest.mark.parametrize("first_day", [date(2026, 5, 1), date(2026, 5, 20)])
+def it_ends_the_former_rate_the_day_before_the_new_one(billed, save, first_day):
+    """April is closed: the new rate may begin on any day after its last one, in the middle of a month too (D34)."""
+    assert save(RATES, kind="standard", rate="12", valid_from=first_day) == {}
+    assert classes() == [
+        (Decimal("0.10"), date(2019, 10, 1), first_day - timedelta(days=1)),
+        (Decimal("0.12"), first_day, None),
+    ]
+
+
+@pytest.mark.parametrize("first_day", ["2026/04/30", "2026/04/01"])
+def it_gives_no_closed_month_another_rate(billed, save, first_day):
+    before = classes()
+    refused = save(RATES, kind="standard", rate="12", valid_from=first_day)
+    assert "2026/04/30 までは締め済み" in refused["valid_from"]
+    assert classes() == before
+
+
+def it_ends_a_rate_that_comes_before_another_with_its_beginning(cast, save):
+    """A rate of long ago, of which nobody says when it ended."""
+    assert save(RATES, kind="standard", rate="3", valid_from="1989/04/01") == {}
+    assert TaxClass.objects.get(rate="0.03").valid_to == date(1997, 3, 31)
+
+
+def it_gives_the_new_rate_the_end_of_the_one_that_it_cuts(cast, save):
+    TaxClass.objects.filter(kind="standard", valid_to=None).update(valid_to=date(2028, 3, 31))
+    assert save(RATES, kind="standard", rate="12", valid_from="2027/04/01") == {}
+    assert classes()[-1] == (Decimal("0.12"), date(2027, 4, 1), date(2028, 3, 31))
+
+
+def it_may_end_a_rate_that_a_billed_year_goes_beyond(cast, save):
+    """A year was billed at 10 % until 2027-03; what isn't billed may have another rate from 05-01 on."""
+    make.make_contract(cast.a, (36000,), form="yearly")
+    make.close_month()
+    current = TaxClass.objects.valid_on(make.APRIL).get(kind="standard")
+    assert save(f"/admin/portal/taxclass/{current.pk}/change/", valid_to="2026/04/30") == {}
+
+
+def it_keeps_what_was_changed_of_settings_and_companies(cast, save, web):
+    """Before and after, who and when (D40)."""
+    assert save(RATES, kind="standard", rate="12", valid_from="2027/04/01") == {}
+    vendor = Vendor.objects.get()
+    settled.store(CalendarDay(day=date(2027, 5, 6), note="臨時休業"), by=cast.staff)
+    settled.remove(CalendarDay.objects.get(note="臨時休業"), by=cast.staff)
+    vendor.rounding = "up"
+    settled.store(vendor, by=cast.staff)
+    cast.a.billing_person = "経理 花子"
+    save_customer(cast.a, by=cast.staff)
+    told = [(event.action, event.data["changes"]) for event in HistoryEvent.objects.order_by("pk")]
+    assert told == [
+        ("setting_changed", {"終了日": ["", "2027/03/31"]}),
+        ("setting_changed", {
+            "区分": ["", "標準税率"], "税率": ["", "0.12"], "開始日": ["", "2027/04/01"],
+        }),
+        ("setting_changed", {"日付": ["", "2027/05/06"], "メモ": ["", "臨時休業"]}),
+        ("setting_changed", {"日付": ["2027/05/06", ""], "メモ": ["臨時休業", ""]}),
+        ("setting_changed", {"消費税の端数処理": ["切り捨て", "切り上げ"]}),
+        ("customer_changed", {"請求先担当者": ["", "経理 花子"]}),
+    ]  # fmt: skip
+    assert {event.actor for event in HistoryEvent.objects.all()} == {cast.staff}
+
+
+@pytest.mark.parametrize(("day", "kept"), [("2026-05-07", True), ("2026-05-31", True), ("2026-08-13", False)])
+def it_keeps_calendar_days_that_a_fixed_invoices_days_were_found_with(cast, web, day, kept):
+    make.close_month()
+    row = CalendarDay.objects.create(day=day, working=False)
+    web.force_login(cast.staff)
+    path = f"/admin/portal/calendarday/{row.pk}"
+    assert ("day" not in web.get(f"{path}/change/").context["adminform"].form.fields) == kept
+    assert (web.post(f"{path}/delete/", {"post": "yes"}).status_code == 403) == kept
+    assert CalendarDay.objects.filter(pk=row.pk).exists() == kept
+
+
+def it_changes_no_setting_for_staff_without_the_right(cast):
+    clerk = staff("clerk@example.net", "請求")
+    for act in (
+        lambda: settled.introduce_rate(TaxClass(kind="standard", rate="0.12", valid_from=date(2027, 4, 1)), by=clerk),
+        lambda: settled.store(Vendor.objects.get(), by=clerk),
+        lambda: settled.remove(TaxClass.objects.first(), by=clerk),
+        lambda: save_customer(cast.a, by=clerk),
+    ):
+        with pytest.raises(PermissionDenied):
+            act()
+    assert not HistoryEvent.objects.exists()
 
 
 @pytest.fixture

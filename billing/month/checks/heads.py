@@ -114,11 +114,10 @@ def differing(settings: list[Settings], right: Callable[[Settings], str], now: s
 
 def due_on(way: dict[str, Any], month: date, calendar: dict[str, list[str]]) -> date:
     """支払期日: D4's, or the first later month's end that leaves ten days from the fix (D36)."""
-    off_on = {name: {date.fromisoformat(day) for day in days} for name, days in calendar.items()}
+    off, on = ({date.fromisoformat(day) for day in calendar[name]} for name in ("off", "on"))
     later, shift = int(way["later"]), way["shift"]
-    while (day := months.due_on(month, months_later=later, shift=shift, **off_on)) < way["fixed_on"] + timedelta(
-        LEAST_DAYS
-    ):
+    least = way["fixed_on"] + timedelta(LEAST_DAYS)
+    while (day := months.due_on(month, months_later=later, shift=shift, off=off, on=on)) < least:
         later += 1
     return day
 
