@@ -13,7 +13,7 @@ from django.db import connection
 
 from accounts.models import User
 from billing.documents.rendering import render_waiting
-from billing.models import Invoice, InvoiceLine
+from billing.models import Decision, Invoice, InvoiceLine
 from billing.month import checks
 from billing.services import adjust_invoice
 from contracts.models import Contract
@@ -170,6 +170,12 @@ def it_warns_of_aprils_days_after_the_cancellation_in_open_may_too(cast):
     )
     assert found()["ended_billed"] == [("B202604-000002", "K0000002 2026/03/31")]
     assert in_may("ended_billed") == [("B202604-000002", "K0000002 2026/03/31")]
+    line = InvoiceLine.objects.get(customer=cast.b, invoice__month=make.APRIL)
+    Decision.objects.create(
+        customer=cast.b, contract_line=line.order_line.contract_line, term=line.order.term, invoice_line=line, choice="refused",
+        amount=7777, reason="合意", by=cast.staff,
+    )  # fmt: skip
+    assert in_may("ended_billed") == []
 
 
 def it_warns_of_aprils_gap_in_open_may_too(cast):

@@ -21,7 +21,7 @@ QUESTIONS = [
             AND abs(i.total - b.total) * 100 >= b.total * %(share)s
         """,
     ),
-    # The past comes back as long as its month can't be mended but this one can: there only what isn't owed any more.
+    # A closed month's comes back in the open one, where a person can decide it, until somebody has.
     Question(
         "ended_billed",
         WARNING,
@@ -32,7 +32,8 @@ QUESTIONS = [
         JOIN billing_invoice i ON i.id = l.invoice_id JOIN contracts_service s ON s.id = k.service_id
         JOIN accounts_customer c ON c.id = i.customer_id
         WHERE k.cancel_on IS NOT NULL AND {LIVE_SQL} AND l.ends_on > k.cancel_on AND (i.month = %(month)s
-            OR %(open)s AND i.month < %(month)s AND l.amount > 0 AND (l.starts_on > k.cancel_on OR s.prorate))
+            OR %(open)s AND i.month < %(month)s AND l.amount > 0 AND (l.starts_on > k.cancel_on OR s.prorate)
+                AND (SELECT coalesce(sum(d.amount), 0) FROM billing_decision d WHERE d.invoice_line_id = l.id) = 0)
         """,
     ),
     Question(
@@ -95,7 +96,7 @@ QUESTIONS = [
         SELECT i.number AS document, c.number AS customer, b.item || ' ' || to_char(b.starts_on, 'YYYY/MM/DD') || '～'
             || to_char(b.ends_on, 'YYYY/MM/DD') || ' ' || to_char(b.amount, 'FM999,999,999,999,999,990') AS text
         FROM billing_invoiceline b JOIN billing_invoice i ON i.id = b.invoice_id JOIN accounts_customer c ON c.id = i.customer_id
-        WHERE b.origin = 'adjustment' AND {LIVE_SQL} AND (
+        WHERE b.origin = 'adjustment' AND b.credit_id IS NULL AND {LIVE_SQL} AND (
             i.month = %(month)s AND (b.starts_on < %(month)s OR b.ends_on > %(last)s)
             OR %(open)s AND i.month <> %(month)s AND b.starts_on <= %(last)s AND b.ends_on >= %(month)s
                 AND (b.starts_on, b.ends_on) <> (i.month, (i.month + interval '1 month - 1 day')::date))
