@@ -4,19 +4,34 @@ from datetime import date
 from decimal import Decimal
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
+from billing.credits import balances, take_back
 from billing.documents.rendering import render_again
-from billing.models import Invoice, InvoiceLine, MonthRun, Parked, Rendering, TaxTotal
+from billing.models import Credit, Discount, Invoice, InvoiceLine, MonthRun, Parked, Rendering, TaxTotal
 from billing.services import adjust_invoice, defer_catch_up, price_adjustment
 from contracts.models import Service
-from portal.admin import LINE_WIDGETS, READ, Desk, PlacedRows, PlaceField, ReadOnly, Shown, cell, empty_or_not, typed
+from portal.admin import (
+    LINE_WIDGETS,
+    READ,
+    Desk,
+    OwnRows,
+    PlacedRows,
+    PlaceField,
+    ReadOnly,
+    Shown,
+    cell,
+    empty_or_not,
+    typed,
+)
 from portal.models import RoundingMode, TaxKind
+from portal.money import MOST_YEN
 from portal.months import last_day
 from portal.templatetags.figures import month_name, percent, plain, yen, ymd
 
@@ -63,8 +78,6 @@ class AdjustmentForm(forms.ModelForm):
         if not self.errors:
             try:
                 price_adjustment(self.instance)
-                if self.instance.origin == InvoiceLine.Origin.DISCOUNT and self.instance.amount > 0:
-                    raise ValidationError({"unit_price": _("値引きはマイナスの金額で入力してください（例 -1,000）。")})
             except ValidationError as error:
                 self.add_error(None, error)
 
@@ -79,27 +92,45 @@ class AdjustmentFormSet(PlacedRows):
 
 
 class AdjustmentLines(admin.StackedInline):
-    """Adjustments and discounts that staff add to a draft; stacked, for a table of so many fields is wider than a screen."""
+    """Adjustments that staff add to a draft; stacked, for a table of so many fields is wider than a screen."""
 
     model = InvoiceLine
     form = AdjustmentForm
     formset = AdjustmentFormSet
     formfield_overrides = READ
     extra = 0
-    verbose_name_plural = "調整・値引き"
+    verbose_name_plural = "調整（マイナスの金額は調整残高として登録します）"
     fields = [
-        ("position", "origin", "item", "specification"),
+        ("position", "item", "specification"),
         ("starts_on", "ends_on"),
         ("quantity", "unit", "unit_price", "price_basis", "tax_kind"),
     ]
 
     def get_queryset(self, request):
-        return super().get_queryset(request).filter(origin__in=InvoiceLine.ADJUSTING)
+        return super().get_queryset(request).adjustments()
 
-    def formfield_for_choice_field(self, db_field, request, **kwargs):
-        if db_field.name == "origin":
-            kwargs["choices"] = [(origin.value, origin.label) for origin in InvoiceLine.ADJUSTING]
-        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+class DiscountForm(forms.ModelForm):
+    class Meta:
+        fields = ["item", "amount"]
+
+    def clean_amount(self):
+        """Yen to take off, written without a sign."""
+        amount = self.cleaned_data["amount"]
+        if not 0 < amount <= MOST_YEN:
+            raise ValidationError(_("値引き額は1円以上、1兆円以下で入力してください。"))
+        return amount
+
+
+class Discounts(admin.TabularInline):
+    """一括値引き: off the invoice as a whole, split over its tax classes by itself."""
+
+    model = Discount
+    form = DiscountForm
+    formset = OwnRows
+    extra = 0
+    verbose_name_plural = "一括値引き（税率ごとの金額に比例して分けます）"
+    fields = ["item", "amount"]
 
 
 class Totals(Shown):
@@ -144,7 +175,7 @@ class InvoiceAdmin(Desk):
     list_select_related = ["customer"]
     search_fields = ["number", "customer__number", "customer__name"]
     exclude = ["template", "credit_left", *WRITTEN]
-    inlines = [FixedLines, AdjustmentLines, Totals]
+    inlines = [FixedLines, AdjustmentLines, Discounts, Totals]
 
     def get_readonly_fields(self, request, obj=None):
         names = [field.name for field in Invoice._meta.fields if field.name not in ("id", "template", "credit_left")]
@@ -174,7 +205,12 @@ class InvoiceAdmin(Desk):
         """The header follows customer and run; only lines are adjusted here."""
 
     def save_related(self, request, form, formsets, change):
-        adjust_invoice(form.instance, *typed(formsets, InvoiceLine), by=request.user)
+        given = adjust_invoice(
+            form.instance, *typed(formsets, InvoiceLine), *typed(formsets, Discount), by=request.user
+        )
+        for credit in given:
+            told = {"item": credit.item, "yen": yen(credit.amount)}
+            self.message_user(request, _("%(item)s（%(yen)s円）は調整残高として登録しました。") % told)
 
 
 def kept_settings(kept):
@@ -201,6 +237,52 @@ def tax_class(kept):
     """A tax class as a run kept it: 標準税率 10%（2019/10/01～）."""
     since, until = (ymd(date.fromisoformat(day)) if day else "" for day in (kept["from"], kept["to"]))
     return f"{TaxKind(kept['kind']).label} {percent(Decimal(kept['rate']))}（{since}～{until}）"
+
+
+class ReasonForm(ActionForm):
+    reason = forms.CharField(label=_("理由"), required=False, max_length=200)
+
+
+@admin.register(Credit)
+class CreditAdmin(ReadOnly):
+    list_display = [
+        "customer",
+        "item",
+        "source",
+        "invoice",
+        "given_on",
+        cell("tax_rate", percent, _("税率")),
+        "price_basis",
+        cell("amount", yen, _("金額")),
+        "taken_up",
+        "left",
+        "reason",
+    ]
+    list_filter = ["source"]
+    list_select_related = ["customer", "invoice"]
+    search_fields = ["customer__number", "customer__name", "item", "invoice__number"]
+    exclude = ["invoice_line", "decision"]
+    actions = ["take_back"]
+    action_form = ReasonForm
+
+    @admin.display(description=_("充当済"))
+    def taken_up(self, credit):
+        return "-" if credit.takes_back_id else yen(balances([credit])[credit.pk][0])
+
+    @admin.display(description=_("残高"))
+    def left(self, credit):
+        return "-" if credit.takes_back_id else yen(balances([credit])[credit.pk][1])
+
+    @admin.action(description=_("取り消す（理由を入力）"), permissions=["act"])
+    def take_back(self, request, chosen):
+        for credit in chosen.select_related("customer"):
+            try:
+                taken = take_back(credit, request.POST.get("reason", "")[:200], by=request.user)
+            except ValidationError as refused:
+                self.message_user(request, f"{credit}: {' '.join(refused.messages)}", messages.ERROR)
+            else:
+                told = {"item": credit.item, "yen": yen(taken)}
+                self.message_user(request, _("%(item)s の調整残高 %(yen)s円 を取り消しました。") % told)
 
 
 @admin.register(MonthRun)

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Customer, User
 from billing import tasks
-from billing.models import OF_MONTH, Download, Invoice, InvoiceLine, MonthRun, Parked
+from billing.credits import credit_of_adjustment
+from billing.models import OF_MONTH, Credit, Discount, Download, Invoice, InvoiceLine, MonthRun, Parked
 from billing.month import drafts
 from contracts.services import amount_of, rate_of
 from portal import history, months, rights
@@ -49,11 +50,18 @@ def redraft(customer: Customer, *, today: date) -> None:
 
 @transaction.atomic
 def adjust_invoice(
-    invoice: Invoice, lines: Sequence[InvoiceLine], removed: Sequence[InvoiceLine] = (), *, by: User
-) -> None:
-    """Store the adjustments and discounts of a draft, total it anew, and keep before and after in the history (D40).
+    invoice: Invoice,
+    lines: Sequence[InvoiceLine],
+    removed: Sequence[InvoiceLine] = (),
+    discounts: Sequence[Discount] = (),
+    removed_discounts: Sequence[Discount] = (),
+    *,
+    by: User,
+) -> list[Credit]:
+    """Store the adjustments and 一括値引き of a draft, total it anew, and keep before and after in the history (D40).
 
-    Raises ValidationError once the invoice is fixed, and for a line that can't be priced; PermissionDenied.
+    A negative adjustment becomes a credit (D28); returns those. Raises ValidationError once the invoice is fixed, and for a
+    line that can't be priced; PermissionDenied.
     """
     rights.need(by, "billing.change_invoice")
     Customer.objects.lock([invoice.customer_id])
@@ -61,17 +69,27 @@ def adjust_invoice(
     if draft.is_fixed:
         raise ValidationError(_("確定した請求は調整できません。"))
     before = facts(draft)
-    for line in removed:
-        line.delete()
+    given = []
+    for row in [*removed, *removed_discounts]:
+        row.delete()
     for line in lines:
         line.invoice, line.customer_id = draft, draft.customer_id
         price_adjustment(line)
-        line.save()
+        if line.amount < 0:
+            if line.pk:
+                InvoiceLine.objects.filter(pk=line.pk).delete()
+            given.append(credit_of_adjustment(line, by=by))
+        else:
+            line.save()
+    for discount in discounts:
+        discount.invoice, discount.customer_id, discount.by = draft, draft.customer_id, by
+        discount.save()
     drafts.rebuild([draft.customer_id], draft.month, MonthRun.objects.last_closed())
     left = Invoice.objects.filter(pk=draft.pk).first()  # one without any line goes
     after = facts(left) if left else {}
     history.record_change(Action.INVOICE_ADJUSTED, draft.number, before, after, by=by, customer=draft.customer)
     defer_catch_up(draft.customer)
+    return given
 
 
 def price_adjustment(line: InvoiceLine) -> None:
@@ -85,12 +103,13 @@ def price_adjustment(line: InvoiceLine) -> None:
 
 def facts(invoice: Invoice) -> dict[str, str]:
     """What people may change of a draft, for the history."""
-    adjustments = invoice.lines.filter(origin__in=InvoiceLine.ADJUSTING).order_by("position")
+    adjustments = invoice.lines.adjustments().order_by("position")
     told = [
         f"{line.item} {ymd(line.starts_on)}～{ymd(line.ends_on)} {plain(line.quantity)}×{plain(line.unit_price)}"
         f" {line.get_price_basis_display()} {line.get_tax_kind_display()}"
         for line in adjustments
     ]
+    told += [f"{discount.item} {yen(-discount.amount)}" for discount in invoice.discounts.all()]
     return {_("請求金額（税込）"): yen(invoice.total), _("調整・値引き"): "、".join(told)}
 
 

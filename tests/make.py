@@ -8,7 +8,7 @@ from django.contrib.auth.hashers import make_password
 
 from accounts.models import Customer, User
 from billing.demo import data
-from billing.models import Invoice, MonthRun
+from billing.models import Credit, Invoice, MonthRun
 from billing.month import close
 from contracts.models import Contract, ContractLine, Meter, MeterPrice, MeterTier, Service
 from orders import usage
@@ -87,6 +87,17 @@ def use(contract, quantity, month="2026-04", service="line", today=IN_MAY):
     """Take in a file with one used quantity."""
     row = f"{contract.number},{service},{month},{quantity}"
     return usage.take_in("usage.csv", f"contract,service,period,quantity\n{row}\n".encode(), today=today)
+
+
+def make_credit(customer, amount, **fields):
+    """調整残高 of tax-exclusive yen at 10 %, given in April."""
+    return Credit.objects.create(
+        **{
+            "customer": customer, "source": "adjustment", "tax_kind": "standard", "tax_rate": Decimal("0.1"),
+            "price_basis": "exclusive", "amount": amount, "item": "お詫び", "starts_on": APRIL, "ends_on": APRIL,
+            "reason": "障害", "given_on": APRIL,
+        } | fields
+    )  # fmt: skip
 
 
 def make_inquiry(user, **fields):

@@ -2,22 +2,15 @@
 
 from billing.models.credits import Credit, Decision, Discount
 from billing.models.invoices import (
-    DRAFT_SQL,
-    FIXED_SQL,
-    LIVE,
-    LIVE_SQL,
-    OF_MONTH,
-    OF_MONTH_SQL,
     Download,
     Invoice,
     InvoiceLine,
     InvoicePdf,
-    Kind,
     Rendering,
-    State,
     TaxTotal,
 )
 from billing.models.runs import MonthRun, Parked
+from billing.models.states import DRAFT_SQL, FIXED_SQL, LIVE, LIVE_SQL, OF_MONTH, OF_MONTH_SQL, Kind, State
 
 __all__ = [
     "DRAFT_SQL",

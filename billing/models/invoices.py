@@ -1,4 +1,4 @@
-"""Invoices with lines, tax totals and PDF, and the words for which of them are meant."""
+"""Invoices with lines, tax totals and PDF."""
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -7,33 +7,9 @@ from django.db.models import F, Func, OuterRef, Q, Subquery, Sum
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import PaymentMethod
+from billing.models.states import LIVE, OF_MONTH, Kind, State
 from portal.models import PriceBasis, RoundingMode, TaxKind
 from portal.scoping import Scoped
-
-
-class Kind(models.TextChoices):
-    INVOICE = "invoice", _("請求書")
-    CORRECTION = "correction", _("修正")
-    RETURN = "return", _("返還")
-    IMPORTED = "imported", _("移行")
-
-
-class State(models.TextChoices):
-    DRAFT = "draft", _("未確定")
-    FIXED = "fixed", _("確定")
-    REPLACED = "replaced", _("差替済")
-    VOID = "void", _("取消")
-
-
-# The documents that ask for a customer's month; a return names one of them and stands beside it.
-OF_MONTH = [Kind.INVOICE, Kind.CORRECTION]
-# The one of them that holds now.
-LIVE = Q(state__in=[State.DRAFT, State.FIXED], kind__in=OF_MONTH)
-# The same in the SQL of the month's runs, where a document is always called `i`.
-OF_MONTH_SQL = f"i.kind IN ('{Kind.INVOICE}', '{Kind.CORRECTION}')"
-LIVE_SQL = f"{OF_MONTH_SQL} AND i.state IN ('{State.DRAFT}', '{State.FIXED}')"
-DRAFT_SQL = f"{OF_MONTH_SQL} AND i.state = '{State.DRAFT}'"
-FIXED_SQL = f"{OF_MONTH_SQL} AND i.state <> '{State.DRAFT}'"
 
 
 class Invoices(Scoped):
@@ -162,6 +138,10 @@ class Invoice(models.Model):
 
 
 class InvoiceLines(Scoped):
+    def adjustments(self):
+        """What staff charged by hand; not what was taken up of a credit."""
+        return self.filter(origin=InvoiceLine.Origin.ADJUSTMENT, credit=None)
+
     def of_invoices(self, invoices):
         """Their lines in the order in which invoices are listed."""
         order = ("-invoice__month", "-invoice__number", "position")
@@ -178,9 +158,6 @@ class InvoiceLine(models.Model):
         USAGE = "usage", _("従量")
         ADJUSTMENT = "adjustment", _("調整")
         DISCOUNT = "discount", _("値引き")
-
-    # What people add to a draft by hand.
-    ADJUSTING = (Origin.ADJUSTMENT, Origin.DISCOUNT)
 
     customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
     invoice = models.ForeignKey(

@@ -34,6 +34,8 @@ WRITTEN = [
     "billing_taxtotal",
 ]
 
+NEGATIVE = "EXISTS (SELECT FROM billing_taxtotal t WHERE t.invoice_id = i.id AND t.base < 0)"
+
 
 class Refused(Exception):
     """This month can't be run; the text says why and what to do."""
@@ -219,7 +221,7 @@ def work(batch: list[int], month: date, closed: date, today: date, fix: bool) ->
 def fix_drafts(batch: list[int], month: date, today: date) -> None:
     """Freeze the batch's drafts with addressee, issuer and 支払期日 (D36) as of today, and defer their rendering.
 
-    A negative total isn't fixed: its customer is parked for a decision (D9).
+    Where contract lines leave a tax class below 0, nothing is fixed: the customer is parked for a decision (D9).
     """
     given: dict[str, Any] = {
         "customers": batch,
@@ -228,7 +230,7 @@ def fix_drafts(batch: list[int], month: date, today: date) -> None:
         "issuer": json.dumps(issuer(months.last_day(month))),
     }
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT i.customer_id FROM {drafts.DRAFTS} AND i.total < 0", given)
+        cursor.execute(f"SELECT i.customer_id FROM {drafts.DRAFTS} AND {NEGATIVE}", given)
         negative = [row[0] for row in cursor.fetchall()]
         cursor.execute(
             f"""
@@ -241,7 +243,7 @@ def fix_drafts(batch: list[int], month: date, today: date) -> None:
                     'registration_number', c.registration_number,
                     'payment_months', c.payment_months, 'due_shift', c.due_shift)
             FROM accounts_customer c JOIN {drafts.DUE} WHERE c.id = i.customer_id
-                AND i.id IN (SELECT i.id FROM {drafts.DRAFTS} AND i.total >= 0)
+                AND i.id IN (SELECT i.id FROM {drafts.DRAFTS} AND NOT {NEGATIVE})
             RETURNING i.id
             """,
             given | drafts.days_due(cursor, given, fixed_on=today),

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection
 
 from billing.models import DRAFT_SQL, LIVE_SQL
+from billing.month import credits
 from portal import money, months, numbers
 from portal.models import CalendarDay, Vendor
 
@@ -47,6 +48,7 @@ def rebuild(customers: list[int], month: date, closed: date) -> None:
     given: dict[str, Any] = {"customers": customers, "month": month, "closed": closed}
     with connection.cursor() as cursor:
         given |= days_due(cursor, given)
+        credits.give_up(cursor, given)
         drop_stale_lines(cursor, given)
         refresh_lines(cursor, given)
         find_unbilled(cursor, given)
@@ -58,6 +60,8 @@ def rebuild(customers: list[int], month: date, closed: date) -> None:
             drop_empty(cursor, given)
             put_in_order(cursor, given)
             set_terms_of_payment(cursor, given)
+        given["kept"] += credits.take_up(cursor, given)
+        if given["kept"]:
             set_totals(cursor, given)
 
 

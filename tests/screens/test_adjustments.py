@@ -8,7 +8,7 @@ import time_machine
 from django.contrib.admin import ModelAdmin
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from billing.models import Invoice, InvoiceLine
+from billing.models import Credit, Invoice, InvoiceLine
 from tests import make
 
 
@@ -30,7 +30,7 @@ def save(cast, web, draft):
     web.force_login(cast.staff)
     path = f"/admin/billing/invoice/{draft.pk}/change/"
 
-    def saved(*lines):
+    def saved(*lines, discounts=()):
         page = web.get(path)
         data = {}
         for inline in page.context["inline_admin_formsets"]:
@@ -43,6 +43,11 @@ def save(cast, web, draft):
             place = known.index(line["id"]) if "id" in line else data[f"{prefix}-TOTAL_FORMS"]
             data |= {f"{prefix}-{place}-{name}": value for name, value in line.items()}
             data[f"{prefix}-TOTAL_FORMS"] += "id" not in line
+        prefix = page.context["inline_admin_formsets"][2].formset.prefix
+        for item, amount in discounts:
+            place = data[f"{prefix}-TOTAL_FORMS"]
+            data |= {f"{prefix}-{place}-item": item, f"{prefix}-{place}-amount": amount}
+            data[f"{prefix}-TOTAL_FORMS"] += 1
         return web.post(path, data)
 
     return saved
@@ -50,7 +55,7 @@ def save(cast, web, draft):
 
 def line(**changes):
     return {
-        "position": 50, "origin": "adjustment", "item": "調整", "specification": "", "starts_on": "2026-04-01",
+        "position": 50, "item": "調整", "specification": "", "starts_on": "2026-04-01",
         "ends_on": "2026-04-30", "quantity": "1", "unit": "式", "unit_price": "3000", "price_basis": "exclusive",
         "tax_kind": "standard",
     } | changes  # fmt: skip
@@ -65,16 +70,37 @@ def it_saves_without_a_change(draft, save):
 
 
 def it_adds_an_adjustment_and_a_discount_with_new_totals(cast, draft, save):
-    discount = line(position=51, origin="discount", item="値引き", quantity="1.5", unit_price="-501")
-    assert save(line(), discount).status_code == 302
+    assert save(line(), discounts=[("値引き", 751)]).status_code == 302
     added = InvoiceLine.objects.filter(origin__in=["adjustment", "discount"])
     assert list(added.values_list("customer", "amount", "tax_rate")) == [
         (cast.a.pk, 3000, Decimal("0.1")),
-        (cast.a.pk, -751, Decimal("0.1")),
+        (cast.a.pk, -705, Decimal("0.1")),  # 751 × 23,000 / 24,500
+        (cast.a.pk, -46, Decimal("0.08")),
     ]
     draft.refresh_from_db()
-    assert (draft.net, draft.tax) == (21500 + 3000 - 751, 120 + 2224)
+    assert (draft.net, draft.tax) == (21500 + 3000 - 751, (1500 - 46) * 8 // 100 + (23000 - 705) // 10)
     assert ProcrastinateJob.objects.filter(task_name="billing.catch_up").count() == 1
+
+
+def it_keeps_a_negative_adjustment_as_a_credit_and_says_so(cast, draft, save, web):
+    answer = save(line(unit_price="-5000", quantity="1.5"))
+    assert answer.status_code == 302
+    assert "調整（7,500円）は調整残高として登録しました。" in web.get(answer.url).content.decode()
+    credit = Credit.objects.get()
+    assert (credit.customer, credit.amount, credit.source, credit.by) == (cast.a, 7500, "adjustment", cast.staff)
+    assert list(draft.lines.filter(credit=credit).values_list("amount", flat=True)) == [-7500]
+    draft.refresh_from_db()
+    assert draft.net == 21500 - 7500
+    assert save().status_code == 302  # what was taken up is no adjustment that anybody edits
+    assert Credit.objects.count() == 1
+
+
+@pytest.mark.parametrize("amount", ["0", "-500", "1000000000001", "x"])
+def it_takes_a_discount_only_as_yen_to_take_off(draft, save, amount):
+    answer = save(discounts=[("値引き", amount)])
+    assert answer.status_code == 200
+    assert list(answer.context["inline_admin_formsets"][2].formset.errors[0]) == ["amount"]
+    assert not InvoiceLine.objects.filter(origin="discount").exists()
 
 
 def it_changes_and_deletes_an_adjustment(draft, save):
@@ -93,10 +119,7 @@ def it_changes_and_deletes_an_adjustment(draft, save):
         (line(quantity="999999999", unit_price="999999999999"), "unit_price", "金額が大きすぎます"),
         (line(starts_on="2026-04-30", ends_on="2026-04-29"), "ends_on", "利用終了日は利用開始日以降の日付"),
         (line(quantity=""), "quantity", "入力してください"),
-        (line(origin="discount", unit_price="500"), "unit_price", "マイナスの金額"),
-        (line(origin="discount", unit_price="-500", quantity="-1"), "unit_price", "マイナスの金額"),
         (line(unit_price="1e5000"), "unit_price", ""),
-        (line(origin="order"), "origin", ""),
     ],
 )  # fmt: skip
 def it_says_next_to_the_field_what_is_wrong_and_saves_nothing(draft, save, bad, field, words):

@@ -49,6 +49,7 @@ TABLE = {
     "orders.usage": (EVERYBODY, "", "", "", {}),
     "orders.usagefile": (EVERYBODY, "", "", "", {}),
     "billing.invoice": (EVERYBODY, "", "BS", "", {}),  # a draft one
+    "billing.credit": (EVERYBODY, "", "", "", {"take_back": "BS"}),
     "billing.monthrun": (EVERYBODY, "", "", "", {}),
     "billing.parked": (EVERYBODY, "", "", "", {"try_again": "BS"}),
     "billing.rendering": (EVERYBODY, "", "", "", {"try_again": "BS"}),
@@ -121,6 +122,7 @@ def rows(cast):
     mail.queue(mail.Kind.PASSWORD_CHANGED, key="x", customer=cast.a, user=cast.hanako)
     found = {label: desk.model._default_manager.order_by("pk").last() for label, desk in ADMINS.items()}
     found["accounts.user"] = cast.hanako
+    found["billing.credit"] = make.make_credit(cast.a, 100)
     found["billing.invoice"] = Invoice.objects.filter(state="draft").last()
     found["contracts.meter"] = make.make_meter(Contract.objects.filter(customer=cast.b).get(), 10)
     # On no invoice, so they may change and go.

@@ -1,0 +1,149 @@
+"""What staff do with credits: give them for a billed line, and take them back by a counter-entry (D28)."""
+
+from collections.abc import Iterable
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Sum
+from django.utils.translation import gettext as _
+
+from accounts.models import Customer, User
+from billing.models import Credit, Decision, Invoice, InvoiceLine, Kind, MonthRun, State
+from billing.month import drafts
+from portal import history, months, rights
+from portal.models import Action
+from portal.templatetags.figures import yen, ymd
+
+# Lines of which something can be given back: what was charged, not what was taken off.
+CHARGING = ("order", "usage", "correction", "rebill", "adjustment")
+
+
+@transaction.atomic
+def give_credit(invoice_line: InvoiceLine, amount: int, reason: str, *, by: User) -> Credit:
+    """翌月調整 by hand: `amount` yen of a fixed document's line, in its own class and price basis.
+
+    At most what of the line is neither credited nor returned yet. Raises ValidationError, PermissionDenied.
+    """
+    rights.need(by, "billing.add_credit")
+    need_reason(reason)
+    Customer.objects.lock([invoice_line.customer_id])
+    line = InvoiceLine.objects.select_related("invoice").get(pk=invoice_line.pk)
+    if line.invoice.state != State.FIXED or line.invoice.kind not in (Kind.INVOICE, Kind.CORRECTION):
+        raise ValidationError(_("確定している請求の明細だけを翌月調整できます。"))
+    if line.amount <= 0 or line.origin not in CHARGING:
+        raise ValidationError(_("この明細は翌月調整できません。"))
+    left = line.amount - credited_of(line)
+    if not 0 < amount <= left:
+        raise ValidationError(_("1円以上、明細の残り %(yen)s円 以下で入力してください。") % {"yen": yen(left)})
+    credit = Credit(
+        source=Credit.Source.HAND, invoice=line.invoice, invoice_line=line, item=line.item, starts_on=line.starts_on,
+        ends_on=line.ends_on, amount=amount, tax_kind=line.tax_kind, tax_rate=line.tax_rate, price_basis=line.price_basis,
+        customer_id=line.customer_id, reason=reason,
+    )  # fmt: skip
+    store(credit, by=by)
+    take_up_anew(line.customer_id)
+    return credit
+
+
+def credited_of(line: InvoiceLine) -> int:
+    """Yen that credits, less their counter-entries, give back of the line."""
+    return Credit.objects.filter(invoice_line=line).aggregate(sum=Sum("amount"))["sum"] or 0
+
+
+def credit_of_adjustment(line: InvoiceLine, *, by: User) -> Credit:
+    """A negative adjustment that staff typed on a draft, as a credit; it names no document, so it outlives this one."""
+    credit = Credit(
+        source=Credit.Source.ADJUSTMENT, customer_id=line.customer_id, tax_kind=line.tax_kind, tax_rate=line.tax_rate,
+        price_basis=line.price_basis, amount=-line.amount, item=line.item, starts_on=line.starts_on, ends_on=line.ends_on,
+        reason=line.specification or line.item,
+    )  # fmt: skip
+    store(credit, by=by)
+    return credit
+
+
+@transaction.atomic
+def take_back(entry: Credit | Decision, reason: str, *, by: User) -> int:
+    """Take back, by a counter-entry, what of a credit no fixed document has taken up, or a refusal; returns the yen.
+
+    A decided credit takes its decision back by as much. Raises ValidationError if nothing of it is open, PermissionDenied.
+    """
+    rights.need(by, "billing.change_credit" if isinstance(entry, Credit) else "billing.change_decision")
+    need_reason(reason)
+    Customer.objects.lock([entry.customer_id])
+    credit = entry if isinstance(entry, Credit) else entry.credits.filter(takes_back=None).first()
+    decision = entry.decision if isinstance(entry, Credit) else entry
+    if credit is not None and credit.takes_back_id is not None:
+        raise ValidationError(_("取消の記録は取り消せません。"))
+    left = open_of(credit) if credit else standing_of(decision)
+    if left <= 0 or (credit is None and decision.choice != Decision.Choice.REFUSED):
+        raise ValidationError(_("取り消せる残りがありません。確定した請求で使った分は取り消せません。"))
+    counter = None
+    if decision is not None:
+        counter = counter_of(decision, left, reason, by)
+        counter.save(force_insert=True)
+    if credit is not None:
+        taken = counter_of(credit, left, reason, by)
+        taken.decision, taken.given_on = counter, months.today()
+        taken.save(force_insert=True)
+        take_up_anew(credit.customer_id)
+    told = {_("金額"): yen(-left), _("理由"): reason}
+    subject = credit.item if credit else str(decision)
+    history.record_change(Action.CREDIT_TAKEN_BACK, subject[:100], {}, told, by=by, customer=entry.customer)
+    return left
+
+
+def open_of(credit: Credit) -> int:
+    """Yen of the credit that no fixed document has taken up."""
+    countered = credit.taken_back_by.aggregate(sum=Sum("amount"))["sum"] or 0
+    fixed = credit.taken_up_by.filter(invoice__state=State.FIXED).aggregate(sum=Sum("amount"))["sum"] or 0
+    return credit.amount + countered + fixed
+
+
+def standing_of(decision: Decision) -> int:
+    """Yen of the decision less its counter-entries."""
+    return decision.amount + (decision.taken_back_by.aggregate(sum=Sum("amount"))["sum"] or 0)
+
+
+def counter_of(entry, yen_of_it: int, reason: str, by: User):
+    """A row like `entry` that takes `yen_of_it` of it back; not stored yet."""
+    kept = {field.attname: getattr(entry, field.attname) for field in entry._meta.concrete_fields if field.name != "id"}
+    kept |= {"takes_back_id": entry.pk, "amount": -yen_of_it, "reason": reason, "by_id": by.pk}
+    return type(entry)(**kept)
+
+
+def store(credit: Credit, *, by: User) -> None:
+    """Give the credit, and note it in the history."""
+    credit.by, credit.given_on = by, months.today()
+    credit.save(force_insert=True)
+    told = {
+        _("金額"): f"{yen(credit.amount)} {credit.get_price_basis_display()} {credit.get_tax_kind_display()}",
+        _("期間"): f"{ymd(credit.starts_on)}～{ymd(credit.ends_on)}",
+        _("元の請求"): credit.invoice.number if credit.invoice else "",
+        _("理由"): credit.reason,
+    }
+    history.record_change(Action.CREDIT_GIVEN, credit.item, {}, told, by=by, customer=credit.customer)
+
+
+def take_up_anew(customer: int) -> None:
+    """Bring the drafts of the customer (id, locked) in line with what credits there are; all of them are re-made at once."""
+    first = Invoice.objects.drafts().filter(customer=customer).order_by("month").values_list("month", flat=True).first()
+    if first:
+        drafts.rebuild([customer], first, MonthRun.objects.last_closed())
+
+
+def balances(credits: Iterable[Credit]) -> dict[int, tuple[int, int]]:
+    """Credit id → (yen taken up on documents that hold, yen left)."""
+    ids = [credit.pk for credit in credits]
+    lines = InvoiceLine.objects.filter(credit__in=ids, invoice__state__in=[State.DRAFT, State.FIXED]).order_by()
+    taken = dict(lines.values("credit").annotate(sum=-Sum("amount")).values_list("credit", "sum"))
+    back = Credit.objects.filter(takes_back__in=ids).order_by()
+    countered = dict(back.values("takes_back").annotate(sum=Sum("amount")).values_list("takes_back", "sum"))
+    return {
+        credit.pk: (taken.get(credit.pk, 0), credit.amount + countered.get(credit.pk, 0) - taken.get(credit.pk, 0))
+        for credit in credits
+    }
+
+
+def need_reason(reason: str) -> None:
+    if not reason.strip():
+        raise ValidationError(_("理由を入力してください。"))
