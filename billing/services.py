@@ -24,8 +24,8 @@ URGENT_PRIORITY = 7  # the priority of what staff wait for, ahead of 100,000 ren
 def defer_catch_up(*customers: Any, decided: bool = False, by: User | None = None) -> None:
     """After staff changed what is billed: bring their drafts up to date and try again what is parked.
 
-    Without customers (tax classes, the vendor's settings) only what is parked; the daily run brings all invoices up to
-    date. What waits for a person's decision (D9) is tried only when that person says so (`decided`). Raises PermissionDenied
+    Without customers (tax classes, the vendor's settings) what is parked, and whoever's orders have yet to follow (D34);
+    the job does it in batches. What waits for a person's decision (D9) is tried only when that person says so (`decided`). Raises PermissionDenied
     where `by` may not say so.
     """
     if decided:

@@ -5,10 +5,12 @@ from datetime import date
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Max
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from billing.models import Invoice, InvoiceLine, Kind, MonthRun, State
+from orders.models import Pending
 from portal import history, months, rights
 from portal.models import Action, CalendarDay, TaxClass, VendorRegistration
 from portal.templatetags.figures import ymd
@@ -91,6 +93,7 @@ def store(row: models.Model, *, by: User | None = None) -> None:
     stored = type(row)._default_manager.filter(pk=row.pk).first()
     need(row, "change" if stored else "add", by)
     row.save()
+    follow_later(row)
     record(row, facts(stored) if stored else {}, facts(row), by)
 
 
@@ -100,6 +103,15 @@ def remove(row: models.Model, *, by: User | None = None) -> None:
     need(row, "delete", by)
     record(row, facts(row), {}, by)
     row.delete()
+    follow_later(row)
+
+
+def follow_later(row: models.Model) -> None:
+    """Have all drafts follow a changed calendar, which dates them; of what makes orders the database's triggers know (D34)."""
+    if isinstance(row, CalendarDay):
+        drafted = Invoice.objects.drafts().order_by("customer").values_list("customer", flat=True).distinct()
+        waiting = (Pending(customer_id=customer, since=timezone.now()) for customer in drafted)
+        Pending.objects.bulk_create(waiting, ignore_conflicts=True)
 
 
 def need(row: models.Model, what: str, by: User | None) -> None:

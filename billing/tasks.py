@@ -6,6 +6,7 @@ from procrastinate.contrib.django import app
 from billing.documents import rendering
 from billing.models import Invoice
 from billing.month import close, lock
+from orders.models import Pending
 from portal import months
 from portal.tasks import forget_failed, retry_stalled_jobs
 
@@ -34,12 +35,14 @@ def forget_failed_renderings():
 def catch_up(numbers, decided=False):
     """Bring the drafts of the customers with these numbers up to date and try again what is parked; None: only what is parked.
 
-    `decided`: a person said that also what waits for a decision (D9) be tried.
+    Whoever's orders have yet to follow a change of tax classes or settings (D34) is brought up to date with them, in
+    batches as in every run. `decided`: a person said that also what waits for a decision (D9) be tried.
     """
     with lock.alone() as check_lock:
         tried = close.retry_parked(months.today(), numbers, decided, check_lock)
-        if numbers or tried:
-            close.draft_unclosed_months(months.today(), numbers or tried, check_lock=check_lock)
+        pending = Pending.objects.values_list("customer__number", flat=True)
+        if concerned := sorted({*(numbers or tried), *pending}):
+            close.draft_unclosed_months(months.today(), concerned, check_lock=check_lock)
     forget_failed("billing.catch_up", lambda **earlier: covers(numbers, decided, earlier))
 
 

@@ -9,7 +9,6 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer
-from billing import settled
 from billing.services import defer_catch_up, redraft
 from contracts.forms import PriceForm, PriceRows
 from contracts.models import Contract, ContractLine, Meter, MeterPrice, Service, Term
@@ -17,7 +16,7 @@ from contracts.services import PriceTyped, delete_meter, price, save_meter
 from orders.changes import NEXT, NOW, Past
 from orders.services import start_contract, store_contract
 from orders.usage import reprice
-from portal.admin import LINE_WIDGETS, READ, Desk, PlacedRows, PlaceField, Shown, typed
+from portal.admin import LINE_WIDGETS, READ, Desk, Kept, PlacedRows, PlaceField, Shown, typed
 from portal.forms import MonthField
 from portal.models import Vendor
 from portal.months import today
@@ -28,19 +27,9 @@ REFUSED = {"billed", "apply", "continued", "charge_past", "undecided", "withdraw
 
 
 @admin.register(Service)
-class ServiceAdmin(Desk):
+class ServiceAdmin(Kept):
     list_display = ["code", "name", "prorate", "position", "published"]
     search_fields = ["code", "name"]
-
-    def save_model(self, request, obj, form, change):
-        settled.store(obj, by=request.user)
-
-    def delete_model(self, request, obj):
-        settled.remove(obj, by=request.user)
-
-    def delete_queryset(self, request, queryset):
-        for service in queryset:
-            settled.remove(service, by=request.user)
 
 
 class LineForm(forms.ModelForm):

@@ -13,14 +13,15 @@ from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F, OuterRef, Subquery
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer
 from contracts.models import Contract, Meter, Term
 from contracts.services import add_terms, rate_of
-from orders.models import Usage, UsageCharge, UsageFile
+from orders.models import BILLED, Usage, UsageCharge, UsageFile
 from portal import money, months, reading
-from portal.models import Vendor
+from portal.models import TaxClass, Vendor
 from portal.templatetags.figures import plain
 
 # Each column by its English and its Japanese name.
@@ -295,6 +296,16 @@ def recharge_moved_months(contract, *, today):
             charged = usage.charges.standing().values_list("starts_on", "ends_on").first()
             if charged != days.get(key(usage)):
                 recharge([usage], today)
+
+
+def recharge_other_rates(customer_ids, *, today):
+    """Charge again these customers' unbilled quantities whose tax class has another rate by now (D34). Raises ValidationError."""
+    classes = TaxClass.objects.filter(kind=OuterRef("tax_kind"), valid_from__lte=OuterRef("ends_on"))
+    right = Subquery(classes.exclude(valid_to__lt=OuterRef("ends_on")).values("rate")[:1])
+    charges = UsageCharge.objects.standing().filter(customer__in=customer_ids)
+    odd = charges.exclude(invoice_lines__invoice__state__in=BILLED).annotate(right=right).exclude(right=F("tax_rate"))
+    usages = Usage.objects.filter(pk__in=odd.values("usage")).select_related("meter__contract", "meter__service")
+    recharge(list(usages.prefetch_related("meter__prices__tiers")), today)
 
 
 def recharge(usages, today):

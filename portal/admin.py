@@ -297,17 +297,20 @@ class VendorAdmin(Desk):
 
 
 class Kept(Desk):
-    """Settings of the vendor's: each change is stored by the service that keeps before and after (D40)."""
+    """Settings of the vendor's: stored by the service that keeps before and after (D40), and followed by a job (D34)."""
 
     def save_model(self, request, obj, form, change):
         settled.store(obj, by=request.user)
+        defer_catch_up()
 
     def delete_model(self, request, obj):
         settled.remove(obj, by=request.user)
+        defer_catch_up()
 
     def delete_queryset(self, request, queryset):
         for row in queryset:
             settled.remove(row, by=request.user)
+        defer_catch_up()
 
 
 class UsedForm(forms.ModelForm):
@@ -413,10 +416,10 @@ class TaxClassAdmin(Used):
 
     def save_model(self, request, obj, form, change):
         if change:
-            settled.store(obj, by=request.user)
+            super().save_model(request, obj, form, change)
         else:
             settled.introduce_rate(obj, by=request.user)
-        defer_catch_up()
+            defer_catch_up()
 
 
 @admin.register(CalendarDay)

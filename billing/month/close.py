@@ -18,6 +18,7 @@ from billing.month import batches, drafts, parking
 from billing.month.kept import issuer, settings_of
 from billing.month.lock import CheckLock
 from orders.services import renew
+from orders.usage import recharge_other_rates
 from portal import months
 from portal.models import Vendor
 
@@ -211,6 +212,7 @@ def work(batch: list[int], month: date, closed: date, today: date, fix: bool) ->
     batches.limit_waiting()
     Customer.objects.lock(batch)
     renew(batch, until=months.last_day(month), today=today)
+    recharge_other_rates(batch, today=today)
     drafts.rebuild(batch, month, closed)
     if fix:
         fix_drafts(batch, month, today)
