@@ -66,6 +66,7 @@ class PriceForm(forms.ModelForm):
         model = MeterPrice
         fields = ["since", "free_quantity", "unit_price"]
         field_classes = {"since": MonthField}
+        widgets = {"since": forms.TextInput(attrs={"size": 10})}  # no calendar of days: it is a month
         help_texts = {"since": gettext_lazy("この月の使用量から適用します。空欄は当初から")}
 
     def __init__(self, *args, **kwargs):
