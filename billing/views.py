@@ -13,7 +13,7 @@ from billing.tables import LOOKS, InvoiceLineTable, InvoiceTable, ShareTable, Ta
 from portal.lists.body import lines
 from portal.lists.export import csv_of_lines
 from portal.lists.screen import Screen, list_screen
-from portal.models import Mail
+from portal.models import Mail, Vendor
 from portal.templatetags.figures import month_name, yen, ym, ymd
 
 
@@ -55,6 +55,8 @@ def invoice_detail(request, number):
         "lines": lines(InvoiceLineTable, invoice.lines.select_related("contract", "order"), label=_("明細")),
         "classes": lines(TaxTotalTable, invoice.tax_totals.all(), label=_("税率区分ごとの合計")),
         "reduced": invoice.lines.filter(tax_kind="reduced").exists(),
+        "balances": invoice.balances(),
+        "credit_method": (invoice.issuer or {}).get("credit_method") or Vendor.objects.settings().credit_method,
         "corrections": invoice.corrections.all(),
         "downloads": invoice.downloads.select_related("user").order_by("-at")[:10],
         "mails": Mail.objects.for_user(request.user).filter(key=f"invoice_fixed:{invoice.number}"),

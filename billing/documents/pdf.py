@@ -54,6 +54,7 @@ def render(invoice):
 
     fonts, sheet = style(invoice.template)
     lines = list(invoice.lines.select_related("contract", "order").order_by("position"))
+    billed = [line for line in lines if line.credit_id is None]  # a credit's period is that of what it gives back
     bases = {line.price_basis for line in lines}
     context = {
         "invoice": invoice,
@@ -62,8 +63,9 @@ def render(invoice):
         "issuer": invoice.issuer,
         "lines": lines,
         "classes": list(invoice.tax_totals.all()),
-        "starts_on": min((line.starts_on for line in lines), default=invoice.month),
-        "ends_on": max((line.ends_on for line in lines), default=invoice.issued_on),
+        "starts_on": min((line.starts_on for line in billed), default=invoice.month),
+        "ends_on": max((line.ends_on for line in billed), default=invoice.issued_on),
+        "balances": invoice.balances(),
         "reduced": any(line.tax_kind == TaxKind.REDUCED for line in lines),
         "rounded": ROUNDED[invoice.rounding],
         "mixed": len(bases) > 1,

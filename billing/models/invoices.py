@@ -1,5 +1,7 @@
 """Invoices with lines, tax totals and PDF."""
 
+from decimal import Decimal
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -130,6 +132,13 @@ class Invoice(models.Model):
     @property
     def is_fixed(self):
         return self.state != State.DRAFT
+
+    def balances(self):
+        """調整残高 after this document, as (rate, 税区分, 税抜・税込, yen); none unless credits concern it."""
+        return [
+            (Decimal(left["rate"]), TaxKind(left["kind"]).label, PriceBasis(left["basis"]).label, left["yen"])
+            for left in self.credit_left or []
+        ]
 
     @property
     def gets_pdf(self):

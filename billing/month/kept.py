@@ -20,6 +20,7 @@ def issuer(day: date) -> dict[str, str]:
         "phone": vendor.phone,
         "bank_account": vendor.bank_account,
         "note": vendor.invoice_note,
+        "credit_method": vendor.credit_method,
     }
 
 

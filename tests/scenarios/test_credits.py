@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from billing import credits
 from billing.models import Discount, Invoice, MonthRun, Parked
-from billing.month import drafts
+from billing.month import checks, drafts
 from portal import months
 from tests import make
 
@@ -209,3 +209,44 @@ def it_takes_up_what_a_plain_loop_takes_up(db, given_ones, discount, rebuilt):
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ROLLBACK TO SAVEPOINT drawn")
+
+
+# What the check says
+
+
+def found(month, code, today=make.IN_MAY):
+    return next(finding.rows for finding in checks.check(month, today=today) if finding.code == code)
+
+
+def it_names_a_balance_of_which_the_next_bill_can_take_nothing(customer):
+    make.make_credit(customer, 50000)
+    make.make_credit(customer, 700, price_basis="inclusive")
+    open_months(customer, make.APRIL)
+    assert [row for row in found(make.APRIL, "credit_open")] == [("C0000009", "700 standard 0.1000 inclusive")]
+    assert found(make.APRIL, "credit_balance") == []
+
+
+def it_names_a_balance_that_a_draft_says_wrongly(customer):
+    make.make_credit(customer, 50000)
+    [april] = open_months(customer, make.APRIL)
+    Invoice.objects.filter(pk=april.pk).update(credit_left=None)
+    [(document, text)] = found(make.APRIL, "credit_balance")
+    assert document == april.number and "40,000" in text
+
+
+@pytest.mark.parametrize(("asked", "lapses"), [(12000, False), (12001, True)])
+def it_names_a_discount_that_takes_more_than_there_is(customer, asked, lapses):
+    [april] = open_months(customer, make.APRIL)
+    Discount.objects.create(customer=customer, invoice=april, amount=asked)
+    make.open_month(make.APRIL)
+    assert bool(found(make.APRIL, "discount_lapsed")) == lapses
+
+
+def it_shows_what_is_taken_up_and_what_is_left(customer, web):
+    make.make_credit(customer, 50000)
+    make.close_month()
+    user = make.make_user(customer, "saburo@example.org", is_recipient=True, is_manager=True)
+    web.force_login(user)
+    invoice = Invoice.objects.get(customer=customer)
+    page = web.get(f"/invoices/{invoice.number}/").content.decode()
+    assert "-10,000" in page and "40,000円（税抜）" in page and "翌月の請求で調整（継続適用）" in page

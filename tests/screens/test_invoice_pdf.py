@@ -56,3 +56,15 @@ def it_names_the_class_of_an_export(cast, text):
     """A supply for export (免税, 消費税法7条) stands in a tax class of its own, without tax."""
     make.make_contract(cast.a, (3000, 1, {"tax_kind": "export"}))
     assert "免税¥3,000¥0" in text()
+
+
+def it_says_what_of_a_credit_is_left_and_how_it_goes_on(cast, text):
+    make.make_credit(cast.a, 50000)
+    said = text()
+    assert "お詫び" in said and "調整残高10%対象¥30,000（税抜）" in said
+    assert "調整方法翌月の請求で調整（継続適用）" in said
+    assert "2026年4月1日～2026年4月30日" in said
+
+
+def it_says_nothing_of_credits_where_there_are_none(text):
+    assert "調整" not in text()

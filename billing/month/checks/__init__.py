@@ -7,7 +7,20 @@ the calendar: a fault in the making would otherwise be repeated in the counting.
 from datetime import date
 
 from billing.models import MonthRun
-from billing.month.checks import documents, heads, missing, orders, owed, sums, terms, totals, unusual, usage, waiting
+from billing.month.checks import (
+    credits,
+    documents,
+    heads,
+    missing,
+    orders,
+    owed,
+    sums,
+    terms,
+    totals,
+    unusual,
+    usage,
+    waiting,
+)
 from billing.month.checks.findings import (
     BROKEN,
     PARKED,
@@ -33,6 +46,7 @@ ASKED_IN_SQL: list[Question] = [
     *documents.QUESTIONS,
     *sums.QUESTIONS,
     *totals.QUESTIONS,
+    *credits.QUESTIONS,
     *waiting.QUESTIONS,
     *unusual.QUESTIONS,
 ]
