@@ -56,6 +56,7 @@ COUNTED: list[Count] = [
     orders.parts,
     orders.nets,
     usage.prices,
+    credits.undecided,
     heads.heads,
     heads.rates,
     totals.tax,

@@ -1,8 +1,12 @@
 """Whether credits add up, and what of them waits: counted from the entries and the lines that take them up (D28)."""
 
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from billing.month.checks.findings import BROKEN, WARNING, Question
+from accounts.models import Customer
+from billing.month.checks.findings import BROKEN, WARNING, Asked, Finding, Question, found
+from billing.proposals import proposals
+from portal import months
 
 CLASS = "c.customer_id, c.tax_kind, c.tax_rate, c.price_basis"
 LINES = """
@@ -76,3 +80,18 @@ QUESTIONS = [
         """,
     ),
 ]
+
+
+def undecided(asked: Asked) -> Finding:
+    """Proposals that nobody has decided yet (D27), in every open month."""
+    waiting = [] if asked.closed else proposals()
+    numbers = Customer.objects.in_bulk({each.customer_id for each in waiting})
+    rows = [
+        {
+            "customer": numbers[each.customer_id].number,
+            "document": each.contract,
+            "text": f"{each.item} {months.format_month(each.term_starts_on)} {each.amount:,} {each.invoice}",
+        }
+        for each in waiting
+    ]
+    return found("proposals", WARNING, _("返金を決めていない過請求"), rows)
