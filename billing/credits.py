@@ -74,8 +74,12 @@ def take_back(entry: Credit | Decision, reason: str, *, by: User) -> int:
     decision = entry.decision if isinstance(entry, Credit) else entry
     if credit is not None and credit.takes_back_id is not None:
         raise ValidationError(_("取消の記録は取り消せません。"))
-    left = open_of(credit) if credit else standing_of(decision)
-    if left <= 0 or (credit is None and decision.choice != Decision.Choice.REFUSED):
+    left = 0
+    if credit is not None:
+        left = open_of(credit)
+    elif decision is not None and decision.choice == Decision.Choice.REFUSED:
+        left = standing_of(decision)
+    if left <= 0:
         raise ValidationError(_("取り消せる残りがありません。確定した請求で使った分は取り消せません。"))
     counter = None
     if decision is not None:
