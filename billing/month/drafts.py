@@ -3,6 +3,7 @@
 Every function takes ids of customers whose rows the caller has locked, and runs in the caller's transaction.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -49,41 +50,74 @@ def rebuild(customers: list[int], month: date, closed: date) -> None:
     with connection.cursor() as cursor:
         given |= days_due(cursor, given)
         credits.give_up(cursor, given)
-        drop_stale_lines(cursor, given)
-        refresh_lines(cursor, given)
-        find_unbilled(cursor, given)
         cursor.execute(f"SELECT i.id FROM {DRAFTS}", given)
         given["kept"] = [row[0] for row in cursor.fetchall()]
+        mend, sort = look_through(cursor, given)
+        if mend:
+            drop_stale_lines(cursor, given)
+            refresh_lines(cursor, given)
+        find_unbilled(cursor, given)
         add_invoices(cursor, given)
-        add_lines(cursor, given)
+        added = add_lines(cursor, given)
         if given["kept"]:
             drop_empty(cursor, given)
-            put_in_order(cursor, given)
+            if mend or sort or added:
+                put_in_order(cursor, given)
             set_terms_of_payment(cursor, given)
         given["kept"] += credits.take_up(cursor, given)
         if given["kept"]:
             set_totals(cursor, given)
 
 
+SHOWN = (
+    "product_code", "item", "specification", "starts_on", "ends_on", "quantity", "unit", "unit_price", "amount",
+    "price_basis", "tax_kind", "tax_rate",
+)  # fmt: skip
+# How the lines of drafts (l) stand: by contract, then orders before usage, whatever came when; those of no contract come last.
+SORTED = """
+    row_number() OVER (PARTITION BY l.invoice_id ORDER BY l.contract_id, o.number, k.position, u.month, u.meter_id, g.position,
+        l.position) AS place
+    FROM billing_invoiceline l LEFT JOIN orders_order o ON o.id = l.order_id
+    LEFT JOIN orders_orderline k ON k.id = l.order_line_id
+    LEFT JOIN orders_usagecharge g ON g.id = l.usage_charge_id LEFT JOIN orders_usage u ON u.id = g.usage_id
+    WHERE l.invoice_id = ANY(%(kept)s)
+"""
+STALE_ORDER = "(o.reversed_on IS NOT NULL OR o.month > %(month)s OR o.month < %(month)s AND o.month > %(closed)s)"
+
+
+def look_through(cursor: Any, given: dict[str, Any]) -> tuple[bool, bool]:
+    """Whether any line of the drafts is to be dropped or refreshed, and whether any stands in a wrong place.
+
+    Mostly none does: one look at all of them is quicker than statements that each look for what isn't there.
+    """
+    shown, ordered = (", ".join(f"{row}.{name}" for name in SHOWN) for row in "lk")
+    cursor.execute(
+        f"""
+        SELECT coalesce(bool_or(d.mend), false) OR count(DISTINCT d.ordered) <> count(DISTINCT d.headed),
+            coalesce(bool_or(d.position <> d.place), false)
+        FROM (
+            SELECT l.origin = 'usage' AND g.dropped_on IS NOT NULL OR l.origin = 'order' AND ({STALE_ORDER}
+                    OR k.id IS NOT NULL AND ({shown}) IS DISTINCT FROM ({ordered})) AS mend,
+                CASE WHEN l.origin = 'order' THEN l.order_id END AS ordered,
+                CASE WHEN l.origin = 'order' AND l.is_order_head THEN l.order_id END AS headed, l.position, {SORTED}
+        ) d
+        """,
+        given,
+    )
+    return cursor.fetchone()
+
+
 def drop_stale_lines(cursor: Any, given: dict[str, Any]) -> None:
     """Lines of orders that were reversed or moved to another month, and of quantities that were corrected, go."""
     cursor.execute(
         f"""
-        DELETE FROM billing_invoiceline l USING billing_invoice i
-        WHERE l.invoice_id = i.id AND i.id IN (SELECT i.id FROM {DRAFTS}) AND (
-            l.origin = 'order' AND EXISTS (SELECT FROM orders_order o WHERE o.id = l.order_id
-                AND (o.reversed_on IS NOT NULL OR o.month > i.month OR o.month < i.month AND o.month > %(closed)s))
+        DELETE FROM billing_invoiceline l WHERE l.invoice_id = ANY(%(kept)s) AND (
+            l.origin = 'order' AND EXISTS (SELECT FROM orders_order o WHERE o.id = l.order_id AND {STALE_ORDER})
             OR l.origin = 'usage' AND EXISTS (
                 SELECT FROM orders_usagecharge u WHERE u.id = l.usage_charge_id AND u.dropped_on IS NOT NULL))
         """,
         given,
     )
-
-
-SHOWN = (
-    "product_code", "item", "specification", "starts_on", "ends_on", "quantity", "unit", "unit_price", "amount",
-    "price_basis", "tax_kind", "tax_rate",
-)  # fmt: skip
 
 
 def refresh_lines(cursor: Any, given: dict[str, Any]) -> None:
@@ -92,16 +126,16 @@ def refresh_lines(cursor: Any, given: dict[str, Any]) -> None:
     cursor.execute(
         f"""
         UPDATE billing_invoiceline l SET {", ".join(f"{name} = o.{name}" for name in SHOWN)} FROM orders_orderline o
-        WHERE l.origin = 'order' AND l.invoice_id IN (SELECT i.id FROM {DRAFTS}) AND o.id = l.order_line_id
+        WHERE l.origin = 'order' AND l.invoice_id = ANY(%(kept)s) AND o.id = l.order_line_id
             AND ({shown}) IS DISTINCT FROM ({ordered})
         """,
         given,
     )
     cursor.execute(
-        f"""
+        """
         UPDATE billing_invoiceline l SET is_order_head = true FROM (
             SELECT min(l.id) AS id FROM billing_invoiceline l
-            WHERE l.origin = 'order' AND l.invoice_id IN (SELECT i.id FROM {DRAFTS})
+            WHERE l.origin = 'order' AND l.invoice_id = ANY(%(kept)s)
             GROUP BY l.order_id HAVING NOT bool_or(l.is_order_head)
         ) headless WHERE l.id = headless.id
         """,
@@ -111,11 +145,14 @@ def refresh_lines(cursor: Any, given: dict[str, Any]) -> None:
 
 def drop_empty(cursor: Any, given: dict[str, Any]) -> None:
     """A draft that has lost all its lines goes."""
-    empty = """id = ANY(%(kept)s) AND NOT EXISTS (SELECT FROM billing_invoiceline l WHERE l.invoice_id = i.id)"""
     cursor.execute(
-        f"DELETE FROM billing_taxtotal WHERE invoice_id IN (SELECT id FROM billing_invoice i WHERE {empty})", given
+        """
+        SELECT d.id FROM draft d WHERE d.last = 0 AND NOT EXISTS (SELECT FROM unbilled u WHERE u.customer_id = d.customer_id)
+        """
     )
-    cursor.execute(f"DELETE FROM billing_invoice i WHERE {empty}", given)
+    if empty := [row[0] for row in cursor.fetchall()]:
+        cursor.execute("DELETE FROM billing_taxtotal WHERE invoice_id = ANY(%s)", [empty])
+        cursor.execute("DELETE FROM billing_invoice WHERE id = ANY(%s)", [empty])
 
 
 def find_unbilled(cursor: Any, given: dict[str, Any]) -> None:
@@ -191,8 +228,8 @@ def columns(rows: Sequence[Sequence[Any]], *names: str) -> dict[str, list[Any]]:
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {name: [] for name in names}
 
 
-def add_lines(cursor: Any, given: dict[str, Any]) -> None:
-    """Copy what is unbilled behind what the drafts have."""
+def add_lines(cursor: Any, given: dict[str, Any]) -> int:
+    """Copy what is unbilled behind what the drafts have; returns how many lines. Keeps in `draft` what the drafts had."""
     cursor.execute("DROP TABLE IF EXISTS pg_temp.draft")
     cursor.execute(
         f"""
@@ -217,20 +254,15 @@ def add_lines(cursor: Any, given: dict[str, Any]) -> None:
         FROM unbilled u JOIN draft d ON d.customer_id = u.customer_id
         """
     )
+    return cursor.rowcount
 
 
 def put_in_order(cursor: Any, given: dict[str, Any]) -> None:
-    """Number the lines by contract, then orders before usage, whatever came when; adjustments of no contract come last."""
+    """Number the lines of the drafts."""
     cursor.execute(
-        """
-        UPDATE billing_invoiceline l SET position = n.position FROM (
-            SELECT l.id, row_number() OVER (PARTITION BY l.invoice_id ORDER BY l.contract_id, o.number, k.position,
-                u.month, u.meter_id, g.position, l.position) AS position
-            FROM billing_invoiceline l LEFT JOIN orders_order o ON o.id = l.order_id
-            LEFT JOIN orders_orderline k ON k.id = l.order_line_id
-            LEFT JOIN orders_usagecharge g ON g.id = l.usage_charge_id LEFT JOIN orders_usage u ON u.id = g.usage_id
-            WHERE l.invoice_id = ANY(%(kept)s)
-        ) n WHERE l.id = n.id AND l.position <> n.position
+        f"""
+        UPDATE billing_invoiceline l SET position = n.place FROM (SELECT l.id, {SORTED}) n
+        WHERE l.id = n.id AND l.position <> n.place
         """,
         given,
     )
@@ -270,27 +302,39 @@ def set_terms_of_payment(cursor: Any, given: dict[str, Any]) -> None:
 
 
 def set_totals(cursor: Any, given: dict[str, Any]) -> None:
-    """Tax once per tax class and invoice (D7): the database sums, `money.tax_total` rounds, one set goes back."""
+    """Tax once per tax class and invoice (D7): the database sums, `money.tax_total` rounds, what differs goes back as one set."""
     cursor.execute(
         """
-        SELECT i.id, i.customer_id, l.tax_kind, l.tax_rate, i.rounding,
+        SELECT i.id, i.customer_id, i.net, i.tax, i.rounding, l.tax_kind, l.tax_rate,
             coalesce(sum(l.amount) FILTER (WHERE l.price_basis = 'exclusive'), 0)::bigint,
             coalesce(sum(l.amount) FILTER (WHERE l.price_basis = 'inclusive'), 0)::bigint
         FROM billing_invoiceline l JOIN billing_invoice i ON i.id = l.invoice_id
-        WHERE i.id = ANY(%(kept)s) GROUP BY 1, 2, 3, 4, 5
+        WHERE i.id = ANY(%(kept)s) GROUP BY i.id, l.tax_kind, l.tax_rate
         """,
         given,
     )
-    totals = [
-        (invoice, customer, kind, rate, *money.tax_total(exclusive, inclusive, rate, rounding))
-        for invoice, customer, kind, rate, rounding, exclusive, inclusive in cursor.fetchall()
-    ]
-    made = given | columns(totals, "invoices", "owners", "kinds", "rates", "bases", "taxes")
+    totals, shown = [], {}
+    summed: dict[int, tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for invoice, customer, net, tax, rounding, kind, rate, exclusive, inclusive in cursor.fetchall():
+        total = money.tax_total(exclusive, inclusive, rate, rounding)
+        totals.append((invoice, customer, kind, rate, *total))
+        shown[invoice] = (net, tax)
+        summed[invoice] = (summed[invoice][0] + total.base, summed[invoice][1] + total.tax)
+    cursor.execute(
+        "SELECT invoice_id, customer_id, kind, rate, base, tax FROM billing_taxtotal WHERE invoice_id = ANY(%(kept)s)",
+        given,
+    )
+    wrong = {invoice for invoice, *_class in set(totals) ^ set(cursor.fetchall())}
+    wrong |= {invoice for invoice in shown if shown[invoice] != summed[invoice]}
+    if not wrong:
+        return
+    totals = [total for total in totals if total[0] in wrong]
+    made = {"wrong": sorted(wrong)} | columns(totals, "invoices", "owners", "kinds", "rates", "bases", "taxes")
     new = """unnest(%(invoices)s::bigint[], %(owners)s::bigint[], %(kinds)s::text[], %(rates)s::numeric[],
         %(bases)s::bigint[], %(taxes)s::bigint[]) AS n (invoice_id, customer_id, kind, rate, base, tax)"""
     cursor.execute(
         f"""
-        DELETE FROM billing_taxtotal t WHERE t.invoice_id = ANY(%(kept)s)
+        DELETE FROM billing_taxtotal t WHERE t.invoice_id = ANY(%(wrong)s)
             AND NOT EXISTS (SELECT FROM {new} WHERE n.invoice_id = t.invoice_id AND n.kind = t.kind AND n.rate = t.rate)
         """,
         made,

@@ -131,6 +131,17 @@ def it_keeps_the_lines_in_order_whatever_came_when(cast):
     ]  # fmt: skip
 
 
+def it_moves_the_lines_of_a_draft_as_staff_move_those_of_the_contract(cast):
+    contract = make.make_contract(cast.b, (1000,), (2000,), start_on=make.IN_MAY, today=make.IN_MAY)
+    close.draft_unclosed_months(make.IN_MAY)
+    first = contract.lines.get(position=1)
+    first.position = 3
+    services.start_contract(contract, [first], today=make.IN_MAY)
+    close.draft_unclosed_months(make.IN_MAY)
+    lines = InvoiceLine.objects.filter(contract=contract).order_by("position")
+    assert [line.item for line in lines] == ["品目2", "品目1"]
+
+
 def it_shows_the_customer_the_reversed_order(contract, cast, sign_in):
     cancel(contract, date(2026, 4, 30))
     reversed_one = contract.orders.get(month=make.MAY).number
