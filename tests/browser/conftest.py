@@ -10,7 +10,8 @@ from django.db import connections
 from playwright.sync_api import sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
-from tests import processes
+from tests import make, processes
+from tests.browser.looking import TALL
 from tests.browser.world import make_world
 
 FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
@@ -51,3 +52,26 @@ def server(world):
     running = LiveServer("127.0.0.1")
     yield running.url
     running.stop()
+
+
+@pytest.fixture
+def browse(chromium, server):
+    """Sign somebody in to that server; returns the page, as tall as what is looked at."""
+    contexts = []
+
+    def as_person(email, **options):
+        context = chromium.new_context(
+            viewport={"width": 1280, "height": TALL}, locale="ja-JP", reduced_motion="reduce", **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(f"{server}/login/")
+        page.fill("[name=username]", email)
+        page.fill("[name=password]", make.PASSWORD)
+        page.click("main .btn-primary")
+        page.wait_for_url(lambda url: "/login/" not in url)
+        return page
+
+    yield as_person
+    for context in contexts:
+        context.close()

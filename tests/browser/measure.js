@@ -27,6 +27,18 @@ async () => {
     return right - left < 2 || bottom - top < 2 ? null : { left, top, right, bottom };
   };
 
+  // A table may scroll in its box, but its cards don't; and a choice says all that it says.
+  for (const box of innerWidth < 768 ? document.querySelectorAll(".wide:has(> .rows)") : []) {
+    if (box.scrollWidth > box.clientWidth) fault("the cards are wider than the screen", box);
+  }
+  const pen = document.createElement("canvas").getContext("2d");
+  for (const select of document.querySelectorAll(".sort select")) {
+    const look = style(select);
+    pen.font = look.font;
+    const room = select.clientWidth - parseFloat(look.paddingLeft) - parseFloat(look.paddingRight);
+    if (visible(select.getBoundingClientRect(), select) && Math.max(...[...select.options].map((each) => pen.measureText(each.text).width)) > room) fault("a choice is cut off", select);
+  }
+
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const parent = node.parentElement;

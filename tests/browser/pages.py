@@ -5,8 +5,20 @@ import re
 from django.urls import get_resolver
 from django.urls.resolvers import URLResolver
 
-# What has to be opened by hand. A state is (what it is called, the query, what is clicked); "errors" empties a form and
-# sends it, so only forms stand here that change nothing when they are refused.
+
+def send_empty(page):
+    """Only for forms that change nothing when they are refused."""
+    page.evaluate("""() => {
+        const form = document.querySelector('main form[method=post]');
+        form.noValidate = true;
+        for (const field of form.querySelectorAll('input:not([type=hidden]):not([type=checkbox]), textarea')) field.value = '';
+    }""")
+    page.locator("main form[method=post] .btn-primary").click()
+    page.wait_for_load_state()
+    page.locator("[role=alert]").wait_for()
+
+
+# What has to be opened by hand. A state is (what it is called, the query, what is clicked or done).
 LIST_STATES = [
     ("with its filter open", "?panel=filter", None),
     ("with a condition that can't be read", "?panel=filter&month_min=2026/99&start_on_min=x&ordered_on_min=x", None),
@@ -17,11 +29,11 @@ LIST_STATES = [
 STATES = {
     "home": [("with the user menu open", "", ".user > button")],
     "costs": [("with the running month", "?running=1", None)],
-    "faq": [("with an answer found", "?q=PDF", None), ("without an answer", "?q=Z9", None)],
-    "user_create": [("with errors", "", "errors")],
-    "user_edit": [("with errors", "", "errors")],
-    "password_change": [("with errors", "", "errors")],
-    "inquiry": [("with errors", "", "errors")],
+    "faq": [("with an answer found", "?q=請求書", ".faq details > summary"), ("without an answer", "?q=Z9", None)],
+    "user_create": [("with errors", "", send_empty)],
+    "user_edit": [("with errors", "", send_empty)],
+    "password_change": [("with errors", "", send_empty)],
+    "inquiry": [("with errors", "", send_empty)],
 }
 MISSING = "/invoices/B000000-000000/"
 
@@ -71,14 +83,7 @@ def named(patterns, before=""):
 def open_state(page, server, path, click):
     """Go there and open what the state names."""
     page.goto(server + path)
-    if click == "errors":
-        page.evaluate("""() => {
-            const form = document.querySelector('main form[method=post]');
-            form.noValidate = true;
-            for (const field of form.querySelectorAll('input:not([type=hidden]):not([type=checkbox]), textarea')) field.value = '';
-        }""")
-        page.locator("main form[method=post] .btn-primary").click()
-        page.wait_for_load_state()
-        page.locator("[role=alert]").wait_for()
+    if callable(click):
+        click(page)
     elif click:
         page.locator(click).first.click()
