@@ -4,20 +4,28 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
+from django.utils import timezone
+
 from accounts.models import Customer, User
+from billing.credits import give_credit
 from billing.demo import data
-from billing.models import Invoice
-from contracts.models import Contract, Form, Service
+from billing.models import Discount, Invoice, InvoiceLine, Rendering
+from billing.month import parking
+from billing.services import adjust_invoice
+from contracts.models import Contract, Form, Meter, Service
+from orders import usage
 from orders.models import Order
 from portal import months
-from portal.models import Inquiry, TaxKind
+from portal.models import CalendarDay, FaqEntry, Inquiry, TaxKind
 from portal.services import send_inquiry
+from tests import make
 
 LATIN = "prod_ap_northeast_1_vpc0a1b2c3d4e5f6a7b8c9d0_reserved_capacity"
 KANJI = "北関東広域データセンター向け冗長構成仮想サーバ基盤運用監視および障害一次対応代行サービス"
 COMPANY = ("独立行政法人北関東広域情報通信基盤整備推進機構調達契約管理部第二契約課" * 3)[:100]
 PERSON = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh-Cholmondeley-Marjoribanks-Saint-John-Beauchamp-"[:100]
 DEMO, LONG, FUTURE = "hanako@example.com", "long@example.com", "future@example.com"
+STAFF = "staff@example.net"
 
 
 @dataclass
@@ -42,6 +50,7 @@ def make_world():
     make_long(months.add_months(running, -2), today)
     make_future(today)
     data.load(today, say=lambda _line: None)
+    make_desk(running, today)
     return {email: person(email) for email in (DEMO, LONG, FUTURE)}
 
 
@@ -78,3 +87,31 @@ def make_future(today):
     data.make_user(customer, FUTURE, "未来 始", "ミライ", "", "", is_recipient=True, is_manager=True)
     begins = months.add_months(months.month_of(today + timedelta(days=40)), 1)
     data.make_contract(customer, "これからの契約", "cloud", "", begins, [("サーバ", "", 1, "台", 1000)], today)
+
+
+def make_desk(running, today):
+    """What only staff see: a credit, a draft that they adjusted, what failed of a close, a metered contract, a day."""
+    staff, owner = User.objects.get(email=STAFF), Customer.objects.get(number="C0000098")
+    fixed, draft = (Invoice.objects.filter(customer=owner, state=state).latest("month") for state in ("fixed", "draft"))
+    give_credit(fixed.lines.filter(origin="order").first(), 1000, KANJI * 2, by=staff)
+    line = InvoiceLine(
+        position=90,
+        item=KANJI,
+        specification=LATIN,
+        starts_on=running,
+        ends_on=running,
+        quantity=1,
+        unit="式",
+        unit_price=1000,
+    )
+    adjust_invoice(draft, [line], discounts=[Discount(item=KANJI, amount=1000)], by=staff)
+    parking.park([Customer.objects.get(number="C0000099").pk], running, f"{KANJI} {LATIN}")
+    failed = {"tries": 3, "error": f"OSError: {LATIN} {KANJI}", "parked_at": timezone.now()}
+    Rendering.objects.create(invoice=fixed, customer=owner, **failed)
+    contract = Contract.objects.filter(customer=owner).order_by("number").first()
+    meter = make.make_meter(contract, 10, (500, 8), service="longest")
+    Meter.objects.filter(pk=meter.pk).update(item=KANJI)
+    content = f"contract,service,period,quantity\n{contract.number},longest,{months.format_month(running)},1234567.5\n"
+    usage.take_in(f"{LATIN}.csv", content.encode(), today=today)
+    CalendarDay.objects.create(day=today, note=KANJI)
+    FaqEntry.objects.create(position=9999, question=KANJI, answer=f"{KANJI}\n{LATIN}")

@@ -71,6 +71,7 @@ def it_says_everything_in_japanese(cast, web, rows):
     [
         ("/admin/accounts/customer/", ["変更するお客様を選択", "お客様を追加"]),
         ("/admin/contracts/service/", ["選択したサービスを削除"]),
+        ("/admin/", ["まだありません。"]),
         ("/admin/contracts/contract/add/", ["契約を追加"]),
         ("/admin/portal/inquiry/", ["対応状況で絞り込む", "未対応", "対応済み"]),
         ("/admin/billing/rendering/", ["再試行中", "保留中"]),

@@ -1,0 +1,79 @@
+"""Every page of staff's and every state in which it can be open, taken from the admin's own register."""
+
+import re
+
+from django.contrib import admin
+from django.urls import reverse
+
+from tests.browser.pages import pages
+from tests.browser.world import STAFF, Person
+
+# Actions that are done without a page that asks; whatever else a list offers is opened as far as its question.
+AT_ONCE = {"take_back", "try_again"}
+
+
+def staff_pages(request):
+    """[(what, what is open, path, click)] of all that answers staff with a page; `request(path)` answers a GET as their browser would.
+
+    Of each model: its list, its forms, and deleting and the history of two rows. Raises LookupError for a model without a row.
+    """
+    found = [("index", reverse("admin:index"))]
+    found += [(f"{app} app_list", reverse("admin:app_list", args=[app])) for app in {label[0] for label in labels()}]
+    for model in admin.site._registry:
+        found += of_model(model)
+    answers = [(what, path, request(path)) for what, path in sorted(found)]
+    opened = [(what, path, answer.text()) for what, path, answer in answers if answer.status == 200]
+    own = [state for what, path, text in opened for state in states(what, path, text)]
+    return own + pages(Person(STAFF, ""), request)
+
+
+def labels():
+    return [model._meta.label.split(".") for model in admin.site._registry]
+
+
+def of_model(model):
+    label, named = model._meta.label, f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    yield from ((f"{label} {page}", reverse(f"{named}_{page}")) for page in ("changelist", "add"))
+    for which, row in examples(model):
+        for page in ("change", "delete", "history"):
+            yield f"{label} {page} of {which}", reverse(f"{named}_{page}", args=[row.pk])
+
+
+def examples(model):
+    """The first row, and the one with the longest name: of equal ones the newest, so a draft of the invoices."""
+    rows = list(model._default_manager.order_by("-pk"))
+    if not rows:
+        raise LookupError(f"make_desk in tests/browser/world.py makes no row of {model._meta.label}")
+    return [("the first", rows[-1]), ("the longest", max(rows, key=lambda row: len(str(row))))]
+
+
+def states(what, path, text):
+    yield what, "", path, None
+    if what.endswith(" add"):
+        yield what, "with errors", path, send_empty
+    if what.endswith(" changelist"):
+        if 'id="searchbar"' in text:
+            yield what, "without rows", f"{path}?q=Z9Z9", None
+        offered = re.search(r'(?s)<select name="action".*?</select>', text)
+        for action in re.findall(r'value="(\w+)"', offered[0] if offered else ""):
+            if action not in AT_ONCE:
+                yield what, f"asking for {action}", path, asking(action)
+
+
+def send_empty(page):
+    page.evaluate("""() => {
+        for (const field of document.querySelectorAll('#content-main form :is(input[type=text], textarea)')) field.value = '';
+    }""")
+    page.locator("#content-main [name=_save]").click()
+    page.locator(".errornote").wait_for()
+
+
+def asking(action):
+    def choose(page):
+        page.locator("[name=_selected_action]").first.check()
+        page.locator("select[name=action]").first.select_option(action)
+        with page.expect_navigation():
+            page.locator("button[name=index]").first.click()
+        assert not page.locator("select[name=action]").count(), f"{action} asks nothing: it belongs to AT_ONCE"
+
+    return choose
