@@ -36,16 +36,15 @@ def defer_catch_up(*customers: Any, decided: bool = False, by: User | None = Non
 
 @transaction.atomic
 def redraft(customer: Customer, *, today: date) -> None:
-    """Bring the customer's provisional invoices in step with the orders at once; what is parked waits for `defer_catch_up`."""
+    """Bring the customer's provisional invoices in step with the orders at once, also those of parked months."""
     Customer.objects.lock([customer.pk])
     closed = MonthRun.objects.last_closed()
     drafted = Invoice.objects.drafts().filter(customer=customer, kind__in=OF_MONTH).values_list("month", flat=True)
     since = max(months.add_months(closed, 1), Vendor.objects.settings().first_month)
     open_months = set(months.months_between(since, months.month_of(today)))
-    parked = Parked.objects.filter(customer=customer).order_by("month").values_list("month", flat=True).first()
-    for month in sorted({*drafted, *open_months}):
-        if parked is None or month <= parked:  # the earlier month comes first
-            drafts.rebuild([customer.pk], month, closed)
+    parked = Parked.objects.filter(customer=customer).values_list("month", flat=True)
+    for month in sorted({*drafted, *parked, *open_months}):
+        drafts.rebuild([customer.pk], month, closed)
 
 
 @transaction.atomic

@@ -115,7 +115,7 @@ class ContractForm(forms.ModelForm):
             return
         found = {}
         if self.instance.pk and Vendor.objects.exists():
-            past = Past(Contract.objects.get(pk=self.instance.pk))
+            past = Past(Contract.objects.get(pk=self.instance.pk), today())
             days = {choice for line in self.instance.lines.all() for choice in past.choices(line)}
             for value, day in sorted(days, key=lambda choice: choice[1]):
                 month = {"year": day.year, "month": day.month}

@@ -30,10 +30,10 @@ class Shown(NamedTuple):
 
 
 class Past:
-    """A contract as it is stored, with its terms that cover days and its orders that stand."""
+    """A contract with its dates as they will be, its terms that cover days then, and its orders that stand."""
 
-    def __init__(self, contract: Contract) -> None:
-        self.contract = contract
+    def __init__(self, contract: Contract, today: date) -> None:
+        self.contract, self.today = contract, today
         vendor = Vendor.objects.first()
         self.may = max(vendor.first_month if vendor else date.min, contract.bill_from or date.min)  # D22
         standing = contract.terms.standing().order_by("starts_on")
@@ -90,7 +90,7 @@ class Past:
             contract.start_on,
             auto_renew=contract.auto_renew,
             end_on=contract.cancel_on,
-            after=self.last.starts_on if self.last else contract.start_on - months.ONE_DAY,
+            after=max(self.today, self.last.starts_on) if self.last else self.today,
         )
         return found + ([(NEXT, following.starts_on)] if following else [])
 
@@ -103,7 +103,12 @@ class Past:
 
 
 def settle(
-    contract: Contract, lines: Sequence[ContractLine], removed: Sequence[ContractLine], apply: str | None
+    contract: Contract,
+    lines: Sequence[ContractLine],
+    removed: Sequence[ContractLine],
+    apply: str | None,
+    *,
+    today: date,
 ) -> list[ContractLine]:
     """The lines to store in place of those that were changed: each itself, or ended as it was, with the copy that goes on.
 
@@ -113,7 +118,7 @@ def settle(
     stored = Contract.objects.filter(pk=contract.pk).first()
     if stored is None:
         return list(lines)
-    past, kept = Past(stored), {line.pk: line for line in stored.lines.all()}
+    past, kept = Past(contract, today), {line.pk: line for line in stored.lines.all()}
     for line in removed:
         if past.holds(line):
             text = _("請求済みの明細は削除できません。終わらせるには課金終了日を入力してください。")

@@ -65,7 +65,7 @@ def store_contract(
     if contract.pk and Vendor.objects.exists():  # what 適用 offers is made by today
         add_terms([contract.customer_id], until=today)
         need_decisions(contract)
-    settled = settle(contract, lines, removed, apply)
+    settled = settle(contract, lines, removed, apply, today=today)
     forget(removed, today)
     return save_contract(contract, settled, removed, today=today, by=by)
 
@@ -118,7 +118,7 @@ def offers(
     Nothing if no line is billed. A choice that would be refused isn't offered.
     """
     stored = Contract.objects.get(pk=contract.pk)
-    past = Past(stored)
+    past = Past(stored, today)
     held = [line for line in lines if line.pk and past.holds(line)]
     days = dict(sorted({choice for line in held for choice in past.choices(line)}, key=lambda choice: choice[1]))
     found = []

@@ -1,6 +1,7 @@
 """The month-end close (月末締め), and the same run without fixing: what is done with each batch of customers."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import date
@@ -13,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Customer
 from billing.documents import rendering
-from billing.models import FIXED_SQL, OF_MONTH_SQL, MonthRun, Parked
+from billing.models import FIXED_SQL, OF_MONTH, OF_MONTH_SQL, Invoice, MonthRun, Parked
 from billing.month import batches, drafts, parking
 from billing.month.kept import issuer, settings_of
 from billing.month.lock import CheckLock
@@ -92,7 +93,7 @@ def run(
             if fix or whole:
                 made.save()
             parking.carry_over(month)
-            todo = customers_to_run(month, numbers, retry_failed)
+            todo = customers_to_run(month, numbers, retry_failed, fix)
             closed = MonthRun.objects.last_closed()
             act = partial(run_batch, month=month, closed=closed, today=today, fix=fix, check_lock=check_lock)
             run_batches(todo, act, jobs=1 if dry_run else jobs, progress=progress)
@@ -123,12 +124,15 @@ def run_batches(customers: list[int], act: Callable[[list[int]], Any], *, jobs: 
 
 
 def run_batch(batch: list[int], *, month: date, closed: date, today: date, fix: bool, check_lock: CheckLock) -> None:
-    """The month of one batch; whoever can't be run is parked. Raises Lost before it begins, if the lock is gone."""
+    """The month of one batch; whoever can't be run is parked. Raises Lost before it begins, if the lock is gone.
+
+    A draft of a closed month is of somebody who is parked in it, and stays so with the reason that the close gave.
+    """
     check_lock()
     batches.attempt(
         batch,
         lambda part: work(part, month, closed, today, fix),
-        lambda part, reason: park_within_patience(part, month, reason),
+        lambda part, reason: park_within_patience(part, month, reason) if fix or month > closed else None,
     )
 
 
@@ -164,20 +168,37 @@ def draft_unclosed_months(
     tell: Callable[[MonthRun], Any] = lambda made: None,
     check_lock: CheckLock = lambda: None,
 ) -> int:
-    """Draft every month from the one after the last close to the running one; returns how many stay parked."""
-    first = Vendor.objects.settings().first_month
+    """Draft every month from the one after the last close to the running one; returns how many stay parked.
+
+    What is parked in closed months is drafted too, so that whoever decides sees what the month comes to by now.
+    """
+    first, closed = Vendor.objects.settings().first_month, MonthRun.objects.last_closed()
+    for month, concerned in waiting_months(closed, numbers):
+        run(month, kind=MonthRun.Kind.OPEN, today=today, numbers=concerned, check_lock=check_lock)
     parked = 0
-    for month in months.months_between(
-        max(first, months.add_months(MonthRun.objects.last_closed(), 1)), months.month_of(today)
-    ):
+    for month in months.months_between(max(first, months.add_months(closed, 1)), months.month_of(today)):
         made = run(month, kind=MonthRun.Kind.OPEN, today=today, numbers=numbers, check_lock=check_lock)
         parked += made.parked
         tell(made)
     return parked
 
 
-def customers_to_run(month: date, numbers: Numbers, retry_failed: bool) -> list[int]:
-    """Ids of the customers without a finished invoice for the month and without a parked earlier one, in order."""
+def waiting_months(closed: date, numbers: Numbers) -> list[tuple[date, list[str]]]:
+    """(month, numbers of the customers) of closed months that wait for some customers, earlier months first."""
+    parked = Parked.objects.filter(month__lte=closed)
+    drafted = Invoice.objects.drafts().filter(month__lte=closed, kind__in=OF_MONTH)
+    if numbers is not None:
+        parked, drafted = (rows.filter(customer__number__in=numbers) for rows in (parked, drafted))
+    found = defaultdict(list)
+    for month, number in sorted(
+        {*parked.values_list("month", "customer__number"), *drafted.values_list("month", "customer__number")}
+    ):
+        found[month].append(number)
+    return list(found.items())
+
+
+def customers_to_run(month: date, numbers: Numbers, retry_failed: bool, fix: bool) -> list[int]:
+    """Ids of the customers without a finished invoice for the month, in order; nobody's is fixed before a parked earlier one."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -185,12 +206,12 @@ def customers_to_run(month: date, numbers: Numbers, retry_failed: bool) -> list[
             WHERE NOT EXISTS (
                 SELECT FROM billing_invoice i WHERE i.customer_id = c.id AND i.month = %(month)s AND {FIXED_SQL}
             )
-            AND NOT EXISTS (SELECT FROM billing_parked p WHERE p.customer_id = c.id AND p.month < %(month)s)
+            AND NOT (%(fix)s AND EXISTS (SELECT FROM billing_parked p WHERE p.customer_id = c.id AND p.month < %(month)s))
             AND (%(numbers)s::text[] IS NULL OR c.number = ANY(%(numbers)s))
             AND (NOT %(parked)s OR EXISTS (SELECT FROM billing_parked p WHERE p.customer_id = c.id AND p.month = %(month)s))
             ORDER BY c.id
             """,
-            {"month": month, "numbers": numbers, "parked": retry_failed},
+            {"month": month, "numbers": numbers, "parked": retry_failed, "fix": fix},
         )
         return [row[0] for row in cursor.fetchall()]
 
@@ -217,7 +238,8 @@ def work(batch: list[int], month: date, closed: date, today: date, fix: bool) ->
     if fix:
         fix_drafts(batch, month, today)
     elif month > closed:
-        parking.unpark(batch, month)
+        earlier = Parked.objects.filter(customer__in=batch, month__lt=month).values_list("customer", flat=True)
+        parking.unpark(batch, month, but=list(earlier))
 
 
 def fix_drafts(batch: list[int], month: date, today: date) -> None:

@@ -209,7 +209,7 @@ def it_answers_75_while_another_run_is_active():
 @pytest.mark.django_db(transaction=True)
 def it_makes_one_invoice_when_two_runs_meet_without_the_lock():
     make.cast()
-    batch = close.customers_to_run(make.APRIL, None, False)
+    batch = close.customers_to_run(make.APRIL, None, retry_failed=False, fix=True)
     gate, faults = threading.Barrier(2), []
 
     def work():

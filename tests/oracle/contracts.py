@@ -49,8 +49,12 @@ def finish(life, contract, event):
     """Rule 5: charging closed months is asked for, or the save is refused with what it would charge."""
     if contract.cancel_on and contract.cancel_on < contract.start_on:
         raise Refused("解約日 lies before 契約開始日")
+    for line in contract.lines.values():
+        former = contract.lines.get(line.forerunner)
+        if former and line.charge_from and (former.charge_to is None or former.charge_to >= line.charge_from):
+            raise Refused("a line that is continued ends before its copy begins")
     contract.made_to = max(contract.made_to, event.day)
-    past = follow(life, event.day, charge_past=event.tick)
+    past = [item for item in follow(life, event.day, charge_past=event.tick) if item.contract == contract.number]
     if past and not event.unjudged:
         raise Refused("closed months would be charged", count=len(past), yen=sum(item.yen for item in past))
 
@@ -175,8 +179,11 @@ def bill_from(life, contract, change):
 
 
 def renew(life, contract, change):
+    """一括 has one term, whatever is said (D2)."""
     terms = life.terms(contract)
-    contract.last_sequence = None if change.on else max((term.sequence for term in terms), default=1)
+    contract.last_sequence = (
+        None if change.on and contract.form != cal.ONCE else max((term.sequence for term in terms), default=1)
+    )
 
 
 CHANGES = {

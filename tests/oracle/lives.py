@@ -36,8 +36,11 @@ def frames(draw, months=14):
 
 
 @st.composite
-def lives(draw, frame=None, months=14, busy=2):
-    """(vendor, events) of one customer, up to `busy` own events between two events of a frame (one of its own, if none)."""
+def lives(draw, frame=None, months=14, busy=2, makers=None):
+    """(vendor, events) of one customer, up to `busy` own events between two events of a frame (one of its own, if none).
+
+    `makers` draw the events; without them all kinds are drawn.
+    """
     vendor, shared = frame or draw(frames(months))
     life, log = play(vendor, []), []
 
@@ -55,7 +58,7 @@ def lives(draw, frame=None, months=14, busy=2):
         same_month = following.day.month == event.day.month
         until = following.day.day if same_month else 28
         for number in sorted(draw(st.integers(event.day.day, until)) for _ in range(draw(st.integers(0, busy)))):
-            happens(draw(st.sampled_from(MAKERS))(draw, life, event.day.replace(day=number)))
+            happens(draw(st.sampled_from(makers or MAKERS))(draw, life, event.day.replace(day=number)))
         if same_month:
             continue
         for parked in sorted(life.parked) if draw(st.booleans()) else ():
@@ -105,10 +108,25 @@ def saving(draw, life, on, kinds=None):
     contract = a_contract(draw, life)
     if contract is None:
         return None
-    changes = tuple(
-        draw(st.sampled_from(kinds or CHANGES))(draw, life, contract, on) for _ in range(draw(st.integers(1, 2)))
-    )
-    return ev.Saved(on, contract.number, tuple(change for change in changes if change), tick=draw(ticks))
+    drawn = [draw(st.sampled_from(kinds or CHANGES))(draw, life, contract, on) for _ in range(draw(st.integers(1, 2)))]
+    return ev.Saved(on, contract.number, tuple(as_one_form(drawn)), tick=draw(ticks))
+
+
+def as_one_form(drawn):
+    """As one form would send them: one 適用, and each line changed in one way."""
+    apply = next((change.apply for change in drawn if isinstance(change, ev.ChangeLine)), None)
+    if any(
+        isinstance(change, ev.Cancel) for change in drawn
+    ):  # 適用 is offered as the 解約日 was when the form was opened
+        drawn = [change for change in drawn if not isinstance(change, ev.ChangeLine)]
+    named = set()
+    # The contract's own fields come first; who switches 自動更新 off and takes the 解約日 back asks for no term more.
+    for change in sorted(filter(None, drawn), key=lambda each: (hasattr(each, "name"), not isinstance(each, ev.Renew))):
+        name = getattr(change, "name", None) or type(change).__name__
+        if name in named:
+            continue
+        named.add(name)
+        yield replace(change, apply=apply) if isinstance(change, ev.ChangeLine) else change
 
 
 def adding(draw, life, contract, on):
@@ -122,7 +140,12 @@ def changing(draw, life, contract, on):
     line = some(draw, contract.lines)
     month = cal.later(cal.month_of(on), draw(st.integers(-2, 0)))
     apply = draw(st.sampled_from(["now", "next", f"from:{month:%Y-%m}"]))
-    return line and ev.ChangeLine(line, apply, unit_price=draw(prices), quantity=draw(st.none() | st.integers(1, 4)))
+    if line is None:
+        return None
+    former, price, quantity = contract.lines[line], draw(prices), draw(st.none() | st.integers(1, 4))
+    if (price, quantity or former.quantity) == (former.unit_price, former.quantity):
+        return None  # whoever changes nothing asks for nothing
+    return ev.ChangeLine(line, apply, unit_price=price, quantity=quantity)
 
 
 def starting(draw, life, contract, on):

@@ -29,6 +29,8 @@ def use(life, event):
     if not standing(life, contract, event.month):
         raise Refused("the contract has no standing term in the month")
     if shown(life, contract, event.meter, event.month):
+        if contract.used[event.meter, event.month] == event.quantity:
+            return  # a file that comes again changes nothing
         raise Refused("the usage is billed")
     contract.used[event.meter, event.month] = event.quantity
 

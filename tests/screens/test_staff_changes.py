@@ -169,7 +169,7 @@ def it_keeps_the_former_prices_of_a_metered_item(cast, desk):
 def adjustment(invoice, **fields):
     given = {
         "position": 50, "origin": "adjustment", "item": "調整", "starts_on": make.APRIL, "ends_on": date(2026, 4, 30),
-        "quantity": 1, "unit_price": -500,
+        "quantity": 1, "unit_price": 500,
     }  # fmt: skip
     return InvoiceLine(**given | fields)
 
@@ -185,10 +185,10 @@ def it_keeps_what_an_adjustment_did_to_the_total(cast):
         "invoice_adjusted", draft.number, cast.staff, cast.b,
     )  # fmt: skip
     assert changes_of(first) == {
-        "請求金額（税込）": ["8,554", "8,004"],
-        "調整・値引き": ["", "調整 2026/04/01～2026/04/30 1×-500 税抜 標準税率"],
+        "請求金額（税込）": ["8,554", "9,104"],
+        "調整・値引き": ["", "調整 2026/04/01～2026/04/30 1×500 税抜 標準税率"],
     }
-    assert changes_of(second)["請求金額（税込）"] == ["8,004", "8,554"]
+    assert changes_of(second)["請求金額（税込）"] == ["9,104", "8,554"]
 
 
 def it_adjusts_no_invoice_that_is_fixed(cast):
