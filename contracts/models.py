@@ -1,6 +1,8 @@
 """Services, contracts with their lines, and the terms (契約期間) through which a contract lives."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -126,6 +128,7 @@ class Contract(models.Model):
     note = models.TextField(_("備考"), max_length=2000, blank=True)
     updated_at = models.DateTimeField(_("最終更新日"), auto_now=True)
     search = search_column("name")
+    changes: Sequence[Any] = ()  # what the last save did to its orders (orders.services)
 
     objects = Contracts.as_manager()
 

@@ -169,7 +169,7 @@ def check_dates(changed: Sequence[ContractLine], others: Sequence[ContractLine])
     """A line that another continues ends before that one begins: both would be charged whole. Raises ValidationError."""
     lines = {line.pk: line for line in (*others, *changed) if line.pk}
     for following in (*changed, *others):
-        former = lines.get(following.continues_id)
+        former = lines.get(following.continues_id or 0)
         if former is None or following.charge_from is None:
             continue
         if former.charge_to is None or former.charge_to >= following.charge_from:

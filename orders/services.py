@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from copy import copy
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
@@ -76,7 +76,7 @@ def need_decisions(contract: Contract) -> None:
     if contract.bill_from is None or contract.bill_from == stored.bill_from:
         return
     owed([stored.customer_id])
-    given = {"customer": stored.customer_id, "contract": stored.pk, "since": contract.bill_from}
+    given: dict[str, Any] = {"customer": stored.customer_id, "contract": stored.pk, "since": contract.bill_from}
     with connection.cursor() as cursor:
         cursor.execute(PROPOSED, given)
         found = [f"{starts_on:%Y-%m} {item} {yen(amount)}円" for starts_on, item, amount in cursor.fetchall()]

@@ -26,9 +26,10 @@ class Command(OperatorCommand):
             help="たずねません（パスワードは環境変数 DJANGO_SUPERUSER_PASSWORD）",
         )
 
-    def work(self, email, name, interactive, **options):
-        given = {"email": email, "name": name, "password": os.environ.get("DJANGO_SUPERUSER_PASSWORD")}
-        if interactive and sys.stdin.isatty():
+    def work(self, **options):
+        password = os.environ.get("DJANGO_SUPERUSER_PASSWORD")
+        given = {"email": options["email"], "name": options["name"], "password": password}
+        if options["interactive"] and sys.stdin.isatty():
             ask = {"email": lambda: input("Eメール: "), "name": lambda: input("名前: "), "password": self.ask_password}
             try:
                 given = {field: text or ask[field]() for field, text in given.items()}

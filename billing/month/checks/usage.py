@@ -45,7 +45,8 @@ def prices(asked: Asked) -> Finding:
 def differing(row: dict[str, Any]) -> dict[str, Any] | None:
     """The row as a finding, if its charges aren't what its quantity costs."""
     first, *tiers = row["ladder"]
-    ladder = [(Decimal(0), Decimal(first)), *(tuple(map(Decimal, tier.split(":"))) for tier in tiers)]
+    parts = [("0", first), *(tier.split(":") for tier in tiers)]
+    ladder = [(Decimal(above), Decimal(price)) for above, price in parts]
     right = money.metered(row["quantity"], row["free_quantity"], ladder)
     charges = [tuple(map(Decimal, charge.split(":"))) for charge in row["charges"]]
     if [(each.quantity, each.unit_price, each.amount) for each in right] == charges:
