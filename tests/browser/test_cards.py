@@ -97,3 +97,11 @@ def it_hands_out_the_pdf_from_a_card_by_a_button_as_large_as_a_finger(phone):
     with page.expect_download() as download:
         button.click()
     assert download.value.suggested_filename == "B202604-000001.pdf"
+
+
+@pytest.mark.parametrize("path", ["/invoices/", "/orders/", "/contracts/"])
+def it_ends_states_and_buttons_in_one_line(phone, path):
+    edges = "found => found.map(each => Math.round(each.getBoundingClientRect().right))"
+    page = phone(path)
+    ends = page.locator(".card-state > *, .card-action > a").evaluate_all(edges)
+    assert set(ends) == set(page.locator(".tools .count").evaluate_all(edges))
