@@ -7,16 +7,30 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import ValidationError
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
-from billing.credits import balances, take_back
+from billing import desk
+from billing.credits import CHARGING, balances, left_of, open_of, standing_of, take_back
 from billing.documents.rendering import render_again
-from billing.models import Credit, Discount, Invoice, InvoiceLine, MonthRun, Parked, Rendering, TaxTotal
+from billing.models import (
+    Credit,
+    Decision,
+    Discount,
+    Invoice,
+    InvoiceLine,
+    Kind,
+    MonthRun,
+    Parked,
+    Rendering,
+    State,
+    TaxTotal,
+)
 from billing.services import adjust_invoice, defer_catch_up, price_adjustment
 from contracts.models import Service
+from portal import rights
 from portal.admin import (
     LINE_WIDGETS,
     READ,
@@ -30,7 +44,7 @@ from portal.admin import (
     empty_or_not,
     typed,
 )
-from portal.models import RoundingMode, TaxKind
+from portal.models import RoundingMode, TaxKind, Vendor
 from portal.money import MOST_YEN
 from portal.months import last_day
 from portal.templatetags.figures import month_name, percent, plain, yen, ymd
@@ -61,6 +75,22 @@ class FixedLines(Shown):
         cell("amount", yen, _("金額")),
         cell("tax_rate", percent, _("税率")),
     ]
+
+    def get_fields(self, request, obj=None):
+        """Whoever may give a credit has a button at each line of a document that counts."""
+        counts = obj is not None and obj.state == State.FIXED and obj.kind in (Kind.INVOICE, Kind.CORRECTION)
+        offered = counts and rights.may(request.user, "billing.add_credit")
+        return [*self.fields, "give"] if offered and Vendor.objects.settings().carries_credits else self.fields
+
+    def get_readonly_fields(self, request, obj=None):
+        return self.get_fields(request, obj)
+
+    @admin.display(description=_("翌月調整"))
+    def give(self, line):
+        if line.origin not in CHARGING or line.amount <= 0 or left_of(line) <= 0:
+            return "-"
+        address = reverse("admin:billing_invoice_credit", args=[line.invoice_id, line.pk])
+        return format_html('<a class="button" href="{}">{}</a>', address, _("翌月調整"))
 
     def get_queryset(self, request):
         return super().get_queryset(request).select_related("contract")
@@ -177,6 +207,10 @@ class InvoiceAdmin(Desk):
     exclude = ["template", "credit_left", *WRITTEN]
     inlines = [FixedLines, AdjustmentLines, Discounts, Totals]
 
+    def get_urls(self):
+        page = self.admin_site.admin_view(desk.credit_page)
+        return [path("<int:invoice>/credit/<int:line>/", page, name="billing_invoice_credit"), *super().get_urls()]
+
     def get_readonly_fields(self, request, obj=None):
         names = [field.name for field in Invoice._meta.fields if field.name not in ("id", "template", "credit_left")]
         return [WRITTEN.get(name, name) for name in names]
@@ -283,6 +317,45 @@ class CreditAdmin(ReadOnly):
             else:
                 told = {"item": credit.item, "yen": yen(taken)}
                 self.message_user(request, _("%(item)s の調整残高 %(yen)s円 を取り消しました。") % told)
+
+
+@admin.register(Decision)
+class DecisionAdmin(ReadOnly):
+    """What was decided about 契約の変更で返すべき額; taken back here while no fixed invoice has used it."""
+
+    list_display = ["customer", "contract", "choice", cell("amount", yen, _("金額")), "reason", "by", "at", "state"]
+    list_filter = ["choice"]
+    list_select_related = ["customer", "contract_line__contract", "by"]
+    search_fields = ["customer__number", "customer__name", "contract_line__contract__number"]
+    exclude = ["contract_line", "term", "invoice_line"]
+    actions = ["take_back"]
+    action_form = ReasonForm
+
+    @admin.display(description=_("契約"))
+    def contract(self, decision):
+        return decision.contract_line.contract
+
+    @admin.display(description=_("取消"))
+    def state(self, decision):
+        """In words, why there is nothing left to take back."""
+        if decision.takes_back_id:
+            return _("取消の記録")
+        if not standing_of(decision):
+            return _("取消済み")
+        credit = decision.credits.entries().first()
+        return _("請求で使用済みのため取り消せません") if credit and open_of(credit) <= 0 else _("取り消せます")
+
+    @admin.action(description=_("取り消す（理由を入力）"), permissions=["act"])
+    def take_back(self, request, chosen):
+        for decision in chosen.select_related("customer"):
+            named = f"{decision.customer} {decision}"
+            try:
+                taken = take_back(decision, request.POST.get("reason", "")[:200], by=request.user)
+            except ValidationError as refused:
+                self.message_user(request, f"{named}: {' '.join(refused.messages)}", messages.ERROR)
+            else:
+                told = {"named": named, "yen": yen(taken)}
+                self.message_user(request, _("%(named)s の決定 %(yen)s円 を取り消しました。") % told)
 
 
 @admin.register(MonthRun)

@@ -11,7 +11,7 @@ from accounts.models import Customer, User
 from billing.models import Credit, Decision, Invoice, InvoiceLine, Kind, MonthRun, State
 from billing.month import drafts
 from portal import history, months, rights
-from portal.models import Action
+from portal.models import Action, Vendor
 from portal.templatetags.figures import yen, ymd
 
 # Lines of which something can be given back: what was charged, not what was taken off.
@@ -26,13 +26,14 @@ def give_credit(invoice_line: InvoiceLine, amount: int, reason: str, *, by: User
     """
     rights.need(by, "billing.add_credit")
     need_reason(reason)
+    need_carrying()
     Customer.objects.lock([invoice_line.customer_id])
     line = InvoiceLine.objects.select_related("invoice").get(pk=invoice_line.pk)
     if line.invoice.state != State.FIXED or line.invoice.kind not in (Kind.INVOICE, Kind.CORRECTION):
         raise ValidationError(_("確定している請求の明細だけを翌月調整できます。"))
     if line.amount <= 0 or line.origin not in CHARGING:
         raise ValidationError(_("この明細は翌月調整できません。"))
-    left = line.amount - credited_of(line)
+    left = left_of(line)
     if not 0 < amount <= left:
         raise ValidationError(_("1円以上、明細の残り %(yen)s円 以下で入力してください。") % {"yen": yen(left)})
     credit = Credit(
@@ -43,6 +44,11 @@ def give_credit(invoice_line: InvoiceLine, amount: int, reason: str, *, by: User
     store(credit, by=by)
     take_up_anew(line.customer_id)
     return credit
+
+
+def left_of(line: InvoiceLine) -> int:
+    """Yen of the line that can still be given back."""
+    return line.amount - credited_of(line)
 
 
 def credited_of(line: InvoiceLine) -> int:
@@ -146,6 +152,12 @@ def balances(credits: Iterable[Credit]) -> dict[int, tuple[int, int]]:
         credit.pk: (taken.get(credit.pk, 0), credit.amount + countered.get(credit.pk, 0) - taken.get(credit.pk, 0))
         for credit in credits
     }
+
+
+def need_carrying() -> None:
+    """Raises ValidationError unless the vendor's 調整方法 lets credits go off the next bills (D28)."""
+    if not Vendor.objects.settings().carries_credits:
+        raise ValidationError(_("「調整方法」が翌月の請求での調整ではないため、翌月調整は選べません。"))
 
 
 def need_reason(reason: str) -> None:

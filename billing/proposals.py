@@ -8,11 +8,11 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer, User
-from billing.credits import need_reason, store, take_up_anew
+from billing.credits import need_carrying, need_reason, store, take_up_anew
 from billing.models import Credit, Decision, InvoiceLine
 from orders.owed import owed
 from portal import history, rights
-from portal.models import Action
+from portal.models import Action, Vendor
 from portal.templatetags.figures import yen
 
 # Customers of whom a document that counts charges days beyond the 解約日 or 課金終了日: only they can have a proposal.
@@ -45,6 +45,7 @@ PROPOSED = """
         WHERE c.customer_id = ANY(%(customers)s) AND c.source = 'hand' GROUP BY 1, 2
     )
     SELECT w.customer_id, w.contract_id, c.number, w.contract_line_id, w.term_id, t.starts_on, s.newest, b.number, b.item,
+        s.amount::bigint, (coalesce(d.amount, 0) + coalesce(r.amount, 0))::bigint, w.owed::bigint,
         (s.amount - coalesce(d.amount, 0) - coalesce(r.amount, 0) - w.owed)::bigint
     FROM owed_line w JOIN contracts_term t ON t.id = w.term_id JOIN contracts_contract c ON c.id = w.contract_id
     JOIN summed s ON s.term_id = w.term_id AND s.contract_line_id = w.contract_line_id JOIN billed b ON b.id = s.newest
@@ -57,7 +58,7 @@ PROPOSED = """
 
 
 class Proposal(NamedTuple):
-    """A billed line in a term that by its dates now owes less; `amount` is yen in the price basis of the invoice line."""
+    """A billed line in a term that by its dates now owes less; `amount` is billed − given − owed, all yen in its basis."""
 
     customer_id: int
     contract_id: int
@@ -68,6 +69,9 @@ class Proposal(NamedTuple):
     invoice_line_id: int
     invoice: str
     item: str
+    billed: int
+    given: int
+    owed: int
     amount: int
 
 
@@ -85,6 +89,12 @@ def proposals(customers: list[int] | None = None) -> list[Proposal]:
             return [Proposal(*row) for row in cursor.fetchall()]
 
 
+def choices() -> list[str]:
+    """What may be decided: 翌月調整 only with the vendor's 調整方法 for it (D28)."""
+    carried = [Decision.Choice.CREDIT] if Vendor.objects.settings().carries_credits else []
+    return [choice.value for choice in [*carried, Decision.Choice.REFUSED]]
+
+
 @transaction.atomic
 def decide(proposal: Proposal, choice: str, reason: str, *, by: User) -> Decision:
     """Decide a proposal whole: 翌月調整 gives a credit for the next bills, 返金しない nothing. Append-only.
@@ -95,6 +105,8 @@ def decide(proposal: Proposal, choice: str, reason: str, *, by: User) -> Decisio
     need_reason(reason)
     if choice not in (Decision.Choice.CREDIT, Decision.Choice.REFUSED):
         raise ValidationError(_("翌月調整か返金しないを選んでください。"))
+    if choice == Decision.Choice.CREDIT:
+        need_carrying()
     Customer.objects.lock([proposal.customer_id])
     if proposal not in proposals([proposal.customer_id]):
         raise ValidationError(_("内容が変わっています。もう一度確認してから決めてください。"))

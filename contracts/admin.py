@@ -6,9 +6,11 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, transaction
+from django.urls import path
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer
+from billing import desk
 from billing.services import defer_catch_up, redraft
 from contracts.forms import PriceForm, PriceRows
 from contracts.models import Contract, ContractLine, Meter, MeterPrice, Service, Term
@@ -167,6 +169,16 @@ class ContractAdmin(Desk):
     autocomplete_fields = ["customer", "service"]
     readonly_fields = ["number", "updated_at"]
     inlines = [LineInline, MeterInline, TermInline]
+
+    def get_urls(self):
+        page = self.admin_site.admin_view(desk.decide_page)
+        address = "<int:contract>/decide/<int:line>/<int:term>/<slug:choice>/"
+        return [path(address, page, name="contracts_contract_decide"), *super().get_urls()]
+
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        if obj is not None and obj.pk:
+            context |= desk.proposals_of(obj, request.user)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def get_readonly_fields(self, request, obj=None):
         """A contract stays with its customer; its form, and its start, stay as its terms began."""

@@ -28,6 +28,9 @@ class Vendors(Everybody):
         return found
 
 
+CARRIED = "翌月の請求で調整（継続適用）"  # the 調整方法 with which credits are offered (D28)
+
+
 class Vendor(models.Model):
     """The one vendor of this installation (row 1)."""
 
@@ -47,7 +50,7 @@ class Vendor(models.Model):
     credit_method = models.CharField(
         _("調整方法"),
         max_length=100,
-        default="翌月の請求で調整（継続適用）",
+        default=CARRIED,
         help_text=_("調整残高を差し引いた請求書に印刷します"),
     )
 
@@ -63,6 +66,11 @@ class Vendor(models.Model):
 
     def __str__(self):
         return self.name
+
+    @property
+    def carries_credits(self):
+        """Whether what is to be given back may go off the next bills (D28)."""
+        return self.credit_method == CARRIED
 
 
 class Dated(models.QuerySet):

@@ -14,7 +14,7 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from accounts.models import User
-from billing.models import Invoice, Rendering
+from billing.models import Decision, Invoice, Rendering
 from billing.month import parking
 from contracts.models import Contract
 from portal import history, mail, numbers, rights
@@ -50,6 +50,7 @@ TABLE = {
     "orders.usagefile": (EVERYBODY, "", "", "", {}),
     "billing.invoice": (EVERYBODY, "", "BS", "", {}),  # a draft one
     "billing.credit": (EVERYBODY, "", "", "", {"take_back": "BS"}),
+    "billing.decision": (EVERYBODY, "", "", "", {"take_back": "BS"}),
     "billing.monthrun": (EVERYBODY, "", "", "", {}),
     "billing.parked": (EVERYBODY, "", "", "", {"try_again": "BS"}),
     "billing.rendering": (EVERYBODY, "", "", "", {"try_again": "BS"}),
@@ -69,6 +70,8 @@ PLAIN = {
     None: 404,
 }
 OF_A_MODEL = ["changelist", "add", "history", "delete", "change", None]
+# Pages of a model's own; test_decisions.py says who may open them.
+OWN = {"contracts.contract": ["contracts_contract_decide"], "billing.invoice": ["billing_invoice_credit"]}
 REFUSED, SIGN_IN = 403, "sign-in"
 
 
@@ -83,13 +86,18 @@ def names(patterns):
 def it_has_a_row_for_every_page_action_and_address():
     assert set(TABLE) == set(ADMINS)
     of_models = [f"{label.replace('.', '_')}_{name}" for label in TABLE for name in OF_A_MODEL if name]
-    assert set(names(admin.site.get_urls())) == {*of_models, *PLAIN}
+    assert set(names(admin.site.get_urls())) == {
+        *of_models,
+        *PLAIN,
+        *(page for pages in OWN.values() for page in pages),
+    }
     for label, (*_pages, actions) in TABLE.items():
         desk = ADMINS[label]
         offered = {action if isinstance(action, str) else action.__name__ for action in desk.actions}
         assert offered | ({"delete_selected"} & set(actions)) == set(actions), label
         assert [each.name for each in desk.get_urls() if each.name] == [
-            f"{label.replace('.', '_')}_{name}" for name in OF_A_MODEL if name
+            *OWN.get(label, []),
+            *(f"{label.replace('.', '_')}_{name}" for name in OF_A_MODEL if name),
         ], label
 
 
@@ -123,6 +131,11 @@ def rows(cast):
     found = {label: desk.model._default_manager.order_by("pk").last() for label, desk in ADMINS.items()}
     found["accounts.user"] = cast.hanako
     found["billing.credit"] = make.make_credit(cast.a, 100)
+    line = fixed.lines.exclude(order_line=None).first()
+    found["billing.decision"] = Decision.objects.create(
+        customer=cast.a, contract_line=line.order_line.contract_line, term=line.order.term, invoice_line=line,
+        choice="refused", amount=1, reason="x", by=cast.staff,
+    )  # fmt: skip
     found["billing.invoice"] = Invoice.objects.filter(state="draft").last()
     found["contracts.meter"] = make.make_meter(Contract.objects.filter(customer=cast.b).get(), 10)
     # On no invoice, so they may change and go.

@@ -1,0 +1,170 @@
+"""Staff decide in the desk what becomes of money billed beyond a contract's dates, and credit a billed line by hand."""
+
+import pytest
+import time_machine
+from django.contrib.auth.models import Group
+
+from accounts.models import User
+from billing.models import Credit, Decision, Invoice
+from billing.proposals import decide, proposals
+from contracts.models import Service
+from portal import rights
+from portal.models import HistoryEvent, Vendor
+from tests import make
+from tests.scenarios.test_worked_examples import close_month, day, register, run, save
+
+
+@pytest.fixture(autouse=True)
+def in_may():
+    with time_machine.travel("2026-05-12T03:00Z"):
+        yield
+
+
+@pytest.fixture
+def customer(db):
+    make.make_vendor()
+    return make.make_customer("C0000009")
+
+
+@pytest.fixture
+def contract(customer):
+    """April is fixed at 10,000 and 2,000; then the dear line ends on 04-15, so 5,000 were billed too much."""
+    Service.objects.filter(code="cloud").update(prorate=True)
+    found = register(customer, (10000,), (2000,), on="04-01", start="04-01")
+    close_month("04", "05-08")
+    line = found.lines.first()
+    line.charge_to = day("04-15")
+    save(found, "05-12", lines=[line])
+    run("05-12")
+    return found
+
+
+@pytest.fixture
+def staff(contract):
+    return User.objects.get(email="staff@example.net")
+
+
+def page_of(contract):
+    return f"/admin/contracts/contract/{contract.pk}/change/"
+
+
+def address(contract, choice):
+    found = proposals([contract.customer_id])[0]
+    return f"/admin/contracts/contract/{contract.pk}/decide/{found.contract_line_id}/{found.term_id}/{choice}/"
+
+
+def text(page):
+    return page.content.decode()
+
+
+def answer(web, path, **given):
+    """Open the page, fill in what is given beside what it remembers, and send it."""
+    form = web.get(path).context["form"]
+    return web.post(
+        path,
+        {name: form.get_initial_for_field(field, name) or "" for name, field in form.fields.items()} | given,
+        follow=True,
+    )
+
+
+def in_role(name):
+    rights.set_up_roles()
+    person = make.make_user(None, "one@example.net", is_staff=True)
+    person.groups.add(Group.objects.get(name=name))
+    return User.objects.get(pk=person.pk)
+
+
+def it_shows_what_is_to_be_given_back_and_why(contract, staff, web):
+    web.force_login(staff)
+    shown = text(web.get(page_of(contract)))
+    for told in ("契約の変更で返すべき額", "10,000", "5,000", Invoice.objects.get(state="fixed").number):
+        assert told in shown
+    assert address(contract, "credit") in shown
+    assert address(contract, "refused") in shown
+
+
+def it_gives_the_credit_to_the_next_bill_at_once(contract, staff, web):
+    web.force_login(staff)
+    shown = text(answer(web, address(contract, "credit"), reason="4月の途中で終了"))
+    assert "契約の変更で返すべき額" not in shown
+    draft = Invoice.objects.get(state="draft")
+    assert [line.amount for line in draft.lines.filter(origin="adjustment")] == [-2000]
+    event = HistoryEvent.objects.filter(action="refund_decided").get()
+    assert "4月の途中で終了" in str(event.detail)
+
+
+def it_refuses_to_give_back_only_with_a_reason(contract, staff, web):
+    web.force_login(staff)
+    path = address(contract, "refused")
+    assert answer(web, path, reason=" ").context["form"].has_error("reason", "required")
+    assert not Decision.objects.exists()
+    answer(web, path, reason="お客様都合")
+    assert Decision.objects.get().choice == "refused"
+    assert not Credit.objects.exists()
+
+
+def it_tells_who_comes_second(contract, staff, web):
+    web.force_login(staff)
+    path = address(contract, "credit")
+    web.get(path)
+    decide(proposals([contract.customer_id])[0], "refused", "先に決定", by=staff)
+    told = text(web.post(path, {"shown": 5000, "reason": "後から"}, follow=True))
+    assert "もう残っていません" in told
+    assert Decision.objects.count() == 1
+
+
+def it_decides_about_no_other_amount_than_was_shown(contract, staff, web):
+    web.force_login(staff)
+    told = text(web.post(address(contract, "credit"), {"shown": 4999, "reason": "x"}, follow=True))
+    assert "内容が変わっています" in told
+    assert not Decision.objects.exists()
+
+
+def it_offers_no_credit_where_the_vendor_settles_otherwise(contract, staff, web):
+    Vendor.objects.update(credit_method="個別に返金")
+    web.force_login(staff)
+    shown = text(web.get(page_of(contract)))
+    assert "翌月調整は選べません" in shown
+    assert address(contract, "credit") not in shown
+    assert address(contract, "refused") in shown
+    assert web.get(address(contract, "credit")).status_code == 404
+    invoice = Invoice.objects.get(state="fixed")
+    assert f"/{invoice.pk}/credit/" not in text(web.get(f"/admin/billing/invoice/{invoice.pk}/change/"))
+
+
+@pytest.mark.parametrize(("role", "status"), [("閲覧", 403), ("受付", 403), ("請求", 200), ("管理", 403)])
+def it_lets_only_billing_decide(role, status, contract, web):
+    web.force_login(in_role(role))
+    line = Invoice.objects.get(state="fixed").lines.first()
+    for path in (address(contract, "credit"), f"/admin/billing/invoice/{line.invoice_id}/credit/{line.pk}/"):
+        assert web.get(path).status_code == status
+        assert web.post(path, {"reason": "x"}).status_code == status
+    shown = text(web.get(page_of(contract)))
+    assert "契約の変更で返すべき額" in shown
+    assert (address(contract, "credit") in shown) == (status == 200)
+
+
+def it_credits_a_billed_line_by_hand_up_to_what_is_left(contract, staff, web):
+    web.force_login(staff)
+    line = Invoice.objects.get(state="fixed").lines.get(amount=2000)
+    path = f"/admin/billing/invoice/{line.invoice_id}/credit/{line.pk}/"
+    assert path in text(web.get(f"/admin/billing/invoice/{line.invoice_id}/change/"))
+    assert "残り 2,000円" in text(answer(web, path, amount="2001", reason="お詫び"))
+    assert not Credit.objects.exists()
+    answer(web, path, amount="1500", reason="お詫び")
+    assert Credit.objects.get().amount == 1500
+    assert [each.amount for each in Invoice.objects.get(state="draft").lines.filter(origin="adjustment")] == [-1500]
+    assert "残り 500円" in text(answer(web, path, amount="501", reason="お詫び"))
+
+
+def it_takes_a_refusal_back_and_says_what_cannot_be(contract, staff, web):
+    decide(proposals([contract.customer_id])[0], "refused", "お客様都合", by=staff)
+    web.force_login(staff)
+    listed = "/admin/billing/decision/"
+    chosen = {"action": "take_back", "_selected_action": [Decision.objects.get().pk]}
+    assert "理由を入力してください" in text(web.post(listed, chosen, follow=True))
+    assert "5,000円 を取り消しました" in text(web.post(listed, chosen | {"reason": "誤り"}, follow=True))
+    assert [each.amount for each in proposals([contract.customer_id])] == [5000]
+    shown = text(web.get(listed))
+    assert "取消済み" in shown
+    assert "取り消せる残りがありません" in text(web.post(listed, chosen | {"reason": "誤り"}, follow=True))
