@@ -158,6 +158,7 @@ class Discounts(admin.TabularInline):
     model = Discount
     form = DiscountForm
     formset = OwnRows
+    formfield_overrides = READ
     extra = 0
     verbose_name_plural = "一括値引き（税率ごとの金額に比例して分けます）"
     fields = ["item", "amount"]

@@ -48,6 +48,7 @@ def it_refuses_what_is_no_month(cast, command, month, words):
 
 @pytest.mark.parametrize("month", ["2000-01", "2999-12"])
 def it_checks_the_first_and_the_last_month(cast, month):
+    make.open_month(make.APRIL)
     call_command("check_month", month)
 
 
