@@ -9,7 +9,7 @@ from tests.browser.pages import pages
 from tests.browser.world import STAFF, Person
 
 # Actions that are done without a page that asks; whatever else a list offers is opened as far as its question.
-AT_ONCE = {"take_back", "try_again"}
+AT_ONCE = {"send_again", "take_back", "try_again"}
 
 
 def staff_pages(request):

@@ -1,6 +1,7 @@
 """Every page and every state in which it can be open, taken from the URL table: a new page is measured by itself."""
 
 import re
+from urllib.parse import urlsplit
 
 from django.urls import get_resolver
 from django.urls.resolvers import URLResolver
@@ -49,7 +50,7 @@ def pages(person, request):
         answer = request(path)
         if answer.status != 200 or not answer.headers["content-type"].startswith("text/html"):
             continue  # a download, a POST, or something this company doesn't have
-        if answer.url.partition("?")[0].endswith(path):  # else it led elsewhere
+        if urlsplit(answer.url).path == path:  # else it led elsewhere
             states = LIST_STATES if 'class="pop chooser"' in answer.text() else STATES.get(name, [])
             found += [(name, "", path, None), *((name, what, path + query, click) for what, query, click in states)]
     return [*found, ("not found", "", MISSING, None)]
