@@ -9,10 +9,10 @@ from django.utils import timezone
 from accounts.models import Customer, User
 from billing.credits import give_credit
 from billing.demo import data
-from billing.models import Discount, Invoice, InvoiceLine, Rendering
+from billing.models import Decision, Discount, Invoice, InvoiceLine, Rendering
 from billing.month import parking
 from billing.services import adjust_invoice
-from contracts.models import Contract, Form, Meter, Service
+from contracts.models import Contract, Form, Meter, Service, Term
 from orders import usage
 from orders.models import Order
 from portal import months
@@ -93,7 +93,13 @@ def make_desk(running, today):
     """What only staff see: a credit, a draft that they adjusted, what failed of a close, a metered contract, a day."""
     staff, owner = User.objects.get(email=STAFF), Customer.objects.get(number="C0000098")
     fixed, draft = (Invoice.objects.filter(customer=owner, state=state).latest("month") for state in ("fixed", "draft"))
-    give_credit(fixed.lines.filter(origin="order").first(), 1000, KANJI * 2, by=staff)
+    billed = fixed.lines.filter(origin="order").first()
+    give_credit(billed, 1000, KANJI * 2, by=staff)
+    term = Term.objects.filter(contract=billed.contract).first()
+    Decision.objects.create(
+        customer=owner, contract_line=billed.contract.lines.first(), term=term, invoice_line=billed, choice="refused",
+        amount=1000, reason=f"{LATIN} {KANJI}", by=staff,
+    )  # fmt: skip
     line = InvoiceLine(
         position=90,
         item=KANJI,
