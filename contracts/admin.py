@@ -1,26 +1,30 @@
 """Staff's desk for services, contracts and the prices of metered items; terms are read here."""
 
-from copy import copy
-
 from django import forms
-from django.contrib import admin
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import IntegrityError, transaction
+from django.contrib import admin, messages
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
+from django.db import IntegrityError
+from django.db.models import BigIntegerField, Prefetch
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer
 from billing import desk
 from billing.services import defer_catch_up, redraft
 from contracts.forms import PriceForm, PriceRows
-from contracts.models import Contract, ContractLine, Meter, MeterPrice, Service, Term
-from contracts.services import PriceTyped, delete_meter, price, save_meter
-from orders.changes import NEXT, NOW, Past
-from orders.services import start_contract, store_contract
+from contracts.models import Contract, ContractLine, Meter, MeterPrice, Service, State, Term
+from contracts.services import PriceTyped, delete_meter, price, save_meter, term_note
+from orders.desk import Answers, codes, question, try_out
+from orders.models import Order
+from orders.models import State as OrderState
+from orders.services import check_withdrawal, start_contract, store_contract, withdraw_contract
 from orders.usage import reprice
 from portal.admin import LINE_WIDGETS, READ, Desk, Kept, PlacedRows, PlaceField, Shown, typed
 from portal.forms import MonthField
-from portal.models import Vendor
+from portal.models import Action, HistoryEvent
 from portal.months import today
 from portal.templatetags.figures import plain, yen
 
@@ -52,27 +56,23 @@ class LineForm(forms.ModelForm):
 
 
 class Lines(PlacedRows):
+    question = None  # what the page has to ask before it can store
+
     def clean(self):
         """Try the save out, so that what it refuses stands beside its field."""
         super().clean()
         contract = self.instance
         if any(self.errors) or contract.customer_id is None or contract.service_id is None or not contract.start_on:
             return
-        rows = [form for form in self.forms if form not in self.deleted_forms and form.has_changed()]
+        rows = [form.instance for form in self.forms if form not in self.deleted_forms and form.has_changed()]
         removed = [form.instance for form in self.deleted_forms if form.instance.pk]
+        answers = Answers.of(self.data)
         try:
             contract.clean()
-            with transaction.atomic():
-                start_contract(
-                    copy(contract),
-                    [copy(form.instance) for form in rows],
-                    [copy(line) for line in removed],
-                    today=today(),
-                    **asked(self.data),
-                )
-                transaction.set_rollback(True)
-        except ValidationError as error:
-            self.tell(error)
+            try_out(contract, rows, removed, answers, today=today())
+        except ValidationError as refused:
+            self.question = question(refused, contract, rows, removed, answers, today=today())
+            self.tell(refused)
 
     def tell(self, refused):
         """Put each refusal beside the line and field that it names, others above the lines."""
@@ -88,46 +88,44 @@ class Lines(PlacedRows):
                 form.add_error(field if field in form.fields else None, error)
 
 
-def told(error):
-    """The single errors, whether they name fields or not."""
-    return (
-        [each for errors in error.error_dict.values() for each in errors]
-        if hasattr(error, "error_dict")
-        else error.error_list
-    )
-
-
-def asked(data):
-    """The two questions that a save may ask, as they were answered."""
-    return {"apply": data.get("apply") or None, "charge_past": bool(data.get("charge_past"))}
-
-
 class ContractForm(forms.ModelForm):
-    apply = forms.ChoiceField(
-        label=_("適用"), required=False, help_text=_("請求済みの明細を変更したときに、いつから適用するかを選びます")
+    """Remembers the newest change that its reader could see, so that nobody stores over another's without a word (D40)."""
+
+    seen = forms.IntegerField(
+        required=False, widget=forms.HiddenInput, min_value=0, max_value=BigIntegerField.MAX_BIGINT
     )
-    charge_past = forms.BooleanField(label=_("過去分も請求する"), required=False)
 
     class Meta:
         field_classes = {"bill_from": MonthField}
+        help_texts = {"bill_from": _("この月から請求します。空欄なら最初の月から請求します")}
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        if "apply" not in self.fields:
-            return
-        found = {}
-        if self.instance.pk and Vendor.objects.exists():
-            past = Past(Contract.objects.get(pk=self.instance.pk), today())
-            days = {choice for line in self.instance.lines.all() for choice in past.choices(line)}
-            for value, day in sorted(days, key=lambda choice: choice[1]):
-                month = {"year": day.year, "month": day.month}
-                label = (
-                    _("次の期間から（%(year)d年%(month)d月）")
-                    if value == NEXT
-                    else _("%(year)d年%(month)d月の期間から")
-                )
-                found[value] = label % month
-        self.fields["apply"].choices = [("", "---------"), (NOW, _("請求していない最初の期間から")), *found.items()]
+        if self.instance.pk:
+            newest = changes_of(self.instance).first()
+            self.initial["seen"] = newest.pk if newest else 0
+
+    def clean(self):
+        found = super().clean()
+        seen = self.cleaned_data.get("seen")
+        since = list(changes_of(self.instance).filter(pk__gt=seen)) if self.instance.pk and seen is not None else []
+        if since:
+            self.data = self.data.copy()
+            self.data["seen"] = since[0].pk
+            told = [_("ほかの人が先に保存しました。下の内容でよければ、もう一度保存してください。")]
+            told += [
+                f"{timezone.localtime(each.at):%Y/%m/%d %H:%M} {each.actor_name or _('システム')}: {each.detail}"
+                for each in since
+            ]
+            self.add_error(None, told)
+        return found
+
+
+def changes_of(contract):
+    """What the history has of a contract, the newest first."""
+    return HistoryEvent.objects.filter(
+        customer=contract.customer_id, subject=contract.number, action=Action.CONTRACT_CHANGED
+    ).order_by("-pk")
 
 
 class LineInline(admin.StackedInline):
@@ -155,36 +153,124 @@ class MeterInline(Shown):
 
 class TermInline(Shown):
     model = Term
-    fields = readonly_fields = ["sequence", "starts_on", "ends_on", "dropped_on"]
+    fields = readonly_fields = ["sequence", "starts_on", "ends_on", "ordered", "dropped_on"]
     ordering = ["-sequence"]
+
+    def get_queryset(self, request):
+        orders = Order.objects.with_invoice().order_by("number")
+        return super().get_queryset(request).select_related("contract").prefetch_related(Prefetch("orders", orders))
+
+    @admin.display(description=_("注文"))
+    def ordered(self, term):
+        """Each order of the term with its yen and its invoice; why there is none."""
+        orders = term.orders.all()
+        texts = [
+            f"{order.number} {order.get_kind_display()} {yen(order.amount)}円 {order.invoice_number or OrderState(order.state).label}"
+            for order in orders
+        ]
+        return "\n".join(filter(None, [*texts, term_note(term, [order.kind for order in orders])])) or "-"
+
+
+class StateFilter(admin.SimpleListFilter):
+    """What was taken back is listed only when asked for (D26)."""
+
+    title, parameter_name = _("契約状態"), "state"
+
+    def lookups(self, request, model_admin):
+        return State.choices
+
+    def queryset(self, request, contracts):
+        """Wherever a contract is opened or chosen by its number, that isn't asked."""
+        return contracts.filter(state=self.value()) if self.value() else contracts.filter(withdrawn_on=None)
+
+    def choices(self, changelist):
+        first, *others = super().choices(changelist)
+        return [{**first, "display": _("取消以外")}, *others]
 
 
 @admin.register(Contract)
 class ContractAdmin(Desk):
     form = ContractForm
-    list_display = ["number", "name", "customer", "service", "form", "start_on", "cancel_on"]
-    list_filter = ["form", "service"]
+    list_display = ["number", "name", "customer", "service", "form", "state", "start_on", "cancel_on"]
+    list_filter = [StateFilter, "form", "service"]
     list_select_related = ["customer", "service"]
     search_fields = ["number", "name", "customer__number", "customer__name"]
     autocomplete_fields = ["customer", "service"]
     readonly_fields = ["number", "updated_at"]
     inlines = [LineInline, MeterInline, TermInline]
 
+    @admin.display(description=_("契約状態"))
+    def state(self, contract):
+        return State(contract.state).label
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).with_state(today())
+
+    def get_object(self, request, object_id, from_field=None):
+        """Whoever saves has the customer locked before the contract is compared with what its reader saw."""
+        found = super().get_object(request, object_id, from_field)
+        if found is None or request.method != "POST":
+            return found
+        Customer.objects.lock([found.customer_id])
+        return super().get_object(request, object_id, from_field)
+
+    def has_change_permission(self, request, obj=None):
+        """One that was taken back is only read; whoever was typing meanwhile is told so by the save (D26)."""
+        closed = obj is not None and obj.withdrawn_on and request.method != "POST"
+        return not closed and super().has_change_permission(request, obj)
+
+    def get_fields(self, request, obj=None):
+        """What was seen stands hidden at the form's top."""
+        fields = [name for name in super().get_fields(request, obj) if name != "seen"]
+        return [*fields, "withdrawn_on"] if obj and obj.withdrawn_on else fields
+
     def get_urls(self):
-        page = self.admin_site.admin_view(desk.decide_page)
-        address = "<int:contract>/decide/<int:line>/<int:term>/<slug:choice>/"
-        return [path(address, page, name="contracts_contract_decide"), *super().get_urls()]
+        view = self.admin_site.admin_view
+        decide = "<int:contract>/decide/<int:line>/<int:term>/<slug:choice>/"
+        return [
+            path(decide, view(desk.decide_page), name="contracts_contract_decide"),
+            path("<int:pk>/withdraw/", view(self.withdraw), name="contracts_contract_withdraw"),
+            *super().get_urls(),
+        ]
+
+    def withdraw(self, request, pk):
+        """契約を取り消す: asked first, refused in words (D26)."""
+        contract = get_object_or_404(Contract.objects.select_related("customer", "service"), pk=pk)
+        if not super().has_change_permission(request, contract):
+            raise PermissionDenied
+        try:
+            check_withdrawal(contract)
+            if request.method != "POST":
+                asked = {"title": _("契約を取り消す"), "contract": contract, "opts": self.opts}
+                asked["orders"] = contract.orders.filter(reversed_on=None).order_by("number")
+                return TemplateResponse(
+                    request,
+                    "admin/contracts/contract/withdraw.html",
+                    {**self.admin_site.each_context(request), **asked},
+                )
+            withdraw_contract(contract, today=today(), by=request.user)
+        except ValidationError as refused:
+            self.message_user(request, " ".join(refused.messages), messages.ERROR)
+        else:
+            redraft(contract.customer, today=today())
+            defer_catch_up(contract.customer)
+            self.message_user(request, _("契約 %s を取り消しました。") % contract.number)
+            self.tell_changes(request, contract.changes)
+        return redirect("admin:contracts_contract_change", pk)
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        formsets = [each.formset for each in context["inline_admin_formsets"]]
+        context["question"] = next((each.question for each in formsets if isinstance(each, Lines)), None)
         if obj is not None and obj.pk:
+            context["may_withdraw"] = self.has_change_permission(request, obj) and not obj.withdrawn_on
+            context["history"] = changes_of(obj)[:20]
             context |= desk.proposals_of(obj, request.user)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def get_readonly_fields(self, request, obj=None):
         """A contract stays with its customer; its form, and its start, stay as its terms began."""
-        if obj and obj.terms.exists():
-            return [*self.readonly_fields, "customer", "form", "start_on"]
-        return self.readonly_fields
+        fixed = ["customer", "form", "start_on"] if obj and obj.terms.exists() else []
+        return [*self.readonly_fields, *fixed, "withdrawn_on"]
 
     def save_model(self, request, obj, form, change):
         """The contract is stored together with its lines, in save_related."""
@@ -192,15 +278,23 @@ class ContractAdmin(Desk):
     def save_related(self, request, form, formsets, change):
         """What was typed is kept even if an order can't be made of it; the next run parks the customer for the same reason."""
         lines, removed = typed(formsets, ContractLine)
-        contract = form.instance
+        contract, answers = form.instance, Answers.of(request.POST)
         try:
-            start_contract(contract, lines, removed, today=today(), by=request.user, **asked(request.POST))
+            start_contract(
+                contract,
+                lines,
+                removed,
+                today=today(),
+                by=request.user,
+                apply=answers.apply,
+                charge_past=answers.charge_past,
+            )
         except ValidationError as error:
-            if REFUSED & {getattr(each, "code", None) for each in told(error)}:
+            if REFUSED & codes(error):
                 raise IntegrityError("refused since the form was looked at") from error
             if not change:  # what was stored, and is taken back
                 contract.pk, contract.number, contract._state.adding = None, "", True
-            store_contract(contract, lines, removed, today=today(), by=request.user, apply=asked(request.POST)["apply"])
+            store_contract(contract, lines, removed, today=today(), by=request.user, apply=answers.apply)
             reason = " ".join(error.messages)
             self.message_user(request, _("契約は保存しましたが、注文を作れません: %s") % reason, level="warning")
         else:

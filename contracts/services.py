@@ -1,6 +1,6 @@
 """What changes contracts: saving them with their lines, and adding the terms that should exist."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Customer, User
-from contracts.models import Contract, ContractLine, Meter, MeterPrice, MeterTier
+from contracts.models import Contract, ContractLine, Meter, MeterPrice, MeterTier, Term
 from portal import history, money, months, numbers, rights
 from portal.models import Action, PriceBasis, TaxClass, Vendor
 from portal.templatetags.figures import plain
@@ -183,6 +183,21 @@ def meter_facts(meter: Meter) -> dict[str, str]:
         for tier in price.tiers.all():
             found[f"{since}{plain(tier.above)}を超える分の単価"] = plain(tier.unit_price)
     return found
+
+
+def term_note(term: Term, kinds: Collection[str]) -> str:
+    """Why a term of its contract gives no order, or why one that covers no day stands; `kinds` are those of its orders (D22)."""
+    contract = term.contract
+    if contract.cancel_on and term.starts_on > contract.cancel_on:
+        return _("解約日より後（請求済み）") if kinds else ""
+    if set(kinds) & {"new", "renewal"}:
+        return ""
+    vendor = Vendor.objects.first()
+    if vendor and term.starts_on < vendor.first_month:
+        return _("請求対象外（ほかで請求済み）")
+    if contract.bill_from and term.starts_on < contract.bill_from:
+        return _("請求対象外（請求開始年月より前）")
+    return ""
 
 
 # Contracts whose terms may not reach as far as they should, each with the end of its last term.

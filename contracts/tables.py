@@ -77,7 +77,9 @@ class TermTable(Table):
     ends_on = DateColumn(_("終了日"), "term__ends_on", shown=True)
     kind = TextColumn(_("注文区分"), "kind", shown=True)
     order = LinkColumn(_("注文番号"), "order__number", to="order_detail", shown=True)
+    amount = YenColumn(_("注文金額（税抜）"), "order__amount", shown=True)
     invoice = LinkColumn(_("請求番号"), "order__invoice_number", to="invoice_detail", shown=True)
+    note = TextColumn(_("備考"), "note", shown=True)
 
 
 class UsageTable(Table):

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from contracts.filters import ContractFilter
 from contracts.models import Contract, ContractLine, State
+from contracts.services import term_note
 from contracts.tables import LOOKS, ContractLineTable, ContractTable, TermTable, UsageTable
 from portal.lists.body import annotated, facts, lines
 from portal.lists.screen import Screen, list_screen
@@ -70,7 +71,9 @@ def contract_detail(request, number):
             TermTable,
             term_history(contract),
             label=_("契約期間の履歴"),
-            empty=_("契約期間はまだありません。契約開始日に作られます。"),
+            empty=_("取り消されたため、契約期間はありません。")
+            if contract.withdrawn_on
+            else _("契約期間はまだありません。契約開始日に作られます。"),
         ),
     }
     return render(request, "contracts/contract_detail.html", context)
@@ -108,10 +111,11 @@ def usages(meter):
 
 
 def term_history(contract):
-    """The terms, newest first, each with the orders that it gave and that stand."""
+    """The terms, newest first, each with the orders that it gave and that stand, and why there is none."""
     orders = defaultdict(list)
     for order in contract.orders.with_invoice().filter(reversed_on=None).order_by("number"):
         orders[order.term_id].append(order)
-    for term in contract.terms.standing().order_by("-sequence"):
+    for term in contract.terms.standing().select_related("contract").order_by("-sequence"):
+        note = term_note(term, [order.kind for order in orders[term.pk]])
         for order in orders[term.pk] or [None]:
-            yield SimpleNamespace(term=term, order=order, kind=order and order.get_kind_display())
+            yield SimpleNamespace(term=term, order=order, kind=order and order.get_kind_display(), note=note)

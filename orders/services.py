@@ -92,12 +92,27 @@ def forget(removed: Sequence[ContractLine], today: date) -> None:
         line.additions.filter(reversed_on=None).update(reversed_on=today)
 
 
+class Charge(NamedTuple):
+    """What a save would charge for closed months (D25): so many orders, and their yen without tax, as they are told."""
+
+    orders: int
+    yen: str
+
+
+class Tried(NamedTuple):
+    """What a save would do to the orders, and what of it needs the tick 「過去分も請求する」."""
+
+    changes: list[Change]
+    past: Charge | None = None
+
+
 class Offer(NamedTuple):
     """A choice of 適用: what `start_contract` takes, in words, and what becomes of the orders that aren't billed."""
 
     apply: str
     label: str
     changes: list[Change]
+    past: Charge | None = None
 
     @property
     def yen(self) -> int:
@@ -111,25 +126,23 @@ def offers(
     removed: Sequence[ContractLine] = (),
     *,
     today: date,
-    charge_past: bool = False,
 ) -> list[Offer]:
     """What 適用 can be for these changed lines of a stored contract, each with what it costs: done, and taken back.
 
-    Nothing if no line is billed. A choice that would be refused isn't offered.
+    Nothing if no line is billed. A choice that would be refused isn't offered, unless a tick is all that it needs.
     """
-    stored = Contract.objects.get(pk=contract.pk)
-    past = Past(stored, today)
+    past = Past(contract, today)
     held = [line for line in lines if line.pk and past.holds(line)]
     days = dict(sorted({choice for line in held for choice in past.choices(line)}, key=lambda choice: choice[1]))
     found = []
     for apply, day in days.items():
-        changes = tried(contract, lines, removed, today=today, charge_past=charge_past, apply=apply)
-        if changes is not None:
+        done = tried(contract, lines, removed, today=today, apply=apply)
+        if done is not None:
             month = {"year": day.year, "month": day.month}
             label = (
                 _("次の期間から（%(year)d年%(month)d月）") if apply == NEXT else _("%(year)d年%(month)d月の期間から")
             )
-            found.append(Offer(apply, label % month, changes))
+            found.append(Offer(apply, label % month, *done))
     return found
 
 
@@ -139,21 +152,39 @@ def tried(
     removed: Sequence[ContractLine],
     *,
     today: date,
-    charge_past: bool,
     apply: str | None,
-) -> list[Change] | None:
-    """The changes that a save would make, rolled back; None if it is refused."""
-    with transaction.atomic():
+) -> Tried | None:
+    """What a save would do, rolled back; None if it is refused whatever is ticked."""
+    past = None
+    for charge_past in (False, True):
         try:
-            done = start_contract(
-                copy(contract), [copy(line) for line in lines], [copy(line) for line in removed], today=today,
-                charge_past=charge_past, apply=apply,
-            )  # fmt: skip
-            return list(done.changes)
-        except ValidationError:
-            return None
-        finally:
-            transaction.set_rollback(True)
+            done = try_contract(contract, lines, removed, today=today, charge_past=charge_past, apply=apply)
+            return Tried(list(done.changes), past)
+        except ValidationError as refused:
+            past = charge_of(refused)
+            if past is None:
+                return None
+    return None
+
+
+def try_contract(
+    contract: Contract, lines: Sequence[ContractLine], removed: Sequence[ContractLine], **options: Any
+) -> Contract:
+    """`start_contract`, rolled back, with the rows that were given as they were. Raises likewise."""
+    with transaction.atomic():
+        done = start_contract(
+            copy(contract), [copy(each) for each in lines], [copy(each) for each in removed], **options
+        )
+        transaction.set_rollback(True)
+    return done
+
+
+def charge_of(refused: ValidationError) -> Charge | None:
+    """What a save was refused for, if that was closed months alone."""
+    params = getattr(refused, "params", None)
+    if params is None or getattr(refused, "code", None) != "charge_past":
+        return None
+    return Charge(params["count"], params["yen"])
 
 
 @transaction.atomic
@@ -165,12 +196,7 @@ def withdraw_contract(contract: Contract, *, today: date, by: User | None = None
     rights.need(by, "contracts.change_contract")
     Customer.objects.lock([contract.customer_id])
     stored = Contract.objects.get(pk=contract.pk)
-    if stored.withdrawn_on:
-        raise ValidationError(_("この契約はすでに取り消されています。"))
-    with connection.cursor() as cursor:
-        cursor.execute(BILLED_CONTRACT, {"customer": stored.customer_id, "contract": stored.pk})
-        if cursor.fetchone()[0]:
-            raise ValidationError(_("請求済みの契約は取り消せません。終わらせるには解約日を入力してください。"))
+    check_withdrawal(stored)
     before = facts(stored)
     stored.withdrawn_on = contract.withdrawn_on = today
     stored.save(update_fields=["withdrawn_on", "updated_at"])
@@ -181,6 +207,16 @@ def withdraw_contract(contract: Contract, *, today: date, by: User | None = None
     record(done.changes, by)
     contract.changes = done.changes
     return contract
+
+
+def check_withdrawal(contract: Contract) -> None:
+    """Raises ValidationError, in words, for a contract that can't be taken back (D26)."""
+    if contract.withdrawn_on:
+        raise ValidationError(_("この契約はすでに取り消されています。"))
+    with connection.cursor() as cursor:
+        cursor.execute(BILLED_CONTRACT, {"customer": contract.customer_id, "contract": contract.pk})
+        if cursor.fetchone()[0]:
+            raise ValidationError(_("請求済みの契約は取り消せません。終わらせるには解約日を入力してください。"))
 
 
 def renew(customer_ids: list[int], *, until: date, today: date) -> Followed:

@@ -1,0 +1,85 @@
+"""What staff's page of a contract asks before it stores: from when a change holds (適用), and closed months (D23, D25)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
+
+from django.core.exceptions import ValidationError
+
+from contracts.models import Contract, ContractLine
+from orders.services import Charge, Offer, charge_of, offers, try_contract
+
+
+class Answers(NamedTuple):
+    """What was answered. `shown` is what stood beside the tick; empty where no page asked."""
+
+    apply: str | None
+    charge_past: bool
+    shown: str
+
+    @classmethod
+    def of(cls, data: Mapping[str, str]) -> "Answers":
+        return cls(data.get("apply") or None, bool(data.get("charge_past")), data.get("charge_past_shown", ""))
+
+    def agrees_to(self, charge: Charge) -> bool:
+        """Whether the tick was for this sum: what was typed over after it was shown is asked again."""
+        return self.charge_past and self.shown in ("", shown(charge))
+
+
+class Question(NamedTuple):
+    """What the page asks: the choices of 適用 with the one that was made, and what closed months would be charged with."""
+
+    offers: list[Offer]
+    apply: str | None
+    past: Charge | None
+    asks_tick: bool
+
+    @property
+    def shown(self) -> str:
+        return shown(self.past) if self.past else ""
+
+
+def shown(charge: Charge) -> str:
+    return f"{charge.orders}:{charge.yen}"
+
+
+def try_out(
+    contract: Contract, lines: Sequence[ContractLine], removed: Sequence[ContractLine], answers: Answers, *, today: date
+) -> None:
+    """See whether a save with these answers would do. Raises ValidationError as `start_contract` does."""
+    try:
+        try_contract(contract, lines, removed, today=today, apply=answers.apply)
+    except ValidationError as refused:
+        charge = charge_of(refused)
+        if charge is None or not answers.agrees_to(charge):
+            raise
+        try_contract(contract, lines, removed, today=today, apply=answers.apply, charge_past=True)
+
+
+def question(
+    refused: ValidationError,
+    contract: Contract,
+    lines: Sequence[ContractLine],
+    removed: Sequence[ContractLine],
+    answers: Answers,
+    *,
+    today: date,
+) -> Question | None:
+    """What to ask where a save was refused for want of an answer; None where it was for another reason."""
+    charge = charge_of(refused)
+    asks_apply = "apply" in codes(refused)
+    if charge is None and not asks_apply:
+        return None
+    offered = offers(contract, lines, removed, today=today) if asks_apply or answers.apply else []
+    return Question(offered, answers.apply, charge, bool(charge or any(each.past for each in offered)))
+
+
+def codes(refused: ValidationError) -> set[str]:
+    return {error.code or "" for error in told(refused)}
+
+
+def told(refused: ValidationError) -> list[ValidationError]:
+    """The single errors, whether they name fields or not."""
+    if hasattr(refused, "error_dict"):
+        return [each for errors in refused.error_dict.values() for each in errors]
+    return list(refused.error_list)

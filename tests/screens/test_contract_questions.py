@@ -1,0 +1,224 @@
+"""What the contract's form asks before it stores: from when a change holds, and whether closed months are charged (D23, D25)."""
+
+import re
+from datetime import date
+
+import pytest
+
+from billing.models import InvoiceLine
+from contracts.models import Contract
+from orders.models import Order
+from portal.models import HistoryEvent
+from tests import make
+from tests.screens.test_admin_roles import staff
+
+FROM_MAY, FROM_JUNE = "from:2026-05", "next"
+
+
+@pytest.fixture(autouse=True)
+def in_may(time_machine):
+    time_machine.move_to("2026-05-08T03:00Z")
+
+
+@pytest.fixture
+def desk(cast, web):
+    """A browser in which staff are signed in; April is fixed, May's order is there and isn't billed."""
+    make.close_month()
+    make.open_month()
+    web.force_login(cast.staff)
+    return web
+
+
+def filled(web, path, **changes):
+    """The page as its browser would send it back, with some fields typed over."""
+    page = web.get(path)
+    context = page.context
+    given = {}
+    for form in [context["adminform"].form, *(row for each in context["inline_admin_formsets"] for row in rows(each))]:
+        for field in form:
+            value = field.value()
+            if value is True:
+                given[field.html_name] = "on"
+            elif value is not None and value is not False:
+                given[field.html_name] = str(value)
+    return given | {name.replace("__", "-"): value for name, value in changes.items()}
+
+
+def rows(inline):
+    return [inline.formset.management_form, *inline.formset.forms]
+
+
+def address(contract):
+    return f"/admin/contracts/contract/{contract.pk}/change/"
+
+
+def save(web, contract, **changes):
+    """Fill in and send the contract's page; returns the page that answers."""
+    return send(web, contract, filled(web, address(contract), **changes))
+
+
+def send(web, contract, given):
+    return web.post(address(contract), given, follow=True).content.decode()
+
+
+def text(page):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
+
+
+def amounts(contract):
+    orders = Order.objects.filter(contract=contract, reversed_on=None).order_by("month", "number")
+    return [(order.month.month, order.amount) for order in orders]
+
+
+def it_asks_nothing_of_an_ordinary_save(cast, desk):
+    contract = cast.b.contracts.get()
+    page = desk.get(address(contract)).content.decode()
+    assert 'name="apply"' not in page
+    assert 'name="charge_past"' not in page
+    assert "過去分も請求する" not in page
+    assert "errornote" not in save(desk, contract, note="至急")
+    assert Contract.objects.get(pk=contract.pk).note == "至急"
+
+
+def it_offers_each_term_with_its_yen_for_a_billed_line_that_was_changed(cast, desk):
+    contract = cast.b.contracts.get()
+    page = save(desk, contract, lines__0__unit_price="9,000", note="書きかけ")
+    assert re.findall(r'name="apply"\s+value="([^"]*)"', page) == [FROM_MAY, FROM_JUNE]
+    said = text(page)
+    assert "2026年5月の期間から 未請求の注文 +1,223円（税抜）" in said
+    assert "7,777円 → 9,000円" in said
+    assert "次の期間から（2026年6月） いまの注文は変わりません" in said
+    assert 'value="9,000"' in page
+    assert "書きかけ" in page
+    assert amounts(contract) == [(4, 7777), (5, 7777)]
+    assert contract.lines.count() == 1
+
+
+@pytest.mark.parametrize(("answer", "may"), [(FROM_MAY, 9000), ("now", 9000), (FROM_JUNE, 7777)])
+def it_stores_the_change_from_the_term_that_was_chosen(cast, desk, answer, may):
+    contract = cast.b.contracts.get()
+    page = save(desk, contract, lines__0__unit_price="9000", apply=answer)
+    assert "errornote" not in page
+    assert amounts(contract) == [(4, 7777), (5, may)]
+    assert [each.unit_price for each in contract.lines.order_by("position")] == [7777, 9000]
+    assert InvoiceLine.objects.get(invoice__customer=cast.b, invoice__month=make.MAY).amount == may
+    assert ("金額が変わりました: 7,777円 → 9,000円" in page) == (may == 9000)
+
+
+def it_offers_again_when_the_choice_is_none_of_those(cast, desk):
+    contract = cast.b.contracts.get()
+    page = save(desk, contract, lines__0__unit_price="9000", apply="from:2026-04")
+    assert "選んだ期間からは適用できません" in page
+    assert re.findall(r'name="apply"\s+value="([^"]*)"', page) == [FROM_MAY, FROM_JUNE]
+    assert contract.lines.get().unit_price == 7777
+
+
+def it_asks_nothing_of_a_billed_line_that_ends(cast, desk):
+    contract = cast.b.contracts.get()
+    page = save(desk, contract, lines__0__charge_to="2026-05-31")
+    assert "errornote" not in page
+    assert contract.lines.get().charge_to == date(2026, 5, 31)
+
+
+def new_contract(web, customer, **changes):
+    given = filled(web, "/admin/contracts/contract/add/")
+    given |= {
+        "customer": customer.pk, "name": "移行分", "service": customer.contracts.first().service_id, "form": "monthly",
+        "start_on": "2025-11-01", "lines-0-item": "移行", "lines-0-quantity": "1", "lines-0-unit_price": "500",
+    }  # fmt: skip
+    given |= {name.replace("__", "-"): value for name, value in changes.items()}
+    return web.post("/admin/contracts/contract/add/", given, follow=True).content.decode()
+
+
+def it_asks_before_it_charges_closed_months_and_stores_nothing(cast, desk):
+    page = new_contract(desk, cast.b, start_on="2026-04-01")
+    said = text(page)
+    assert "過去分も請求する （注文1件、500円（税抜））" in said
+    assert "請求開始年月" in said
+    assert 'value="移行分"' in page
+    assert not Contract.objects.filter(name="移行分").exists()
+
+
+def it_charges_closed_months_once_it_is_ticked(cast, desk):
+    page = new_contract(desk, cast.b, start_on="2026-04-01", charge_past="on")
+    assert "errornote" not in page
+    assert amounts(Contract.objects.get(name="移行分")) == [(4, 500), (5, 500)]
+
+
+def it_takes_a_month_of_first_billing_instead_of_the_tick(cast, desk):
+    page = new_contract(desk, cast.b, start_on="2026-04-01", bill_from="2026-05")
+    assert "errornote" not in page
+    assert amounts(Contract.objects.get(name="移行分")) == [(5, 500)]
+
+
+def it_asks_again_when_the_tick_was_for_other_yen(cast, desk):
+    """Ticked for 500 yen, then the price was typed over: nobody has agreed to 5,000."""
+    page = new_contract(
+        desk, cast.b, start_on="2026-04-01", lines__0__unit_price="5000", charge_past="on", charge_past_shown="1:500"
+    )
+    assert "過去分も請求する （注文1件、5,000円（税抜））" in text(page)
+    assert not re.search(r'name="charge_past"[^>]*checked', page)
+    assert not Contract.objects.filter(name="移行分").exists()
+    assert "errornote" not in new_contract(
+        desk, cast.b, start_on="2026-04-01", lines__0__unit_price="5000", charge_past="on", charge_past_shown="1:5,000"
+    )
+
+
+def it_keeps_the_chosen_term_while_it_asks_for_the_tick(cast, desk, time_machine):
+    """A 解約日 is taken back after its month was closed, and the price changes with it."""
+    contract = cast.b.contracts.get()
+    save(desk, contract, cancel_on="2026-04-30")
+    time_machine.move_to("2026-06-08T03:00Z")
+    make.close_month(make.MAY, date(2026, 6, 8))
+    desk.force_login(cast.staff)
+    given = filled(desk, address(contract), cancel_on="", lines__0__unit_price="9000", apply="next")
+    page = send(desk, contract, given)
+    assert re.search(r'value="next"\s+checked', page)
+    assert "過去分も請求する （注文1件、7,777円（税抜））" in text(page)
+    assert "errornote" not in send(desk, contract, given | {"charge_past": "on"})
+    assert amounts(contract) == [(4, 7777), (5, 7777), (6, 7777)]
+
+
+def it_tells_what_somebody_else_stored_meanwhile_and_keeps_what_was_typed(cast, desk):
+    contract = cast.b.contracts.get()
+    mine = filled(desk, address(contract), name="私の名前")
+    save(desk, contract, note="急ぎです")
+    page = send(desk, contract, mine)
+    assert "ほかの人が先に保存しました" in page
+    assert "備考 （なし） → 急ぎです" in page
+    assert 'value="私の名前"' in page
+    assert Contract.objects.get(pk=contract.pk).note == "急ぎです"
+    seen = re.search(r'name="seen" value="(\d+)"', page)[1]
+    assert "errornote" not in send(desk, contract, mine | {"seen": seen, "note": "急ぎです"})
+    assert Contract.objects.get(pk=contract.pk).name == "私の名前"
+
+
+@pytest.mark.parametrize("seen", ["x", "-1", "9" * 40])
+def it_takes_no_odd_word_for_what_was_seen(cast, desk, seen):
+    contract = cast.b.contracts.get()
+    assert desk.post(address(contract), filled(desk, address(contract), seen=seen)).status_code in (200, 302)
+
+
+@pytest.mark.parametrize("field", ["apply", "charge_past", "charge_past_shown"])
+def it_survives_odd_answers(cast, desk, field):
+    contract = cast.b.contracts.get()
+    page = save(desk, contract, lines__0__unit_price="9000", **{field: "\0'\"<b>" * 99})
+    assert "errornote" in page
+    assert contract.lines.get().unit_price == 7777
+
+
+def it_shows_staff_the_terms_with_their_orders_and_what_became_of_them(cast, desk):
+    contract = cast.b.contracts.get()
+    save(desk, contract, lines__0__unit_price="9000", apply=FROM_MAY)
+    said = text(desk.get(address(contract)).content.decode())
+    order = Order.objects.get(contract=contract, month=make.MAY)
+    assert f"{order.number} 更新 9,000円" in said
+    assert f"注文{order.number} 7,777 → 9,000" in said
+    assert HistoryEvent.objects.filter(subject=contract.number).count() == 2
+
+
+def it_lets_whoever_only_reads_see_all_that(cast, desk):
+    desk.force_login(staff("viewer@example.net", "閲覧"))
+    said = text(desk.get(address(cast.b.contracts.get())).content.decode())
+    assert "更新 7,777円" in said
+    assert "契約を取り消す" not in said
