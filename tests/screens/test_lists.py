@@ -43,7 +43,7 @@ def it_asks_the_same_number_of_queries_for_any_number_of_rows(path, browser, cas
         browser.get(path)
     for place in range(5):
         make.make_user(cast.a, f"user{place}@example.com")
-        make.make_contract(cast.a, (100,), today=make.IN_MAY)
+        make.make_contract(cast.a, (100,), today=make.IN_MAY, charge_past=True)
     with CaptureQueriesContext(connection) as after:
         browser.get(path)
     assert len(after) == len(before)
@@ -107,7 +107,7 @@ def it_filters_and_sorts_invoices(query, found, browser):
 
 
 def it_opens_contracts_on_those_in_force(browser, cast):
-    make.make_contract(cast.a, (1,), cancel_on=make.APRIL)
+    make.make_contract(cast.a, (1,), cancel_on=make.APRIL, charge_past=True)
     link = "/contracts/?state=active&state=ending"
     assert link in browser.get("/").content.decode().replace("&amp;", "&")
     assert numbers(browser.get(link)) == ["K0000001"]
@@ -193,7 +193,7 @@ def half_filled(browser, cast):
     once = make.make_contract(cast.a, (1,), form="once", start_on=date(2099, 1, 1), today=make.IN_MAY)
     once.lines.update(unit="")
     Download.objects.create(customer=cast.a, invoice=Invoice.objects.get(number="B202604-000001"), user=cast.hanako)
-    new = make.make_contract(cast.a, (1,), today=make.IN_MAY, start_on=make.MAY)
+    new = make.make_contract(cast.a, (1,), today=make.IN_MAY, start_on=make.MAY, charge_past=True)
     assert new.orders.exists()
     fields = {"department": "経理部", "position": "課長", "phone": "03-0000-0000"}
     type(cast.taro).objects.filter(pk=cast.taro.pk).update(**fields, last_login=None)
@@ -219,7 +219,7 @@ CHOICES = {"/contracts/": ["state", "form", "renewal"], "/orders/": ["state", "k
 
 @pytest.mark.parametrize(("path", "name"), [(path, name) for path, names in CHOICES.items() for name in names])
 def it_sorts_choices_in_the_order_in_which_the_filter_offers_them(path, name, half_filled, cast):
-    make.make_contract(cast.a, (1,), form="yearly", cancel_on=make.APRIL)
+    make.make_contract(cast.a, (1,), form="yearly", cancel_on=make.APRIL, charge_past=True)
     page = half_filled.get(path)
     half_filled.post(path, {"columns": [page.context["chooser"][0]["name"], name]})
     offered = [str(label) for _value, label in page.context["filter_form"].fields[name].choices]
