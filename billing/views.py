@@ -56,7 +56,8 @@ def invoice_detail(request, number):
         "classes": lines(TaxTotalTable, invoice.tax_totals.all(), label=_("税率区分ごとの合計")),
         "reduced": invoice.lines.filter(tax_kind="reduced").exists(),
         "balances": invoice.balances(),
-        "credit_method": (invoice.issuer or {}).get("credit_method") or Vendor.objects.settings().credit_method,
+        "credit_method": (invoice.issuer or {}).get("credit_method")
+        or Vendor.objects.for_user(request.user).get().credit_method,
         "corrections": invoice.corrections.all(),
         "downloads": invoice.downloads.select_related("user").order_by("-at")[:10],
         "mails": Mail.objects.for_user(request.user).filter(key=f"invoice_fixed:{invoice.number}"),

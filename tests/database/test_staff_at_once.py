@@ -88,17 +88,17 @@ def it_tells_the_second_of_two_that_the_lines_number_is_taken(cast):
     assert ContractLine.objects.get(contract=contract, position=2).item == first.given["lines-1-item"]
 
 
-def it_tells_the_second_of_two_that_a_tier_is_there_already(cast):
+def it_stores_a_months_price_once_though_two_add_it(cast):
     meter = make.make_meter(cast.b.contracts.get(), 10)
     given = {
-        "item": meter.item, "unit": "GB", "free_quantity": "0", "unit_price": "10", "price_basis": "exclusive",
-        "tax_kind": "standard", "tiers-TOTAL_FORMS": 1, "tiers-INITIAL_FORMS": 0, "tiers-0-meter": meter.pk,
-        "tiers-0-above": "500", "tiers-0-unit_price": "9",
+        "item": meter.item, "unit": "GB", "price_basis": "exclusive", "tax_kind": "standard", "prices-TOTAL_FORMS": 2,
+        "prices-INITIAL_FORMS": 1, "prices-0-id": meter.prices.get().pk, "prices-0-meter": meter.pk, "prices-0-since": "",
+        "prices-0-free_quantity": "0", "prices-0-unit_price": "10", "prices-0-steps": "", "prices-1-meter": meter.pk,
+        "prices-1-since": "2099/01", "prices-1-free_quantity": "0", "prices-1-unit_price": "9", "prices-1-steps": "500:8",
     }  # fmt: skip
     path = f"/admin/contracts/meter/{meter.pk}/change/"
-    first, second = save_at_once(cast, path, given, given, hold=lambda: Customer.objects.lock([cast.b.pk]))
-    assert (first.answer.status_code, second.answer.status_code) == (302, 200)
-    assert "この数量の段階料金がすでにあります。" in second.page
+    save_at_once(cast, path, given, given, hold=lambda: Customer.objects.lock([cast.b.pk]))
+    assert meter.prices.count() == 2
     assert MeterTier.objects.count() == 1
 
 
@@ -106,8 +106,8 @@ def it_tells_the_second_of_two_that_the_service_is_metered_already(cast):
     contract = cast.b.contracts.get()
     given = {
         "contract": contract.pk, "service": Service.objects.get(code="line").pk, "item": "データ転送量", "unit": "GB",
-        "free_quantity": "0", "unit_price": "10", "price_basis": "exclusive", "tax_kind": "standard",
-        "tiers-TOTAL_FORMS": 0, "tiers-INITIAL_FORMS": 0,
+        "price_basis": "exclusive", "tax_kind": "standard", "prices-TOTAL_FORMS": 1, "prices-INITIAL_FORMS": 0,
+        "prices-0-since": "", "prices-0-free_quantity": "0", "prices-0-unit_price": "10", "prices-0-steps": "",
     }  # fmt: skip
     lock = {"hold": lambda: Customer.objects.lock([cast.b.pk])}
     first, second = save_at_once(cast, "/admin/contracts/meter/add/", given, given, **lock)
