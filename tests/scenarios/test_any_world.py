@@ -31,7 +31,7 @@ def story(number, vendor, shared, place, log):
 
 
 def it_bills_a_world_of_untidy_lives_as_the_model_does():
-    told, differ, _all = play(1, customers=12)
+    told, differ, _all = play(1, customers=8)
     assert differ == 0, told
 
 
