@@ -15,7 +15,7 @@ from accounts import credentials, services
 from accounts.models import Customer, User
 from billing.services import defer_catch_up
 from portal import reading, rights
-from portal.admin import Desk
+from portal.desk import Desk
 from portal.forms import OfficialNumberField, PostalCodeField
 
 

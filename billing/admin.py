@@ -1,8 +1,5 @@
 """Staff read invoices, runs and parked customers here, and adjust drafts by lines of their own."""
 
-from datetime import date
-from decimal import Decimal
-
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
@@ -11,9 +8,8 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Customer
 from billing import desk
-from billing.credits import CHARGING, balances, left_of, open_of, standing_of, take_back
+from billing.credits import take_back
 from billing.documents.rendering import render_again
 from billing.models import (
     Credit,
@@ -28,14 +24,13 @@ from billing.models import (
     State,
     TaxTotal,
 )
+from billing.month.kept import in_words, party
 from billing.services import adjust_invoice, defer_catch_up, price_adjustment
-from contracts.models import Service
 from portal import rights
-from portal.admin import (
+from portal.desk import (
     LINE_WIDGETS,
     READ,
-    Desk,
-    OwnRows,
+    Locked,
     PlacedRows,
     PlaceField,
     ReadOnly,
@@ -44,10 +39,11 @@ from portal.admin import (
     empty_or_not,
     typed,
 )
-from portal.models import RoundingMode, TaxKind, Vendor
+from portal.forms import OwnRows
+from portal.models import Vendor
 from portal.money import MOST_YEN
 from portal.months import last_day
-from portal.templatetags.figures import month_name, percent, plain, yen, ymd
+from portal.templatetags.figures import month_name, percent, plain, yen
 
 
 def linked(contract):
@@ -87,13 +83,13 @@ class FixedLines(Shown):
 
     @admin.display(description=_("翌月調整"))
     def give(self, line):
-        if line.origin not in CHARGING or line.amount <= 0 or left_of(line) <= 0:
+        if line.origin not in InvoiceLine.CHARGING or line.amount <= 0 or line.left <= 0:
             return "-"
         address = reverse("admin:billing_invoice_credit", args=[line.invoice_id, line.pk])
         return format_html('<a class="button" href="{}">{}</a>', address, _("翌月調整"))
 
     def get_queryset(self, request):
-        return super().get_queryset(request).select_related("contract")
+        return super().get_queryset(request).select_related("contract").with_left()
 
 
 class AdjustmentForm(forms.ModelForm):
@@ -174,12 +170,6 @@ class Totals(Shown):
     ]
 
 
-def party(kept):
-    """宛先 or 発行者 as a fixed invoice keeps it, without the fields that are empty."""
-    names = ("number", "name", "postal_code", "address", "department", "person", "phone", "registration_number")
-    return "\n".join(filter(None, (kept.get(name) for name in names))) if kept else "-"
-
-
 # Fields of an invoice that need other words than the database's.
 WRITTEN = {
     "month": cell("month", month_name, _("請求対象年月")),
@@ -192,7 +182,7 @@ WRITTEN = {
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(Desk):
+class InvoiceAdmin(Locked):
     list_display = [
         "number",
         "customer",
@@ -215,14 +205,6 @@ class InvoiceAdmin(Desk):
     def get_readonly_fields(self, request, obj=None):
         names = [field.name for field in Invoice._meta.fields if field.name not in ("id", "template", "credit_left")]
         return [WRITTEN.get(name, name) for name in names]
-
-    def get_object(self, request, object_id, from_field=None):
-        """Whoever saves has the customer locked before anything is read: a close beside it ends first, or waits."""
-        found = super().get_object(request, object_id, from_field)
-        if found is None or request.method != "POST":
-            return found
-        Customer.objects.lock([found.customer_id])
-        return super().get_object(request, object_id, from_field)
 
     def has_add_permission(self, request):
         return False
@@ -248,38 +230,34 @@ class InvoiceAdmin(Desk):
             self.message_user(request, _("%(item)s（%(yen)s円）は調整残高として登録しました。") % told)
 
 
-def kept_settings(kept):
-    """The settings that a run used, one a line, in the words of the pages on which they are set."""
-    if not kept:
-        return "-"
-    names = dict(Service.objects.values_list("pk", "name"))
-    off, on = ([ymd(date.fromisoformat(day)) for day in kept["calendar"][name]] for name in ("off", "on"))
-    lines = [
-        (_("発行者"), "、".join(filter(None, party(kept["issuer"]).splitlines()))),
-        (_("振込先"), "、".join(kept["issuer"]["bank_account"].split("\n"))),
-        (_("請求書の備考"), "、".join(kept["issuer"]["note"].split("\n"))),
-        (_("消費税の端数処理"), RoundingMode(kept["rounding"]).label),
-        (_("税区分"), "、".join(map(tax_class, kept["tax_classes"]))),
-        (_("日割のサービス"), "、".join(names.get(service, f"#{service}") for service in kept["prorate"])),
-        (_("営業しない日"), "、".join(off)),
-        (_("営業する日"), "、".join(on)),
-        (_("運用開始年月"), month_name(date.fromisoformat(kept["first_month"]))),
-    ]
-    return "\n".join(f"{label}: {text or _('なし')}" for label, text in lines)
-
-
-def tax_class(kept):
-    """A tax class as a run kept it: 標準税率 10%（2019/10/01～）."""
-    since, until = (ymd(date.fromisoformat(day)) if day else "" for day in (kept["from"], kept["to"]))
-    return f"{TaxKind(kept['kind']).label} {percent(Decimal(kept['rate']))}（{since}～{until}）"
-
-
 class ReasonForm(ActionForm):
     reason = forms.CharField(label=_("理由"), required=False, max_length=200)
 
 
+class Entries(ReadOnly):
+    """What staff gave or decided, taken back by a counter-entry."""
+
+    actions = ["take_back"]
+    action_form = ReasonForm
+
+    def told(self, entry):
+        """The entry as a message names it."""
+        return str(entry)
+
+    @admin.action(description=_("取り消す（理由を入力）"), permissions=["act"])
+    def take_back(self, request, chosen):
+        for entry in chosen.select_related("customer"):
+            try:
+                taken = take_back(entry, request.POST.get("reason", "")[:200], by=request.user)
+            except ValidationError as refused:
+                self.message_user(request, f"{self.told(entry)}: {' '.join(refused.messages)}", messages.ERROR)
+            else:
+                told = {"entry": self.told(entry), "yen": yen(taken)}
+                self.message_user(request, _("%(entry)s の %(yen)s円 を取り消しました。") % told)
+
+
 @admin.register(Credit)
-class CreditAdmin(ReadOnly):
+class CreditAdmin(Entries):
     list_display = [
         "customer",
         "item",
@@ -289,48 +267,42 @@ class CreditAdmin(ReadOnly):
         cell("tax_rate", percent, _("税率")),
         "price_basis",
         cell("amount", yen, _("金額")),
-        "taken_up",
-        "left",
+        "used",
+        "balance",
         "reason",
     ]
     list_filter = ["source"]
     list_select_related = ["customer", "invoice"]
     search_fields = ["customer__number", "customer__name", "item", "invoice__number"]
     exclude = ["invoice_line", "decision"]
-    actions = ["take_back"]
-    action_form = ReasonForm
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).with_left()
 
     @admin.display(description=_("充当済"))
-    def taken_up(self, credit):
-        return "-" if credit.takes_back_id else yen(balances([credit])[credit.pk][0])
+    def used(self, credit):
+        return "-" if credit.takes_back_id else yen(credit.taken_up)
 
     @admin.display(description=_("残高"))
-    def left(self, credit):
-        return "-" if credit.takes_back_id else yen(balances([credit])[credit.pk][1])
-
-    @admin.action(description=_("取り消す（理由を入力）"), permissions=["act"])
-    def take_back(self, request, chosen):
-        for credit in chosen.select_related("customer"):
-            try:
-                taken = take_back(credit, request.POST.get("reason", "")[:200], by=request.user)
-            except ValidationError as refused:
-                self.message_user(request, f"{credit}: {' '.join(refused.messages)}", messages.ERROR)
-            else:
-                told = {"item": credit.item, "yen": yen(taken)}
-                self.message_user(request, _("%(item)s の調整残高 %(yen)s円 を取り消しました。") % told)
+    def balance(self, credit):
+        return "-" if credit.takes_back_id else yen(credit.left)
 
 
 @admin.register(Decision)
-class DecisionAdmin(ReadOnly):
-    """What was decided about 契約の変更で返すべき額; taken back here while no fixed invoice has used it."""
+class DecisionAdmin(Entries):
+    """What was decided about 契約の変更で返すべき額."""
 
     list_display = ["customer", "contract", "choice", cell("amount", yen, _("金額")), "reason", "by", "at", "state"]
     list_filter = ["choice"]
     list_select_related = ["customer", "contract_line__contract", "by"]
     search_fields = ["customer__number", "customer__name", "contract_line__contract__number"]
     exclude = ["contract_line", "term", "invoice_line"]
-    actions = ["take_back"]
-    action_form = ReasonForm
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).with_standing()
+
+    def told(self, decision):
+        return f"{decision.customer} {decision}"
 
     @admin.display(description=_("契約"))
     def contract(self, decision):
@@ -341,22 +313,10 @@ class DecisionAdmin(ReadOnly):
         """In words, why there is nothing left to take back."""
         if decision.takes_back_id:
             return _("取消の記録")
-        if not standing_of(decision):
+        if not decision.standing:
             return _("取消済み")
-        credit = decision.credits.entries().first()
-        return _("請求で使用済みのため取り消せません") if credit and open_of(credit) <= 0 else _("取り消せます")
-
-    @admin.action(description=_("取り消す（理由を入力）"), permissions=["act"])
-    def take_back(self, request, chosen):
-        for decision in chosen.select_related("customer"):
-            named = f"{decision.customer} {decision}"
-            try:
-                taken = take_back(decision, request.POST.get("reason", "")[:200], by=request.user)
-            except ValidationError as refused:
-                self.message_user(request, f"{named}: {' '.join(refused.messages)}", messages.ERROR)
-            else:
-                told = {"named": named, "yen": yen(taken)}
-                self.message_user(request, _("%(named)s の決定 %(yen)s円 を取り消しました。") % told)
+        used = decision.open is not None and decision.open <= 0
+        return _("請求で使用済みのため取り消せません") if used else _("取り消せます")
 
 
 @admin.register(MonthRun)
@@ -372,7 +332,7 @@ class MonthRunAdmin(ReadOnly):
         "fixed",
         "skipped",
         "parked",
-        cell("settings", kept_settings, _("使った設定")),
+        cell("settings", in_words, _("使った設定")),
     ]
     list_display = [
         cell("month", month_name, _("対象年月")),

@@ -1,10 +1,7 @@
 """What staff do with credits: give them for a billed line, and take them back by a counter-entry (D28)."""
 
-from collections.abc import Iterable
-
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer, User
@@ -13,9 +10,6 @@ from billing.month import drafts
 from portal import history, months, rights
 from portal.models import Action, Vendor
 from portal.templatetags.figures import yen, ymd
-
-# Lines of which something can be given back: what was charged, not what was taken off.
-CHARGING = ("order", "usage", "correction", "rebill", "adjustment")
 
 
 @transaction.atomic
@@ -31,7 +25,7 @@ def give_credit(invoice_line: InvoiceLine, amount: int, reason: str, *, by: User
     line = InvoiceLine.objects.select_related("invoice").get(pk=invoice_line.pk)
     if line.invoice.state != State.FIXED or line.invoice.kind not in (Kind.INVOICE, Kind.CORRECTION):
         raise ValidationError(_("確定している請求の明細だけを翌月調整できます。"))
-    if line.amount <= 0 or line.origin not in CHARGING:
+    if line.amount <= 0 or line.origin not in InvoiceLine.CHARGING:
         raise ValidationError(_("この明細は翌月調整できません。"))
     left = left_of(line)
     if not 0 < amount <= left:
@@ -48,12 +42,7 @@ def give_credit(invoice_line: InvoiceLine, amount: int, reason: str, *, by: User
 
 def left_of(line: InvoiceLine) -> int:
     """Yen of the line that can still be given back."""
-    return line.amount - credited_of(line)
-
-
-def credited_of(line: InvoiceLine) -> int:
-    """Yen that credits, less their counter-entries, give back of the line."""
-    return Credit.objects.filter(invoice_line=line).aggregate(sum=Sum("amount"))["sum"] or 0
+    return InvoiceLine.objects.with_left().get(pk=line.pk).left
 
 
 def credit_of_adjustment(line: InvoiceLine, *, by: User) -> Credit:
@@ -104,14 +93,12 @@ def take_back(entry: Credit | Decision, reason: str, *, by: User) -> int:
 
 def open_of(credit: Credit) -> int:
     """Yen of the credit that no fixed document has taken up."""
-    countered = credit.taken_back_by.aggregate(sum=Sum("amount"))["sum"] or 0
-    fixed = credit.taken_up_by.filter(invoice__state=State.FIXED).aggregate(sum=Sum("amount"))["sum"] or 0
-    return credit.amount + countered + fixed
+    return Credit.objects.with_left().get(pk=credit.pk).open
 
 
 def standing_of(decision: Decision) -> int:
     """Yen of the decision less its counter-entries."""
-    return decision.amount + (decision.taken_back_by.aggregate(sum=Sum("amount"))["sum"] or 0)
+    return Decision.objects.with_standing().get(pk=decision.pk).standing
 
 
 def counter_of(entry, yen_of_it: int, reason: str, by: User):
@@ -139,19 +126,6 @@ def take_up_anew(customer: int) -> None:
     first = Invoice.objects.drafts().filter(customer=customer).order_by("month").values_list("month", flat=True).first()
     if first:
         drafts.rebuild([customer], first, MonthRun.objects.last_closed())
-
-
-def balances(credits: Iterable[Credit]) -> dict[int, tuple[int, int]]:
-    """Credit id → (yen taken up on documents that hold, yen left)."""
-    ids = [credit.pk for credit in credits]
-    lines = InvoiceLine.objects.filter(credit__in=ids, invoice__state__in=[State.DRAFT, State.FIXED]).order_by()
-    taken = dict(lines.values("credit").annotate(sum=-Sum("amount")).values_list("credit", "sum"))
-    back = Credit.objects.filter(takes_back__in=ids).order_by()
-    countered = dict(back.values("takes_back").annotate(sum=Sum("amount")).values_list("takes_back", "sum"))
-    return {
-        credit.pk: (taken.get(credit.pk, 0), credit.amount + countered.get(credit.pk, 0) - taken.get(credit.pk, 0))
-        for credit in credits
-    }
 
 
 def need_carrying() -> None:

@@ -11,7 +11,6 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import Customer
 from billing import desk
 from billing.services import defer_catch_up, redraft
 from contracts.forms import PriceForm, PriceRows
@@ -22,7 +21,8 @@ from orders.models import Order
 from orders.models import State as OrderState
 from orders.services import check_withdrawal, start_contract, store_contract, withdraw_contract
 from orders.usage import reprice
-from portal.admin import LINE_WIDGETS, READ, Desk, Kept, PlacedRows, PlaceField, Shown, typed
+from portal.admin import Kept
+from portal.desk import LINE_WIDGETS, READ, Locked, PlacedRows, PlaceField, Shown, typed
 from portal.forms import MonthField
 from portal.models import Action, HistoryEvent
 from portal.months import today
@@ -189,7 +189,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Contract)
-class ContractAdmin(Desk):
+class ContractAdmin(Locked):
     form = ContractForm
     list_display = ["number", "name", "customer", "service", "form", "state", "start_on", "cancel_on"]
     list_filter = [StateFilter, "form", "service"]
@@ -205,14 +205,6 @@ class ContractAdmin(Desk):
 
     def get_queryset(self, request):
         return super().get_queryset(request).with_state(today())
-
-    def get_object(self, request, object_id, from_field=None):
-        """Whoever saves has the customer locked before the contract is compared with what its reader saw."""
-        found = super().get_object(request, object_id, from_field)
-        if found is None or request.method != "POST":
-            return found
-        Customer.objects.lock([found.customer_id])
-        return super().get_object(request, object_id, from_field)
 
     def has_change_permission(self, request, obj=None):
         """One that was taken back is only read; whoever was typing meanwhile is told so by the save (D26)."""
@@ -342,7 +334,7 @@ class PriceInline(admin.StackedInline):
 
 
 @admin.register(Meter)
-class MeterAdmin(Desk):
+class MeterAdmin(Locked):
     """Each month's quantity costs what its month's price says; what is billed keeps its price (D32)."""
 
     list_display = ["contract", "service", "item", "unit", "now"]
@@ -358,14 +350,6 @@ class MeterAdmin(Desk):
 
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("prices__tiers")
-
-    def get_object(self, request, object_id, from_field=None):
-        """Whoever saves has the customer locked before prices are compared with what is billed: a close beside it ends first."""
-        found = super().get_object(request, object_id, from_field)
-        if found is None or request.method != "POST":
-            return found
-        Customer.objects.lock([found.customer_id])
-        return super().get_object(request, object_id, from_field)
 
     def get_readonly_fields(self, request, obj=None):
         return ["contract", "service"] if obj else []

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order, OrderLine, Usage, UsageCharge, UsageFile
-from portal.admin import ReadOnly, Shown, cell
+from portal.desk import ReadOnly, Shown, cell
 from portal.templatetags.figures import month_name, percent, plain, yen
 
 

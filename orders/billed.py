@@ -16,38 +16,42 @@ BILLED_CONTRACT = """
         OR b.origin = 'rebill' OR EXISTS (SELECT FROM billing_invoiceline r WHERE r.replaces_id = b.id AND r.origin = 'rebill')))
 """
 
-
 # Given back by decisions, of a line in a term (G): it isn't charged again but by a tick (D25).
 GIVEN = """SELECT contract_line_id, term_id, sum(amount)::bigint AS given FROM billing_decision
     WHERE customer_id = ANY(%(changed)s) AND choice IN ('credit', 'return') GROUP BY 1, 2"""
 
-
-# Of the rows of `owed_line`, what is billed of a line in a term beyond what it owes, was given back or refused, where its dates
-# were shortened: proposals that nobody has decided (D27), before a day (D22).
+# B − G − X − R − O of each line in a term (`owed_line`) whose dates were shortened, in the class and document of its newest
+# billed line: what nobody has decided yet (D27).
 PROPOSED = """
-    SELECT t.starts_on, l.item, b.amount - coalesce(d.amount, 0) - coalesce(x.amount, 0) - w.owed AS yen
-    FROM owed_line w JOIN contracts_term t ON t.id = w.term_id JOIN contracts_contractline l ON l.id = w.contract_line_id
-    JOIN (
-        SELECT o.term_id, k.contract_line_id, sum(b.amount)::bigint AS amount FROM billing_invoiceline b
-        JOIN billing_invoice i ON i.id = b.invoice_id JOIN orders_orderline k ON k.id = b.order_line_id
-        JOIN orders_order o ON o.id = k.order_id
-        WHERE b.customer_id = %(customer)s AND b.contract_id = %(contract)s AND i.state = 'fixed'
-            AND i.kind IN ('invoice', 'correction') AND b.origin IN ('order', 'correction', 'rebill') GROUP BY 1, 2
-    ) b ON b.term_id = w.term_id AND b.contract_line_id = w.contract_line_id
-    LEFT JOIN (
-        SELECT term_id, contract_line_id, sum(amount)::bigint AS amount FROM billing_decision
-        WHERE customer_id = %(customer)s GROUP BY 1, 2
-    ) d ON d.term_id = w.term_id AND d.contract_line_id = w.contract_line_id
-    LEFT JOIN (
-        SELECT o.term_id, k.contract_line_id, sum(c.amount)::bigint AS amount FROM billing_credit c
-        JOIN billing_invoiceline b ON b.id = c.invoice_line_id JOIN orders_orderline k ON k.id = b.order_line_id
-        JOIN orders_order o ON o.id = k.order_id
-        WHERE c.customer_id = %(customer)s AND c.source = 'hand' GROUP BY 1, 2
-    ) x ON x.term_id = w.term_id AND x.contract_line_id = w.contract_line_id
-    WHERE w.contract_id = %(contract)s AND t.starts_on < %(since)s AND NOT w.is_aside
-        AND (w.covered_to IS NULL OR w.covered_to < w.ordered_to)
-        AND b.amount - coalesce(d.amount, 0) - coalesce(x.amount, 0) - w.owed > 0
-    ORDER BY 1, 2
+    WITH billed AS (
+        SELECT o.term_id, k.contract_line_id, b.id, b.amount, b.ends_on, b.item, i.number,
+            row_number() OVER (PARTITION BY o.term_id, k.contract_line_id ORDER BY i.fixed_on DESC, i.id DESC, b.id DESC) AS place
+        FROM billing_invoiceline b JOIN billing_invoice i ON i.id = b.invoice_id
+        JOIN orders_orderline k ON k.id = b.order_line_id JOIN orders_order o ON o.id = k.order_id
+        WHERE b.customer_id = ANY(%(customers)s) AND i.state = 'fixed' AND i.kind IN ('invoice', 'correction')
+            AND b.origin IN ('order', 'correction', 'rebill')
+    ), summed AS (
+        SELECT term_id, contract_line_id, sum(amount) AS amount, max(ends_on) AS ends_on,
+            max(id) FILTER (WHERE place = 1) AS newest FROM billed GROUP BY 1, 2
+    ), given AS (
+        SELECT term_id, contract_line_id, sum(amount) AS amount FROM (
+            SELECT term_id, contract_line_id, amount FROM billing_decision WHERE customer_id = ANY(%(customers)s)
+            UNION ALL
+            SELECT o.term_id, k.contract_line_id, c.amount FROM billing_credit c
+            JOIN billing_invoiceline b ON b.id = c.invoice_line_id JOIN orders_orderline k ON k.id = b.order_line_id
+            JOIN orders_order o ON o.id = k.order_id
+            WHERE c.customer_id = ANY(%(customers)s) AND c.source = 'hand'
+        ) g GROUP BY 1, 2
+    )
+    SELECT p.*, p.billed - p.given - p.owed AS amount FROM (
+        SELECT w.customer_id, w.contract_id, c.number, w.contract_line_id, w.term_id, t.starts_on, s.newest,
+            b.number AS invoice, b.item, s.amount::bigint AS billed, coalesce(g.amount, 0)::bigint AS given, w.owed
+        FROM owed_line w JOIN contracts_term t ON t.id = w.term_id JOIN contracts_contract c ON c.id = w.contract_id
+        JOIN summed s USING (term_id, contract_line_id) JOIN billed b ON b.id = s.newest
+        LEFT JOIN given g USING (term_id, contract_line_id)
+        WHERE w.covered_to IS NULL OR w.covered_to < s.ends_on
+    ) p WHERE p.billed - p.given - p.owed > 0
+    ORDER BY p.number, p.starts_on, p.contract_line_id
 """
 
 

@@ -1,5 +1,6 @@
 """What each contract line owes of each term by its dates now, in sets for many customers at once (D24)."""
 
+from datetime import date
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -7,7 +8,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from contracts.models import CHARGED_SQL
-from orders.billed import COUNTS, FROZEN, GIVEN
+from orders.billed import COUNTS, FROZEN, GIVEN, PROPOSED
 from portal import money
 from portal.models import VALID_SQL, PriceBasis, Vendor
 
@@ -109,6 +110,35 @@ def owed(customers: list[int]) -> list[Owed]:
         )
         cursor.execute("SELECT * FROM owed_line ORDER BY contract_id, term_id, contract_line_id")
         return [Owed(*row) for row in cursor.fetchall()]
+
+
+class Proposal(NamedTuple):
+    """A billed line in a term that by its dates now owes less; `amount` is billed − given − owed, all yen in its basis."""
+
+    customer_id: int
+    contract_id: int
+    contract: str
+    contract_line_id: int
+    term_id: int
+    term_starts_on: date
+    invoice_line_id: int
+    invoice: str
+    item: str
+    billed: int
+    given: int
+    owed: int
+    amount: int
+
+
+def proposed(customers: list[int]) -> list[Proposal]:
+    """What is billed to these customers beyond what they owe, until somebody decides (D27), by contract and term.
+
+    To be asked in a transaction, by the owner's role.
+    """
+    owed(customers)
+    with connection.cursor() as cursor:
+        cursor.execute(PROPOSED, {"customers": customers})
+        return [Proposal(*row) for row in cursor.fetchall()]
 
 
 def find_lines(cursor: Any, changed: list[int], others: list[int]) -> None:

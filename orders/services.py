@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from accounts.models import Customer, User
 from contracts.models import Contract, ContractLine
 from contracts.services import add_terms, facts, save_contract
-from orders.billed import BILLED_CONTRACT, PROPOSED
+from orders.billed import BILLED_CONTRACT
 from orders.changes import NEXT, Past, settle
 from orders.follow import Change, Followed, follow, record
-from orders.owed import owed
+from orders.owed import proposed
 from orders.usage import recharge_moved_months
 from portal import history, rights
 from portal.models import Action, Vendor
@@ -75,11 +75,11 @@ def need_decisions(contract: Contract) -> None:
     stored = Contract.objects.get(pk=contract.pk)
     if contract.bill_from is None or contract.bill_from == stored.bill_from:
         return
-    owed([stored.customer_id])
-    given: dict[str, Any] = {"customer": stored.customer_id, "contract": stored.pk, "since": contract.bill_from}
-    with connection.cursor() as cursor:
-        cursor.execute(PROPOSED, given)
-        found = [f"{starts_on:%Y-%m} {item} {yen(amount)}円" for starts_on, item, amount in cursor.fetchall()]
+    found = [
+        f"{each.term_starts_on:%Y-%m} {each.item} {yen(each.amount)}円"
+        for each in proposed([stored.customer_id])
+        if each.contract_id == stored.pk and each.term_starts_on < contract.bill_from
+    ]
     if found:
         text = _("請求開始年月より前の期間に、返金するかどうかを決めていない分があります。先に決めてください: %s")
         told = ValidationError(text % "、".join(found), code="undecided", params={"names": found})
@@ -107,17 +107,16 @@ class Tried(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """A choice of 適用: what `start_contract` takes, in words, and what becomes of the orders that aren't billed."""
+    """A choice of 適用: what `start_contract` takes, in words, and what becomes of the orders that aren't billed.
+
+    `yen` is what those come to more (less, if negative) than if the lines stayed as they are, without tax.
+    """
 
     apply: str
     label: str
+    yen: int
     changes: list[Change]
     past: Charge | None = None
-
-    @property
-    def yen(self) -> int:
-        """What the unbilled orders come to more (less, if negative), without tax."""
-        return sum(change.after - change.before for change in self.changes)
 
 
 def offers(
@@ -131,9 +130,13 @@ def offers(
 
     Nothing if no line is billed. A choice that would be refused isn't offered, unless a tick is all that it needs.
     """
-    past = Past(contract, today)
-    held = [line for line in lines if line.pk and past.holds(line)]
-    days = dict(sorted({choice for line in held for choice in past.choices(line)}, key=lambda choice: choice[1]))
+    with transaction.atomic():
+        add_terms([contract.customer_id], until=today)  # as the save will
+        past = Past(contract, today)
+        held = [line for line in lines if line.pk and past.holds(line)]
+        days = dict(sorted({choice for line in held for choice in past.choices(line)}, key=lambda choice: choice[1]))
+        transaction.set_rollback(True)
+    unchanged = tried(contract, [], [], today=today, apply=None) if days else None
     found = []
     for apply, day in days.items():
         done = tried(contract, lines, removed, today=today, apply=apply)
@@ -142,8 +145,14 @@ def offers(
             label = (
                 _("次の期間から（%(year)d年%(month)d月）") if apply == NEXT else _("%(year)d年%(month)d月の期間から")
             )
-            found.append(Offer(apply, label % month, *done))
+            more = total(done.changes) - (total(unchanged.changes) if unchanged else 0)
+            found.append(Offer(apply, label % month, more, *done))
     return found
+
+
+def total(changes: Sequence[Change]) -> int:
+    """What these changes add to the orders, in yen without tax."""
+    return sum(change.after - change.before for change in changes)
 
 
 def tried(

@@ -4,11 +4,11 @@ from billing.models.credits import Credit, Decision, Discount
 from billing.models.invoices import (
     Download,
     Invoice,
-    InvoiceLine,
     InvoicePdf,
     Rendering,
     TaxTotal,
 )
+from billing.models.lines import InvoiceLine
 from billing.models.runs import MonthRun, Parked
 from billing.models.states import DRAFT_SQL, FIXED_SQL, LIVE, LIVE_SQL, OF_MONTH, OF_MONTH_SQL, Kind, State
 

@@ -2,14 +2,55 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, OuterRef, Q, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
+from billing.models.lines import InvoiceLine
+from billing.models.states import State
 from portal.models import PriceBasis, TaxKind
 from portal.scoping import Scoped
 
 # An entry gives a positive amount; a counter-entry takes a part of it, or all, back. Nothing else changes it.
 ENTRY_OR_COUNTER = Q(amount__gt=0, takes_back=None) | Q(amount__lt=0, takes_back__isnull=False)
+
+
+class Credits(Scoped):
+    def entries(self):
+        """Credits themselves, without their counter-entries."""
+        return self.filter(takes_back=None)
+
+    def with_left(self):
+        """Adds, in yen, what documents that hold have taken up (`taken_up`), what is `left` beside that and beside
+        counter-entries (調整残高), and what no fixed one has taken up (`open`)."""
+        back = Credit.objects.filter(takes_back=OuterRef("pk"), customer=OuterRef("customer"))
+
+        def taken(*states):
+            lines = InvoiceLine.objects.filter(credit=OuterRef("pk"), customer=OuterRef("customer"))
+            return -summed(lines.filter(invoice__state__in=states), "credit")
+
+        return self.annotate(
+            taken_up=taken(State.DRAFT, State.FIXED),
+            standing=F("amount") + summed(back, "takes_back"),
+            left=F("standing") - F("taken_up"),
+            open=F("standing") - taken(State.FIXED),
+        )
+
+
+def summed(rows, key):
+    """The sum of their yen in one row, 0 for none; `key` is the field by which the outer row is named."""
+    sums = rows.order_by().values(key).annotate(sum=Sum("amount")).values("sum")
+    return Coalesce(Subquery(sums), Value(0), output_field=models.BigIntegerField())
+
+
+class Decisions(Scoped):
+    def with_standing(self):
+        """Adds what counter-entries leave of it (`standing`), and what of its credit no fixed document has taken up (`open`, or null)."""
+        back = Decision.objects.filter(takes_back=OuterRef("pk"), customer=OuterRef("customer"))
+        credit = Credit.objects.entries().filter(decision=OuterRef("pk"), customer=OuterRef("customer"))
+        return self.annotate(
+            standing=F("amount") + summed(back, "takes_back"), open=Subquery(credit.with_left().values("open")[:1])
+        )
 
 
 class Decision(models.Model):
@@ -42,7 +83,7 @@ class Decision(models.Model):
     )
     at = models.DateTimeField(_("登録日時"), auto_now_add=True)
 
-    objects = Scoped.as_manager()
+    objects = Decisions.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("返金の決定")
@@ -58,12 +99,6 @@ class Decision(models.Model):
 
     def __str__(self):
         return str(self.get_choice_display())
-
-
-class Credits(Scoped):
-    def entries(self):
-        """Credits themselves, without their counter-entries."""
-        return self.filter(takes_back=None)
 
 
 class Credit(models.Model):

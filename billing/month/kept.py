@@ -1,11 +1,15 @@
 """The vendor's settings as a run used them, kept with it: so a fixed month can be counted again when they have changed."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
+
+from django.utils.translation import gettext as _
 
 from contracts.models import Service
 from portal import months
-from portal.models import CalendarDay, TaxClass, Vendor, VendorRegistration
+from portal.models import CalendarDay, RoundingMode, TaxClass, TaxKind, Vendor, VendorRegistration
+from portal.templatetags.figures import month_name, percent, ymd
 
 
 def issuer(day: date) -> dict[str, str]:
@@ -44,3 +48,35 @@ def settings_of(month: date) -> dict[str, Any]:
         },
         "prorate": sorted(Service.objects.filter(prorate=True).values_list("pk", flat=True)),
     }
+
+
+def party(kept: dict[str, str] | None) -> str:
+    """宛先 or 発行者 as a fixed invoice keeps it, without the fields that are empty."""
+    names = ("number", "name", "postal_code", "address", "department", "person", "phone", "registration_number")
+    return "\n".join(filter(None, (kept.get(name) for name in names))) if kept else "-"
+
+
+def in_words(kept: dict[str, Any] | None) -> str:
+    """The settings that a run used, one a line, in the words of the pages on which they are set."""
+    if not kept:
+        return "-"
+    names = dict(Service.objects.values_list("pk", "name"))
+    off, on = ([ymd(date.fromisoformat(day)) for day in kept["calendar"][name]] for name in ("off", "on"))
+    lines = [
+        (_("発行者"), "、".join(filter(None, party(kept["issuer"]).splitlines()))),
+        (_("振込先"), "、".join(kept["issuer"]["bank_account"].split("\n"))),
+        (_("請求書の備考"), "、".join(kept["issuer"]["note"].split("\n"))),
+        (_("消費税の端数処理"), RoundingMode(kept["rounding"]).label),
+        (_("税区分"), "、".join(map(tax_class, kept["tax_classes"]))),
+        (_("日割のサービス"), "、".join(names.get(service, f"#{service}") for service in kept["prorate"])),
+        (_("営業しない日"), "、".join(off)),
+        (_("営業する日"), "、".join(on)),
+        (_("運用開始年月"), month_name(date.fromisoformat(kept["first_month"]))),
+    ]
+    return "\n".join(f"{label}: {text or _('なし')}" for label, text in lines)
+
+
+def tax_class(kept: dict[str, str]) -> str:
+    """A tax class as a run kept it: 標準税率 10%（2019/10/01～）."""
+    since, until = (ymd(date.fromisoformat(day)) if day else "" for day in (kept["from"], kept["to"]))
+    return f"{TaxKind(kept['kind']).label} {percent(Decimal(kept['rate']))}（{since}～{until}）"

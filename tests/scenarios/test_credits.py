@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing import credits
-from billing.models import Discount, Invoice, MonthRun, Parked
+from billing.models import Credit, Discount, Invoice, MonthRun, Parked
 from billing.month import checks, drafts
 from portal import months
 from tests import make
@@ -30,7 +30,7 @@ def open_months(customer, *found):
 
 
 def left(credit):
-    return credits.balances([credit])[credit.pk][1]
+    return Credit.objects.with_left().get(pk=credit.pk).left
 
 
 def total(customer, month):

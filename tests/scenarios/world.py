@@ -13,7 +13,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from accounts.models import Customer
-from billing import credits, proposals
+from billing import proposals
 from billing.demo import data
 from billing.models import Credit, Invoice, MonthRun
 from billing.month import close, drafts
@@ -286,7 +286,7 @@ def proposals_of(person):
 def balances_of(person):
     """(model's, portal's) 調整残高 of each class."""
     model = Counter({tuple(cls): left for cls, left in person.life.balances().items()})
-    portal, given = Counter(), Credit.objects.filter(customer=person.customer).entries()
-    for credit, (_taken, left) in zip(given, credits.balances(given).values(), strict=True):
-        portal[credit.tax_kind, credit.tax_rate, credit.price_basis] += left
+    portal = Counter()
+    for credit in Credit.objects.filter(customer=person.customer).entries().with_left():
+        portal[credit.tax_kind, credit.tax_rate, credit.price_basis] += credit.left
     return +model, +portal

@@ -3,7 +3,7 @@
 import pytest
 from django.contrib import admin
 
-from portal.admin import Desk
+from portal.desk import Desk
 from tests.make import make_user
 
 ADMINS = {model._meta.label: site for model, site in admin.site._registry.items()}

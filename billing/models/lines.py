@@ -1,0 +1,188 @@
+"""The lines of documents: what each charges or takes off, and where it comes from."""
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q, Sum
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
+
+from billing.models.invoices import Invoice
+from portal.models import PriceBasis, TaxKind
+from portal.scoping import Scoped
+
+
+class InvoiceLines(Scoped):
+    def with_left(self):
+        """Adds what credits, less their counter-entries, leave of the line to be given back (`left`, yen in its basis)."""
+        return self.annotate(left=F("amount") - Coalesce(Sum("credits__amount"), 0))
+
+    def adjustments(self):
+        """What staff charged by hand; not what was taken up of a credit."""
+        return self.filter(origin=InvoiceLine.Origin.ADJUSTMENT, credit=None)
+
+    def of_invoices(self, invoices):
+        """Their lines in the order in which invoices are listed."""
+        order = ("-invoice__month", "-invoice__number", "position")
+        return self.filter(invoice__in=invoices.order_by().values("pk")).order_by(*order)
+
+
+class InvoiceLine(models.Model):
+    """A line of a document; `amount` is yen in the line's own price basis, negative for discounts and returns."""
+
+    class Origin(models.TextChoices):
+        ORDER = "order", _("注文")
+        CORRECTION = "correction", _("修正")
+        REBILL = "rebill", _("再請求")
+        USAGE = "usage", _("従量")
+        ADJUSTMENT = "adjustment", _("調整")
+        DISCOUNT = "discount", _("値引き")
+
+    # Of which something can be given back: what was charged, not what was taken off.
+    CHARGING = (Origin.ORDER, Origin.CORRECTION, Origin.REBILL, Origin.USAGE, Origin.ADJUSTMENT)
+
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
+    invoice = models.ForeignKey(
+        Invoice, models.CASCADE, related_name="lines", db_constraint=False, db_index=False, verbose_name=_("請求")
+    )
+    position = models.PositiveIntegerField(_("行"))
+    origin = models.CharField(_("由来"), max_length=10, choices=Origin, default=Origin.ADJUSTMENT)
+    contract = models.ForeignKey(
+        "contracts.Contract",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    service = models.ForeignKey(
+        "contracts.Service", models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    order = models.ForeignKey(
+        "orders.Order",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="invoice_lines",
+        db_constraint=False,
+        db_index=False,
+    )
+    order_line = models.ForeignKey(
+        "orders.OrderLine",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="invoice_lines",
+        db_constraint=False,
+        db_index=False,
+    )
+    usage_charge = models.ForeignKey(
+        "orders.UsageCharge",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="invoice_lines",
+        db_constraint=False,
+        db_index=False,
+    )
+    replaces = models.OneToOneField(
+        "self", models.PROTECT, null=True, blank=True, related_name="replaced_by", db_constraint=False
+    )
+    credit = models.ForeignKey(
+        "billing.Credit",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="taken_up_by",
+        db_constraint=False,
+        db_index=False,
+    )
+    discount = models.ForeignKey(
+        "billing.Discount",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="lines",
+        db_constraint=False,
+        db_index=False,
+    )
+    is_order_head = models.BooleanField(default=False, editable=False)
+    product_code = models.CharField(_("商品コード"), max_length=30, blank=True)
+    item = models.CharField(_("品目"), max_length=100)
+    specification = models.CharField(_("仕様"), max_length=200, blank=True)
+    starts_on = models.DateField(_("利用開始日"))
+    ends_on = models.DateField(_("利用終了日"))
+    quantity = models.DecimalField(_("数量"), max_digits=12, decimal_places=3, default=1)
+    unit = models.CharField(_("単位"), max_length=10, blank=True)
+    unit_price = models.DecimalField(_("単価"), max_digits=14, decimal_places=2)
+    amount = models.BigIntegerField(_("金額"))
+    price_basis = models.CharField(_("税抜・税込"), max_length=9, choices=PriceBasis, default=PriceBasis.EXCLUSIVE)
+    tax_kind = models.CharField(_("税区分"), max_length=10, choices=TaxKind, default=TaxKind.STANDARD)
+    tax_rate = models.DecimalField(_("税率"), max_digits=5, decimal_places=4)
+
+    objects = InvoiceLines.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("請求明細")
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "id"], name="invoice_line_customer_key"),
+            models.UniqueConstraint(
+                fields=["invoice", "position"], name="invoice_line_position", deferrable=models.Deferrable.DEFERRED
+            ),
+            models.UniqueConstraint(fields=["order_line"], condition=Q(origin="order"), name="order_line_billed_once"),
+            models.UniqueConstraint(fields=["order"], condition=Q(is_order_head=True), name="order_has_one_head"),
+            models.UniqueConstraint(
+                fields=["usage_charge"], condition=Q(origin="usage"), name="usage_charge_billed_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(origin__in=["order", "correction", "rebill", "usage", "adjustment", "discount"]),
+                name="invoice_line_origin",
+            ),
+            models.CheckConstraint(
+                condition=~Q(origin="order") | Q(order__isnull=False, order_line__isnull=False, contract__isnull=False),
+                name="invoice_line_names_order",
+            ),
+            models.CheckConstraint(
+                condition=~Q(origin="usage") | Q(usage_charge__isnull=False, contract__isnull=False),
+                name="invoice_line_names_usage",
+            ),
+            models.CheckConstraint(
+                condition=~Q(origin="rebill") | Q(replaces__isnull=False), name="rebilled_line_names_one"
+            ),
+            models.CheckConstraint(condition=Q(is_order_head=False) | Q(origin="order"), name="head_is_original"),
+            models.CheckConstraint(
+                condition=Q(credit=None) | Q(origin="adjustment", amount__lt=0), name="credit_is_taken_off"
+            ),
+            models.CheckConstraint(
+                condition=Q(discount=None) | Q(origin="discount", amount__lt=0), name="discount_is_taken_off"
+            ),
+            models.CheckConstraint(condition=Q(ends_on__gte=F("starts_on")), name="invoice_line_period"),
+            models.CheckConstraint(condition=Q(tax_rate__gte=0, tax_rate__lt=1), name="invoice_line_rate"),
+            models.CheckConstraint(condition=Q(tax_kind__in=TaxKind.values), name="invoice_line_tax_kind"),
+            models.CheckConstraint(condition=Q(price_basis__in=PriceBasis.values), name="invoice_line_basis"),
+        ]
+        indexes = [
+            models.Index(fields=["customer", "invoice"], name="lines_of_invoice"),
+            models.Index(fields=["customer", "order"], name="invoice_lines_of_order"),
+            models.Index(fields=["credit"], condition=Q(credit__isnull=False), name="lines_of_credit"),
+            models.Index(fields=["discount"], condition=Q(discount__isnull=False), name="lines_of_discount"),
+        ]
+
+    def __str__(self):
+        return self.item
+
+    def clean(self):
+        """The database says so too, but not beside the field."""
+        if self.starts_on and self.ends_on and self.ends_on < self.starts_on:
+            raise ValidationError({"ends_on": _("利用終了日は利用開始日以降の日付を入力してください")})
+
+    @property
+    def references(self):
+        """注文区分, contract and order as the document names them below the item."""
+        order = self.order and f"注文 {self.order.number}"
+        kind = self.order and self.order.get_kind_display()
+        contract = self.contract and f"契約 {self.contract.number}"
+        return "　".join(str(each) for each in (kind, contract, order) if each)

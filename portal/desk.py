@@ -1,0 +1,254 @@
+"""What all of staff's pages in the admin share: how fields are read, what a list may be asked, how rows are shown."""
+
+import logging
+import unicodedata
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.widgets import AdminTextInputWidget, AutocompleteSelect
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, models, transaction
+from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
+
+from portal.forms import (
+    AddressField,
+    CodeField,
+    DayField,
+    LineField,
+    MomentField,
+    NumberField,
+    OwnRows,
+    WholeField,
+)
+
+logger = logging.getLogger(__name__)
+
+# What Django's own list filters ask of a field; anything else in an address would probe what the page doesn't show.
+FILTERED = ("", "__exact", "__gte", "__lt", "__isnull", "__isempty")
+
+
+class Completed(AutocompleteSelect):
+    """A choice that is completed while one types; shown again, it leaves out what can't be a row's key."""
+
+    def optgroups(self, name, value, attr=None):
+        return super().optgroups(name, [each for each in value if is_key(self.field.remote_field.model, each)], attr)
+
+
+def is_key(model, given):
+    """Whether a row may have this key; what can't be one the database wouldn't take."""
+    try:
+        return abs(int(model._meta.pk.to_python(given))) <= models.BigIntegerField.MAX_BIGINT
+    except (ValidationError, TypeError):
+        return False
+
+
+# Dates, numbers and lines of text are read as on customers' pages; every form of staff's has these (inlines name them too).
+READ: dict[type[models.Field], dict[str, Any]] = {
+    models.DateField: {"form_class": DayField},
+    models.IntegerField: {"form_class": WholeField, "widget": WholeField.widget},
+    models.BigIntegerField: {"form_class": WholeField, "widget": WholeField.widget},
+    models.DecimalField: {"form_class": NumberField, "widget": NumberField.widget},
+    models.CharField: {"form_class": LineField},
+    models.SlugField: {"form_class": CodeField},
+    models.EmailField: {"form_class": AddressField, "widget": AdminTextInputWidget},
+    models.DateTimeField: {"form_class": MomentField},
+}
+
+
+class Desk(admin.ModelAdmin):
+    """The base of every page for staff: a list answers to its own filters, and to no other question about its rows."""
+
+    formfield_overrides = READ
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        """A save that met another one in the database is tried again: its form sees now what was stored meanwhile."""
+        if request.method != "POST":
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        for _try in range(2):
+            try:
+                with transaction.atomic():
+                    return super().changeform_view(request, object_id, form_url, extra_context)
+            except IntegrityError as met:
+                logger.warning("a save met what the database holds: %s", str(met).partition("\n")[0])
+        told = _(
+            "ほかの人が同じところを同時に保存したため、保存できませんでした。内容を確かめて、もう一度保存してください。"
+        )
+        self.message_user(request, told, messages.ERROR)
+        return redirect(request.get_full_path())
+
+    def response_add(self, request, obj, post_url_continue=None):
+        """What the database looks at last is looked at before anybody is told that all is stored."""
+        connection.check_constraints()
+        return super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request, obj):
+        connection.check_constraints()
+        return super().response_change(request, obj)
+
+    def get_search_results(self, request, queryset, search_term):
+        """Half-width kana and full-width letters find what is written in the other width."""
+        return super().get_search_results(request, queryset, unicodedata.normalize("NFKC", search_term))
+
+    def lookup_allowed(self, lookup, value, request):
+        """Only what a filter of this list asks. Django lets any column of the row itself be asked, passwords too."""
+        return lookup in set(self.filter_lookups())
+
+    def get_ordering(self, request):
+        """Always one, also where choices of a field are completed page by page; the newest first, as in lists."""
+        return super().get_ordering(request) or self.model._meta.ordering or ["-pk"]
+
+    def response_action(self, request, queryset):
+        """Ids that no row can have are left out; Django would ask the database about them."""
+        request.POST = request.POST.copy()
+        chosen = [each for each in request.POST.getlist(ACTION_CHECKBOX_NAME) if is_key(self.model, each)]
+        request.POST.setlist(ACTION_CHECKBOX_NAME, chosen)
+        return super().response_action(request, queryset)
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", Completed(db_field, self.admin_site, using=kwargs.get("using")))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_formset_kwargs(self, request, obj, inline, prefix):
+        """Rows that were sent have fields; Django would make two thousand where only their number was sent."""
+        found = super().get_formset_kwargs(request, obj, inline, prefix)
+        rows = request.POST.get(f"{prefix}-TOTAL_FORMS", "")
+        if not isinstance(inline, Shown) and rows.isdecimal() and int(rows) > len(request.POST):
+            found["data"].pop(f"{prefix}-TOTAL_FORMS")
+        return found
+
+    def filter_lookups(self):
+        for each in self.list_filter:
+            if isinstance(each, str):
+                field = each
+            elif isinstance(each, type):
+                yield each.parameter_name
+                continue
+            else:
+                field = each[0]
+            related = self.model._meta.get_field(field) if "__" not in field else None
+            if related is not None and related.is_relation:
+                yield f"{field}__{related.target_field.name}__exact"
+                yield f"{field}__isnull"
+            else:
+                yield from (f"{field}{ending}" for ending in FILTERED)
+
+
+class Locked(Desk):
+    """Of what a run changes too: whoever saves has the customer locked before anything is read, so a close beside it ends first."""
+
+    def get_object(self, request, object_id, from_field=None):
+        found = super().get_object(request, object_id, from_field)
+        if found is None or request.method != "POST":
+            return found
+        type(found.customer).objects.lock([found.customer_id])
+        return super().get_object(request, object_id, from_field)
+
+
+def empty_or_not(title, empty, filled):
+    """A list's filter by whether a field is empty, in words for either."""
+
+    class InWords(admin.EmptyFieldListFilter):
+        def __init__(self, *given, **named):
+            super().__init__(*given, **named)
+            self.title = title
+
+        def choices(self, changelist):
+            for choice, words in zip(super().choices(changelist), (_("すべて"), empty, filled), strict=True):
+                yield {**choice, "display": words}
+
+    return InWords
+
+
+class ReadOnly(Desk):
+    """Rows that staff read and the programs write; an action on them asks for the right to change them."""
+
+    def has_act_permission(self, request):
+        return super().has_change_permission(request)
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
+class Shown(admin.TabularInline):
+    """Rows of another table, to be read: nothing in them is sent back, so they can't be out of date either."""
+
+    extra = 0
+    can_delete = False
+    formfield_overrides = READ
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+
+# The fields of a line as wide as what stands in them.
+LINE_WIDGETS = {
+    name: forms.TextInput(attrs={"size": size})
+    for name, size in {
+        "position": 2, "product_code": 12, "item": 24, "specification": 24, "quantity": 7, "unit": 4, "unit_price": 10,
+    }.items()
+}  # fmt: skip
+
+
+def cell(name, write, label):
+    """A column, or a field to be read, that writes this field of a row as customers' pages do."""
+
+    @admin.display(description=label, ordering=name)
+    def written(row):
+        return write(getattr(row, name))
+
+    written.__name__ = name
+    return written
+
+
+class PlaceField(WholeField):
+    """A row's place among its fellows; the formset gives the next one to a row without."""
+
+    def __init__(self, **options):
+        widget = forms.TextInput(attrs={"size": 4, "inputmode": "numeric", "placeholder": _("自動")})
+        super().__init__(label=_("行"), min_value=1, max_value=9999, required=False, widget=widget, **options)
+
+
+class PlacedRows(OwnRows):
+    """Rows in an order of their own: each has a place, and two at one place are told beside the field."""
+
+    def clean(self):
+        """Instead of what Django says of such rows above the form, in words of the code."""
+        if any(self.errors):
+            return
+        others = self.model._default_manager.filter(**{self.fk.name: self.instance.pk})
+        others = others.exclude(pk__in=[form.instance.pk for form in self.initial_forms])
+        taken = set(others.values_list("position", flat=True))
+        rows = [form for form in self.forms if form not in self.deleted_forms and form.cleaned_data]
+        for form in rows:
+            if form.instance.position in taken:
+                form.add_error("position", _("この行番号はほかの明細で使われています。"))
+            elif form.instance.position:
+                taken.add(form.instance.position)
+        for form in rows:
+            if not form.instance.position:
+                form.instance.position = max(taken, default=0) + 1
+                taken.add(form.instance.position)
+
+
+def typed(formsets, model):
+    """(new and changed rows, removed ones) of this model, as they were typed; a service stores them."""
+    changed, removed = [], []
+    for formset in formsets:
+        rows = formset.save(commit=False)
+        if formset.model is model:
+            changed += rows
+            removed += formset.deleted_objects
+    return changed, removed
