@@ -47,8 +47,8 @@ PROPOSED = """
         SELECT w.customer_id, w.contract_id, c.number, w.contract_line_id, w.term_id, t.starts_on, s.newest,
             b.number AS invoice, b.item, s.amount::bigint AS billed, coalesce(g.amount, 0)::bigint AS given, w.owed
         FROM owed_line w JOIN contracts_term t ON t.id = w.term_id JOIN contracts_contract c ON c.id = w.contract_id
-        JOIN summed s USING (term_id, contract_line_id) JOIN billed b ON b.id = s.newest
-        LEFT JOIN given g USING (term_id, contract_line_id)
+        JOIN summed s USING (term_id, contract_line_id) LEFT JOIN given g USING (term_id, contract_line_id)
+        JOIN billed b ON b.id = s.newest
         WHERE w.covered_to IS NULL OR w.covered_to < s.ends_on
     ) p WHERE p.billed - p.given - p.owed > 0
     ORDER BY p.number, p.starts_on, p.contract_line_id

@@ -14,7 +14,7 @@ from contracts.services import add_terms
 from orders.billed import FROZEN, closed
 from orders.owed import find_lines, keep, price_nets
 from portal import history, numbers
-from portal.models import Action, Vendor
+from portal.models import Action, HistoryEvent, Vendor
 from portal.templatetags.figures import yen
 
 
@@ -313,11 +313,13 @@ def record(changes: Sequence[Change], by: Any = None) -> None:
     for change in changes:
         if change.before:
             of_contract[change.contract_id].append(change)
+    events = []
     for contract in Contract.objects.filter(pk__in=of_contract).select_related("customer"):
-        before = {f"注文{each.number}": yen(each.before) for each in of_contract[contract.pk]}
-        after = {
-            f"注文{each.number}": yen(each.after) if each.after else _("取消") for each in of_contract[contract.pk]
-        }
-        history.record_change(
+        own = of_contract[contract.pk]
+        before = {f"注文{each.number}": yen(each.before) for each in own}
+        after = {f"注文{each.number}": yen(each.after) if each.after else _("取消") for each in own}
+        told = history.change(
             Action.CONTRACT_CHANGED, contract.number, before, after, by=by, customer=contract.customer
         )
+        events += [told] if told else []
+    HistoryEvent.objects.bulk_create(events)

@@ -14,7 +14,14 @@ def record(action, subject, *, by=None, customer=None, detail="", **data):
 
     `detail` is what the company's users read beside it, `data` what else an auditor may want; neither holds a secret.
     """
-    return HistoryEvent.objects.create(
+    made = event(action, subject, by=by, customer=customer, detail=detail, **data)
+    made.save(force_insert=True)
+    return made
+
+
+def event(action, subject, *, by=None, customer=None, detail="", **data):
+    """The same, not stored yet."""
+    return HistoryEvent(
         customer=customer,
         actor=by,
         actor_name=by.name if by else "",
@@ -26,7 +33,15 @@ def record(action, subject, *, by=None, customer=None, detail="", **data):
 
 
 def record_change(action, subject, before, after, *, by=None, customer=None):
-    """Add one event for what differs between the facts before and after (D40), as `facts` gives them; none if nothing does.
+    """Add one event for what differs between the facts before and after (D40), as `facts` gives them; none if nothing does."""
+    made = change(action, subject, before, after, by=by, customer=customer)
+    if made:
+        made.save(force_insert=True)
+    return made
+
+
+def change(action, subject, before, after, *, by=None, customer=None):
+    """The same, not stored yet.
 
     All of it is kept in `data`, as {label: [before, after]}; what people read beside the event is cut where it gets long.
     """
@@ -38,7 +53,7 @@ def record_change(action, subject, before, after, *, by=None, customer=None):
     told = []
     for label, (old, new) in changes.items():
         told.append(f"{label} {old or NOTHING} → {new or NOTHING}" if before else f"{label} {new}")
-    return record(action, subject, by=by, customer=customer, detail="、".join(told), changes=changes)
+    return event(action, subject, by=by, customer=customer, detail="、".join(told), changes=changes)
 
 
 def facts(row, *names):

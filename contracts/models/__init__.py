@@ -1,0 +1,27 @@
+"""Services, contracts with their terms, and metered items with their prices."""
+
+from contracts.models.contracts import (
+    CHARGED_SQL,
+    Contract,
+    ContractLine,
+    Form,
+    Renewal,
+    Service,
+    State,
+    Term,
+)
+from contracts.models.meters import Meter, MeterPrice, MeterTier
+
+__all__ = [
+    "CHARGED_SQL",
+    "Contract",
+    "ContractLine",
+    "Form",
+    "Meter",
+    "MeterPrice",
+    "MeterTier",
+    "Renewal",
+    "Service",
+    "State",
+    "Term",
+]
