@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from billing.documents.rendering import render_waiting
+from billing.models import Invoice
 from contracts.models import Contract
 from tests import make
 
@@ -14,9 +15,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def visit(chromium, live_server):
-    make.cast()
+    cast = make.cast()
     make.close_month()
-    list(render_waiting())
+    list(render_waiting(Invoice.objects.filter(customer=cast.a)))
     make.open_month()
 
     def open_page(width=1280, **options):
@@ -58,9 +59,8 @@ def it_filters_chooses_columns_and_takes_csv_and_pdf(visit, script):
     assert open(pdf.value.path(), "rb").read(5) == b"%PDF-"
 
 
-@pytest.mark.parametrize("width", [360, 768, 1280])
-def it_fits_every_width_and_breaks_no_policy(visit, width, live_server):
-    page = visit(width)
+def it_fits_a_tablet_and_breaks_no_policy(visit, live_server):
+    page = visit(768)
     faults = []
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(str(error)))

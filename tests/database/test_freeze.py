@@ -16,54 +16,51 @@ from tests import make
 def fixed(cast):
     make.use(make.make_meter(cast.a.contracts.get(), 10).contract, 30)
     make.close_month()
-    list(render_waiting())
+    list(render_waiting(Invoice.objects.filter(customer=cast.a)))
     connection.check_constraints()
     return Invoice.objects.get(customer=cast.a)
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "UPDATE billing_invoice SET total = total + 1, net = net + 1",
-        "UPDATE billing_invoice SET addressee = '{}'",
-        "UPDATE billing_invoice SET state = 'draft', fixed_on = NULL",
-        "DELETE FROM billing_invoice",
-        "UPDATE billing_invoiceline SET item = 'x'",
-        "DELETE FROM billing_invoiceline",
-        "UPDATE billing_taxtotal SET tax = 0",
-        "DELETE FROM billing_taxtotal",
-        "UPDATE orders_orderline SET item = 'x'",
-        "UPDATE orders_orderline SET order_id = (SELECT min(id) FROM orders_order), position = id",
-        "DELETE FROM orders_orderline",
-        "UPDATE orders_usagecharge SET amount = amount + 1",
-        "UPDATE orders_usagecharge SET dropped_on = '2026-05-08'",
-        "DELETE FROM orders_usagecharge",
-        "UPDATE billing_invoicepdf SET size = size",
-        "DELETE FROM billing_invoicepdf",
-    ],
-)
-def it_refuses_to_change_a_fixed_document(fixed, sql):
-    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(sql)
+CHANGES = [
+    "UPDATE billing_invoice SET total = total + 1, net = net + 1",
+    "UPDATE billing_invoice SET addressee = '{}'",
+    "UPDATE billing_invoice SET state = 'draft', fixed_on = NULL",
+    "DELETE FROM billing_invoice",
+    "UPDATE billing_invoiceline SET item = 'x'",
+    "DELETE FROM billing_invoiceline",
+    "UPDATE billing_taxtotal SET tax = 0",
+    "DELETE FROM billing_taxtotal",
+    "UPDATE orders_orderline SET item = 'x'",
+    "UPDATE orders_orderline SET order_id = (SELECT min(id) FROM orders_order), position = id",
+    "DELETE FROM orders_orderline",
+    "UPDATE orders_usagecharge SET amount = amount + 1",
+    "UPDATE orders_usagecharge SET dropped_on = '2026-05-08'",
+    "DELETE FROM orders_usagecharge",
+    "UPDATE billing_invoicepdf SET size = size",
+    "DELETE FROM billing_invoicepdf",
+]
+TABLES = [
+    "billing_invoice", "billing_invoiceline", "billing_taxtotal", "billing_invoicepdf", "orders_orderline", "orders_usagecharge",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "table",
-    [
-        *[
-            "billing_invoice",
-            "billing_invoiceline",
-            "billing_taxtotal",
-            "billing_invoicepdf",
-            "orders_orderline",
-            "orders_usagecharge",
-        ]
-    ],
-)
-def it_refuses_to_empty_the_tables(fixed, table):
-    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+def refuses(sql):
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql)
+    except IntegrityError:
+        return True
+    return False
+
+
+def it_refuses_to_change_a_fixed_document(fixed):
+    assert [sql for sql in CHANGES if not refuses(sql)] == []
+
+
+def it_refuses_to_empty_the_tables(fixed):
+    with connection.cursor() as cursor:
         cursor.execute("SET LOCAL portal.test_database = 'off'")
-        cursor.execute(f"TRUNCATE {table} CASCADE")
+    assert [table for table in TABLES if not refuses(f"TRUNCATE {table} CASCADE")] == []
 
 
 def it_refuses_new_lines_and_totals_of_a_fixed_document(fixed):

@@ -16,7 +16,7 @@ from tests import make
 @pytest.fixture
 def browser(cast, sign_in):
     make.close_month()
-    list(render_waiting())
+    list(render_waiting(Invoice.objects.filter(customer=cast.a)))
     make.open_month()
     return sign_in(cast.hanako)
 
