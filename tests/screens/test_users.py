@@ -1,6 +1,5 @@
 """ユーザ: created, edited, handed over and deleted by colleagues, with the guide's guards and a mail to whom it concerns."""
 
-import re
 from datetime import timedelta
 
 import pytest
@@ -11,38 +10,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from portal.models import Mail
-from portal.tasks import send_due
 from tests import make
 from tests.conftest import WebClient
-
-NEWCOMER = {"name": "新人 一郎", "email": "Ichiro@example.com"}
-
-
-def fields_of(user, **changes):
-    given = {
-        name: str(getattr(user, name))
-        for name in ("name", "kana", "email", "department", "position", "phone", "version")
-    }
-    given |= {name: "on" for name in ("is_manager", "is_recipient") if getattr(user, name)}
-    return {name: value for name, value in (given | changes).items() if value is not None}
-
-
-def edit(browser, user, **changes):
-    user.refresh_from_db()
-    return browser.post(f"/account/users/{user.pk}/edit/", fields_of(user, **changes))
-
-
-def mails():
-    """{(to, subject)} of what is sent now."""
-    before = len(outbox.outbox)
-    while send_due():
-        pass
-    return {(each.to[0], each.subject) for each in outbox.outbox[before:]}
-
-
-def word_of(pattern):
-    return re.search(pattern, outbox.outbox[-1].body, re.M).group(1)
-
+from tests.screens.people import NEWCOMER, edit, fields_of, mails, word_of
 
 # create
 
@@ -327,137 +297,3 @@ def it_refuses_to_delete_the_last_user(cast, web):
     given = {"action": "delete_users", "_selected_action": [cast.jiro.pk], "confirmed": "1"}
     page = web.post("/admin/accounts/user/", given, follow=True).content.decode()
     assert "最後のユーザは削除できません" in page
-
-
-# staff
-
-
-def it_lets_staff_send_the_account_data_and_unlock_nobody_else(cast, web):
-    saburo = make.make_user(cast.b, "saburo@example.org", must_change_password=True)
-    web.force_login(cast.staff)
-    given = {"action": "send_account_data", "_selected_action": [saburo.pk, cast.jiro.pk], "confirmed": "1"}
-    page = web.post("/admin/accounts/user/", given, follow=True).content.decode()
-    assert "Saburoにアカウント情報を送りました" in page
-    assert "すでに自分のパスワードを使っています" in page
-    assert mails() == {("saburo@example.org", "アカウント情報のお知らせ")}
-
-
-@pytest.mark.parametrize("action", ["delete_users", "send_account_data", "remove_second_factor"])
-def it_asks_staff_before_it_does_anything_to_a_user(cast, web, action):
-    web.force_login(cast.staff)
-    before = list(User.objects.order_by("pk").values())
-    page = web.post("/admin/accounts/user/", {"action": action, "_selected_action": [cast.taro.pk], "index": 0}).content
-    assert "よろしいですか" in page.decode()
-    assert "taro@example.com" in page.decode()
-    assert "hanako@example.com" not in page.decode()
-    assert list(User.objects.order_by("pk").values()) == before
-    assert mails() == set()
-
-
-def it_does_to_a_user_what_staff_confirmed(cast, web):
-    web.force_login(cast.staff)
-    page = web.post(
-        "/admin/accounts/user/", {"action": "delete_users", "_selected_action": [cast.taro.pk]}
-    ).content.decode()
-    given = dict(re.findall(r'<input type="hidden" name="(\w+)" value="(\w+)">', page)) | {"confirmed": "実行する"}
-    assert "を削除しました" in web.post("/admin/accounts/user/", given, follow=True).content.decode()
-    cast.taro.refresh_from_db()
-    assert not cast.taro.is_active
-
-
-def it_lets_staff_edit_a_user_through_the_same_rules(cast, web):
-    web.force_login(cast.staff)
-    url = f"/admin/accounts/user/{cast.taro.pk}/change/"
-    given = {"name": "太郎", "email": "TARO2@example.com", "language": "en", "is_recipient": "on"}
-    assert web.post(url, given).status_code == 302
-    cast.taro.refresh_from_db()
-    assert (cast.taro.email, cast.taro.is_recipient, cast.taro.language) == ("taro2@example.com", True, "en")
-    assert ("taro@example.com", "Eメール変更のお知らせ") in {
-        (mail.data.get("to"), "Eメール変更のお知らせ") for mail in Mail.objects.all()
-    }
-
-
-def it_makes_no_user_by_itself(db):
-    assert not User.objects.exists()
-
-
-# the form
-
-
-@pytest.mark.parametrize(
-    ("given", "stored"),
-    [
-        ({"phone": "０３（１２３４）５６７８"}, ("phone", "03-1234-5678")),
-        ({"phone": " 03 1234 5678 "}, ("phone", "03-1234-5678")),
-        ({"kana": "やまだ　はなこ"}, ("kana", "ヤマダ ハナコ")),
-        ({"kana": "ﾔﾏﾀﾞ ﾊﾅｺ"}, ("kana", "ヤマダ ハナコ")),
-    ],
-)
-def it_keeps_phone_and_reading_in_one_form(cast, sign_in, given, stored):
-    assert edit(sign_in(cast.hanako), cast.taro, **given).status_code == 302
-    cast.taro.refresh_from_db()
-    assert getattr(cast.taro, stored[0]) == stored[1]
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ({"phone": "電話なし"}, "03-1234-5678 のように入力してください"),
-        ({"kana": "山田"}, "カタカナで入力してください"),
-    ],
-)
-def it_says_how_to_write_a_phone_number_and_a_reading(cast, sign_in, given, words):
-    assert words in edit(sign_in(cast.hanako), cast.taro, **given).content.decode()
-
-
-def it_names_the_present_recipient_beside_the_mark(cast, sign_in):
-    browser = sign_in(cast.hanako)
-    assert "いまの送信先は hanako です" in browser.get(f"/account/users/{cast.taro.pk}/edit/").content.decode()
-    assert "いまの送信先は hanako です" in browser.get("/account/users/new/").content.decode()
-    own = browser.get(f"/account/users/{cast.hanako.pk}/edit/").content.decode()
-    assert "新しい送信先のユーザでONにしてください" in own
-    assert "いまの送信先は" not in own
-
-
-def it_says_beside_ones_own_password_when_it_is_needed(cast, sign_in):
-    page = sign_in(cast.hanako).get(f"/account/users/{cast.taro.pk}/edit/").content.decode()
-    assert "Eメールまたはパスワードを変更するときに必要です" in page
-
-
-def it_speaks_of_an_initial_password_only_to_a_newcomer(cast, sign_in, web):
-    sign_in(cast.hanako).post("/account/users/new/", NEWCOMER)
-    mails()
-    page = sign_in(User.objects.get(email="ichiro@example.com")).get("/password/change/").content.decode()
-    assert "初期パスワードのままでは" in page
-
-    given = {"password": "Tsuki-42", "password_again": "Tsuki-42", "own_password": make.PASSWORD}
-    edit(sign_in(cast.hanako), cast.taro, **given)
-    cast.taro.refresh_from_db()
-    page = sign_in(cast.taro).get("/password/change/").content.decode()
-    assert "仮パスワードのままでは" in page
-    assert "初期パスワード" not in page
-
-
-def it_speaks_of_a_temporary_password_after_a_reset(cast, sign_in, web):
-    web.post("/password/reset/", {"email": "taro@example.com"})
-    mails()
-    web.post(re.search(r"/password/reset/\S+", outbox.outbox[-1].body).group())
-    mails()
-    cast.taro.refresh_from_db()
-    page = sign_in(cast.taro).get("/password/change/").content.decode()
-    assert "仮パスワードのままでは" in page
-    assert "初期パスワード" not in page
-
-
-def it_lists_people_by_their_readings(cast, sign_in):
-    """山, 鈴, 高 is the order of the characters' codes, which nobody knows by heart."""
-    cast.a.users.filter(pk=cast.hanako.pk).update(name="山田 花子", kana="ヤマダ ハナコ")
-    cast.a.users.filter(pk=cast.taro.pk).update(name="鈴木 太郎", kana="スズキ タロウ")
-    make.make_user(cast.a, "mail@example.com", name="高橋 さくら", kana="")
-    browser = sign_in(cast.hanako)
-    for sort, first in (
-        ("", ["鈴木 太郎", "山田 花子", "高橋 さくら"]),
-        ("-name", ["高橋 さくら", "山田 花子", "鈴木 太郎"]),
-    ):
-        rows = browser.get("/account/users/", {"sort": sort}).context["rows"]
-        assert sorted(first, key=rows.index) == first
