@@ -61,7 +61,7 @@ def decide_page(request, contract, line, term, choice):
         (_("元の請求"), proposal.invoice),
         (_("返すべき額"), f"{yen(proposal.amount)}円"),
     ]
-    return asked(request, form, Decision.Choice(choice).label, facts, "admin:contracts_contract_change", contract)
+    return asked(request, form, Decision.Choice(choice).label, facts, "admin:contracts_contract_change", found)
 
 
 def proposal_of(contract: Contract, line: int, term: int) -> Proposal | None:
@@ -97,7 +97,7 @@ def credit_page(request, invoice, line):
         (_("明細の金額"), f"{yen(found.amount)}円"),
         (_("調整できる残り"), f"{yen(left_of(found))}円"),
     ]
-    return asked(request, form, _("翌月調整"), facts, "admin:billing_invoice_change", invoice)
+    return asked(request, form, _("翌月調整"), facts, "admin:billing_invoice_change", found.invoice)
 
 
 def asked(request, form, title, facts, back, row):
