@@ -7,6 +7,7 @@ from billing import views
 urlpatterns = [
     path("invoices/", views.invoice_list, name="invoice_list"),
     path("invoices/analysis/", views.costs_page, name="costs"),
+    path("invoices/archive/", views.invoice_archive, name="invoice_archive"),
     path("invoices/<str:number>/", views.invoice_detail, name="invoice_detail"),
     path("invoices/<str:number>/pdf/", views.invoice_pdf, name="invoice_pdf"),
 ]

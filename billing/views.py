@@ -1,18 +1,25 @@
 """Invoice pages: 請求一覧, 請求詳細, the PDF, 費用分析."""
 
+from functools import partial
+
 from django.db.models import Q, Sum
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing import costs, services
+from billing.documents import archive
 from billing.filters import InvoiceFilter
 from billing.models import Invoice, InvoiceLine, InvoicePdf, State
 from billing.tables import LOOKS, InvoiceLineTable, InvoiceTable, ShareTable, TaxTotalTable, cost_table, month_key
+from portal.lists.address import query
 from portal.lists.body import lines
 from portal.lists.export import csv_of_lines
-from portal.lists.screen import Screen, list_screen
+from portal.lists.screen import Screen, conditions, export_refused, list_screen
 from portal.models import Mail, Vendor
 from portal.templatetags.figures import month_name, yen, ym, ymd
 
@@ -22,6 +29,7 @@ def invoice_list(request):
     screen = Screen(
         name="invoices",
         heading=_("請求一覧"),
+        bulk=lambda found: offer_of_archive(request, found),
         lead=_("請求金額は翌月の第5営業日までに確定し、確定後に請求書PDFをダウンロードできます。"),
         table=InvoiceTable,
         filterset=InvoiceFilter,
@@ -39,6 +47,58 @@ def invoice_list(request):
         ),
     )
     return list_screen(request, Invoice.objects.for_user(request.user), screen)
+
+
+def offer_of_archive(request, found):
+    """What stands at the list of the ZIP before anybody takes it: how many documents, how large, and what of them has no file."""
+    held = found.fixed().held()
+    if not held["documents"]:
+        return None
+    much = held["documents"] > archive.MOST_DOCUMENTS
+    if much:
+        note = _("確定した書類が%(n)s件あります。%(most)s件までまとめられますので、請求日などで絞り込んでください。")
+    elif held["pdfs"] < held["documents"]:
+        note = _("確定した%(n)s件、約%(size)s。索引簿（CSV）付き。PDFのない%(without)s件は索引簿にだけ載ります。")
+    else:
+        note = _("確定した%(n)s件、約%(size)s。索引簿（CSV）付き。")
+    told = {
+        "n": yen(held["documents"]),
+        "most": yen(archive.MOST_DOCUMENTS),
+        "size": filesizeformat(held["size"] or 0),
+        "without": held["documents"] - held["pdfs"],
+    }
+    address = reverse("invoice_archive") + query(request, drop=("page", "per_page", "sort"))
+    return {
+        "button": _("PDF一括"),
+        "label": _("請求書PDFと索引簿（ZIP）"),
+        "note": note % told,
+        "url": "" if much else address,
+    }
+
+
+@require_safe
+def invoice_archive(request):
+    """What is fixed of the list's filter, as ZIP with 索引簿; 400 with a page where the filter is wrong or finds too much."""
+    filterset = InvoiceFilter(request.GET, queryset=Invoice.objects.for_user(request.user), request=request)
+    refused = partial(export_refused, request, reverse("invoice_list"), _("請求一覧"))
+    if not filterset.is_valid():
+        wrong = [f"{filterset.form[name].label}: {' '.join(texts)}" for name, texts in filterset.form.errors.items()]
+        return refused(_("絞り込みの条件を読み取れません"), wrong)
+    try:
+        packed = archive.gather(filterset.qs)
+    except archive.TooMuch:
+        reason = _(
+            "一度にまとめられるのは%(most)s件、2GBまでです。請求日などで絞り込み、何回かに分けてダウンロードしてください。"
+        )
+        return refused(_("書類が多いため、まとめられませんでした"), [reason % {"most": yen(archive.MOST_DOCUMENTS)}])
+    taken = request.method == "GET"
+    if taken:
+        told = [f"{label} {words}" for _name, label, words in conditions(filterset)]
+        services.note_archive(packed.documents, told, by=request.user)
+    body = archive.stream(packed, request.user) if taken else ()
+    name = f"invoices-{timezone.localdate():%Y%m%d}.zip"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(packed.size)}
+    return StreamingHttpResponse(body, content_type="application/zip", headers=headers)
 
 
 @require_safe

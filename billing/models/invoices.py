@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Func, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, F, Func, Max, Min, OuterRef, Q, Subquery, Sum
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import PaymentMethod
@@ -32,12 +32,23 @@ class Invoices(Scoped):
 
     def with_classes(self):
         """Adds the tax-exclusive base at 10 % and at 8 % (`base_10`, `base_8`, yen, null where there is none)."""
+        return self.annotate(base_10=of_classes("base", "0.10"), base_8=of_classes("base", "0.08"))
 
-        def base(rate):
-            totals = TaxTotal.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"), rate=rate)
-            return Subquery(totals.order_by().values("invoice").annotate(sum=Sum("base")).values("sum"))
-
-        return self.annotate(base_10=base("0.10"), base_8=base("0.08"))
+    def with_archive(self):
+        """Adds what the index of the archive says beside the row: its tax classes, the days it bills, its file, and its chain."""
+        pdf = InvoicePdf.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"))
+        instead = Invoice.objects.filter(corrects=OuterRef("pk"), customer=OuterRef("customer"), kind=Kind.CORRECTION)
+        return self.with_classes().annotate(
+            tax_10=of_classes("tax", "0.10"),
+            tax_8=of_classes("tax", "0.08"),
+            period_from=of_lines(Min("lines__starts_on", filter=Q(lines__credit=None))),
+            period_to=of_lines(Max("lines__ends_on", filter=Q(lines__credit=None))),
+            pdf_size=Subquery(pdf.values("size")),
+            pdf_sha256=Subquery(pdf.values("sha256")),
+            rendered_at=Subquery(pdf.values("rendered_at")),
+            original=F("corrects__number"),
+            replaced_by_number=Subquery(instead.order_by("-pk").values("number")[:1]),
+        )
 
     def with_download(self):
         """Adds when somebody of the company last downloaded the PDF (`downloaded_at`)."""
@@ -49,6 +60,10 @@ class Invoices(Scoped):
         stored = InvoicePdf.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"))
         return self.annotate(pdf_size=Subquery(stored.values("size")[:1]))
 
+    def held(self):
+        """How many documents these are, how many PDFs are stored of them, and the bytes of those, as `documents`, `pdfs`, `size`."""
+        return self.aggregate(documents=Count("pk"), pdfs=Count("pdf"), size=Sum("pdf__size"))
+
     def without_pdf(self):
         """Fixed documents whose PDF is still to be rendered; imported ones (移行) were sent from elsewhere and get none."""
         return self.standing().exclude(kind=Kind.IMPORTED).filter(pdf=None)
@@ -57,6 +72,17 @@ class Invoices(Scoped):
         """Those that workers still try: without PDF, and not parked for somebody to look at."""
         parked = Rendering.objects.filter(parked_at__isnull=False)
         return self.without_pdf().exclude(pk__in=parked.values("invoice"))
+
+
+def of_classes(column, rate):
+    """The sum of a column over the tax classes of one rate, for the document in the outer query."""
+    totals = TaxTotal.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"), rate=rate)
+    return Subquery(totals.order_by().values("invoice").annotate(sum=Sum(column)).values("sum"))
+
+
+def of_lines(aggregate):
+    """An aggregate over the lines of the document in the outer query; a credit's period is that of what it gives back."""
+    return Subquery(Invoice.objects.filter(pk=OuterRef("pk")).annotate(found=aggregate).values("found"))
 
 
 class Invoice(models.Model):

@@ -11,10 +11,15 @@ ONCE = {"export", "encoding", "panel"}  # what a link asks for, but no link take
 
 def address(request: HttpRequest, drop: Any = ("page",), **changes: Any) -> str:
     """This list's URL with some parameters changed (None: without it); every change begins at the first page."""
+    return request.path + query(request, drop, **changes)
+
+
+def query(request: HttpRequest, drop: Any = ("page",), **changes: Any) -> str:
+    """The part of that URL from its question mark on, empty without parameters: another screen takes the filter over by it."""
     gone = {*drop, *ONCE, *changes}
-    query = {name: values for name, values in request.GET.lists() if name not in gone}
-    query |= {name: value for name, value in changes.items() if value is not None}
-    return f"{request.path}?{urlencode(query, doseq=True)}" if query else request.path
+    sent = {name: values for name, values in request.GET.lists() if name not in gone}
+    sent |= {name: value for name, value in changes.items() if value is not None}
+    return f"?{urlencode(sent, doseq=True)}" if sent else ""
 
 
 def kept(request: HttpRequest, *without: Collection[str]) -> list[tuple[str, str]]:

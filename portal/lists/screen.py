@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from portal.lists.address import address, kept
+from portal.lists.address import address, kept, query
 from portal.lists.body import annotated, body
 from portal.lists.choice import chooser, chosen_columns, store_columns
 from portal.lists.columns import ListColumn
@@ -42,6 +42,8 @@ class Screen:
     sums: object = None  # an aggregate over the filtered rows for the foot
     row_css: Callable[[Any], str] | None = None
     primary: dict | None = None
+    # Asked for a download of all rows found beside the CSV, with them: {"button", "label", "note", "url" or ""}, or None.
+    bulk: Callable[[QuerySet[Any]], dict[str, str] | None] | None = None
     # Asked when no row meets the condition: (sentence, words of the link, URL) or None.
     elsewhere: Callable[[], tuple[str, str, str] | None] | None = None
 
@@ -60,7 +62,7 @@ def list_screen(request: HttpRequest, rows: QuerySet[Any], screen: Screen) -> Ht
     used = [*columns, table.base_columns[sort.lstrip("-")]] if sort else columns
     counted, found = found, annotated(found, used).order_by(*order)
     if valid and request.GET.get("export") in ("csv", "lines"):
-        return export(request, screen, found, columns, address(request, panel="filter"))
+        return export(request, screen, found, columns)
     summed = {"total": screen.sums} if screen.sums else {}
     counts = counted.aggregate(count=Count("pk"), **summed)
     page = paginate(found, counts["count"], request)
@@ -80,6 +82,7 @@ def list_screen(request: HttpRequest, rows: QuerySet[Any], screen: Screen) -> Ht
         "chooser": chooser(table, chosen),
         "list_url": address(request),
         "exports": exports(request, screen),
+        "bulk": screen.bulk(counted) if screen.bulk and valid else None,
         "sort_choices": sort_choices(request, chosen, table, sort),
         "sort_hidden": kept(request, "sort"),
         "total_count": counts["count"],
@@ -100,7 +103,7 @@ def list_screen(request: HttpRequest, rows: QuerySet[Any], screen: Screen) -> Ht
 
 
 def export(
-    request: HttpRequest, screen: Screen, found: QuerySet[Any], columns: Sequence[ListColumn], filter_url: str
+    request: HttpRequest, screen: Screen, found: QuerySet[Any], columns: Sequence[ListColumn]
 ) -> HttpResponseBase:
     """The rows found, or their lines, as CSV; past the time limit a page that says to narrow the filter."""
     encoding = request.GET.get("encoding")
@@ -109,8 +112,28 @@ def export(
             return csv_of_lines(screen.line_table, screen.lines(found), name=f"{screen.name}-lines", encoding=encoding)
         return csv_response(*told_apart(screen, found, columns), name=screen.name, encoding=encoding)
     except TooLong:
-        context = {"heading": screen.heading, "filter_url": filter_url, "list_url": address(request), "limit": LIMIT}
-        return render(request, "lists/export_limit.html", context, status=400)
+        reason = _("%(seconds)s秒以内に作成できませんでした。期間や状態で絞り込み、何回かに分けて出力してください。")
+        return export_refused(
+            request,
+            request.path,
+            screen.heading,
+            _("件数が多いため、CSVを出力できませんでした"),
+            [reason % {"seconds": LIMIT}],
+        )
+
+
+def export_refused(
+    request: HttpRequest, path: str, heading: str, title: str, reasons: Sequence[str]
+) -> HttpResponseBase:
+    """Status 400 with a page that says why there is no file, and leads back to the list at `path` with its filter open."""
+    context = {
+        "heading": heading,
+        "title": title,
+        "reasons": reasons,
+        "list_url": path + query(request),
+        "filter_url": path + query(request, panel="filter"),
+    }
+    return render(request, "lists/export_refused.html", context, status=400)
 
 
 def told_apart(
@@ -192,14 +215,18 @@ def tabs(request: HttpRequest, screen: Screen, filterset: Any) -> list[dict[str,
 
 def chips(request: HttpRequest, filterset: Any) -> list[dict[str, Any]]:
     """The conditions in force, each with the URL of the list without it."""
+    return [
+        {"label": label, "value": shown, "url": address(request, drop=("page", name, f"{name}_min", f"{name}_max"))}
+        for name, label, shown in conditions(filterset)
+    ]
+
+
+def conditions(filterset: Any) -> list[tuple[str, str, str]]:
+    """(name, label, what is asked for, in words) of each condition in force; the filter must be valid."""
     found = []
     for name in filterset.form.changed_data:
-        value, field = filterset.form.cleaned_data[name], filterset.form[name]
-        if not value:
-            continue
-        names = [name, f"{name}_min", f"{name}_max"]
-        shown = filterset.filters[name].describe(value)
-        found.append({"label": field.label, "value": shown, "url": address(request, drop=("page", *names))})
+        if value := filterset.form.cleaned_data[name]:
+            found.append((name, str(filterset.form[name].label), filterset.filters[name].describe(value)))
     return found
 
 

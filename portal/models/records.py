@@ -79,6 +79,7 @@ class Action(models.TextChoices):
     SECOND_FACTOR_ON = "second_factor_on", _("2段階認証の設定")
     SECOND_FACTOR_OFF = "second_factor_off", _("2段階認証の解除")
     INVOICE_DOWNLOADED = "invoice_downloaded", _("請求書ダウンロード")
+    ARCHIVE_DOWNLOADED = "archive_downloaded", _("請求書一括ダウンロード")
     INQUIRY_SENT = "inquiry_sent", _("お問い合わせ送信")
     CONTRACT_CREATED = "contract_created", _("契約登録")
     CONTRACT_CHANGED = "contract_changed", _("契約変更")

@@ -55,6 +55,7 @@ TABLE = {
     "invoice_detail": (SIGN_IN, OPEN, MISSING),
     "invoice_pdf": (SIGN_IN, OPEN, MISSING),
     "costs": (SIGN_IN, OPEN, OPEN),
+    "invoice_archive": (SIGN_IN, OPEN, OPEN),
 }
 FREE = {"healthz", "logout"}
 FOR_STAFF = {
@@ -105,7 +106,7 @@ def it_has_a_row_for_every_url():
 def walk(web, addresses):
     """{name: what each URL answers}, and the names of the pages that show company A."""
     answers = {name: web.get(address) for name, address in addresses.items()}
-    shown = {name for name, answer in answers.items() if "会社C0000001" in answer.content.decode(errors="replace")}
+    shown = {name for name, answer in answers.items() if "会社C0000001" in answer.getvalue().decode(errors="replace")}
     return {name: outcome(answer) for name, answer in answers.items()}, shown
 
 
