@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import PaymentMethod, User
 from billing import costs
+from billing.difference import month_before
 from billing.models import Invoice
 from contracts.models import Contract, Form
 from portal.templatetags.figures import month_name, yen
@@ -19,14 +20,23 @@ def overview(user, today):
     invoices = Invoice.objects.for_user(user)
     regular = invoices.regular()
     latest = regular.with_pdf().standing().order_by("-month", "-number").first()
+    running = regular.drafts().order_by("-month").first()
     return {
         "today": today,
         "latest": latest,
         "days_left": (latest.due_on - today).days if latest else 0,
-        "running": regular.drafts().order_by("-month").first(),
+        "latest_change": latest and since_month_before(invoices, latest),
+        "running": running,
+        "running_change": running and since_month_before(invoices, running),
         "tasks": [*payments(regular, today), *ending(user, today), *people(user)],
         "bars": costs.bars(costs.analysis(invoices)),
     }
+
+
+def since_month_before(invoices, invoice):
+    """Yen more or less than the month before (none: 0)."""
+    before = month_before(invoices, invoice)
+    return invoice.total - (before.total if before else 0)
 
 
 def payments(invoices, today):

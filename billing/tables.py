@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy
 from django_tables2 import Table
 
 from accounts.models import PaymentMethod
+from billing.difference import Cause
 from billing.models import InvoiceLine, Kind, State
 from orders.models import Kind as OrderKind
 from portal.lists.columns import (
@@ -30,7 +31,7 @@ from portal.lists.columns import (
     tag,
 )
 from portal.models import PriceBasis, TaxKind
-from portal.templatetags.figures import ym, ymd
+from portal.templatetags.figures import signed, ym, ymd
 from portal.templatetags.icons import icon
 
 LOOKS = {State.DRAFT: "warn", State.FIXED: "ok", State.REPLACED: "off", State.VOID: "bad"}
@@ -112,6 +113,39 @@ class ServiceColumn(ListColumn):
         )
 
 
+class CauseColumn(ListColumn):
+    """Why the amount differs, as a tag."""
+
+    def writer(self):
+        tags = {cause: f'<span class="tag quiet">{escape(str(cause.label))}</span>' for cause in Cause}
+        return lambda row: tags[row.cause]
+
+
+class SubjectColumn(ListColumn):
+    """The item with, below it, the number of what to read on about."""
+
+    def writer(self):
+        urls = {view: link_to(view) for view in ("contract_detail", "order_detail", "invoice_detail")}
+
+        def write(row):
+            if not row.link:
+                return escape(row.item) or NOTHING
+            view, number = row.link
+            return f'<span>{escape(row.item)}<small><a href="{urls[view](number)}">{escape(number)}</a></small></span>'
+
+        return write
+
+
+class SignedColumn(ListColumn):
+    """Yen more (+) or less (-)."""
+
+    css = "num"
+
+    def writer(self):
+        value = self.value
+        return lambda row: signed(value(row))
+
+
 class CostColumn(YenColumn):
     """What a month cost: the amount at `place` of the rows'."""
 
@@ -182,6 +216,13 @@ class TaxTotalTable(Table):
     rate = TaxClassColumn(gettext_lazy("税率区分"), "rate", kind="kind", shown=True)
     base = YenColumn(gettext_lazy("対象額（税抜）"), "base", shown=True)
     tax = YenColumn(gettext_lazy("消費税額"), "tax", shown=True)
+
+
+class DifferenceTable(Table):
+    cause = CauseColumn(gettext_lazy("理由"), "cause", shown=True)
+    item = SubjectColumn(gettext_lazy("対象"), "item", shown=True)
+    words = TextColumn(gettext_lazy("内容"), "words", shown=True)
+    amount = SignedColumn(gettext_lazy("差額"), "amount", shown=True)
 
 
 class ShareTable(Table):

@@ -11,17 +11,26 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing import costs, services
+from billing import costs, difference, services
 from billing.documents import archive
 from billing.filters import InvoiceFilter
 from billing.models import Invoice, InvoiceLine, InvoicePdf, State
-from billing.tables import LOOKS, InvoiceLineTable, InvoiceTable, ShareTable, TaxTotalTable, cost_table, month_key
+from billing.tables import (
+    LOOKS,
+    DifferenceTable,
+    InvoiceLineTable,
+    InvoiceTable,
+    ShareTable,
+    TaxTotalTable,
+    cost_table,
+    month_key,
+)
 from portal.lists.address import query
 from portal.lists.body import lines
 from portal.lists.export import csv_of_lines
 from portal.lists.screen import Screen, conditions, export_refused, list_screen
 from portal.models import Mail, Vendor
-from portal.templatetags.figures import month_name, yen, ym, ymd
+from portal.templatetags.figures import month_name, signed, yen, ym, ymd
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -108,9 +117,12 @@ def invoice_detail(request, number):
     if request.GET.get("export") == "csv":
         encoding = request.GET.get("encoding")
         return csv_of_lines(InvoiceLineTable, invoice.lines.all(), name=invoice.number, encoding=encoding)
+    explained = difference.explained(Invoice.objects.for_user(request.user), invoice)
     context = {
         "invoice": invoice,
         "look": LOOKS[invoice.state],
+        "difference": explained,
+        "changes": explained and explained.changes is not None and change_lines(explained),
         "facts": header(invoice),
         "lines": lines(InvoiceLineTable, invoice.lines.select_related("contract", "order"), label=_("明細")),
         "classes": lines(TaxTotalTable, invoice.tax_totals.all(), label=_("税率区分ごとの合計")),
@@ -123,6 +135,12 @@ def invoice_detail(request, number):
         "mails": Mail.objects.for_user(request.user).filter(key=f"invoice_fixed:{invoice.number}"),
     }
     return render(request, "billing/invoice_detail.html", context)
+
+
+def change_lines(found):
+    """The causes of a difference; its amount is their sum."""
+    foot = (_("差額（税込）"), {"amount": signed(found.amount)})
+    return lines(DifferenceTable, found.changes, label=_("前月との差"), empty=_("前月と同じ内容です。"), foot=foot)
 
 
 def header(invoice):

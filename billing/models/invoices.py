@@ -26,6 +26,10 @@ class Invoices(Scoped):
         """Fixed ones that hold: neither replaced nor void."""
         return self.filter(state=State.FIXED)
 
+    def counting(self):
+        """Those that say what is owed, or will: neither replaced nor void."""
+        return self.filter(state__in=[State.DRAFT, State.FIXED])
+
     def regular(self):
         """What a month cost, in one document each; returns come on top."""
         return self.filter(kind__in=[*OF_MONTH, Kind.IMPORTED])
@@ -157,6 +161,11 @@ class Invoice(models.Model):
     @property
     def is_fixed(self):
         return self.state != State.DRAFT
+
+    @property
+    def counts(self):
+        """Whether it says what its month cost: it holds or will, and is no return."""
+        return self.state in (State.DRAFT, State.FIXED) and self.kind in (*OF_MONTH, Kind.IMPORTED)
 
     def balances(self):
         """調整残高 after this document, as (rate, 税区分, 税抜・税込, yen); none unless credits concern it."""

@@ -12,6 +12,12 @@ def yen(value):
 
 
 @register.filter
+def signed(value):
+    """Yen of a difference: +1,860, -8,000, ±0."""
+    return f"{value:+,}" if value else "±0"
+
+
+@register.filter
 def plain(value):
     """A Decimal without its trailing zeros, with thousands separators: 4.000 is 4, 1250.50 is 1,250.5."""
     if value is None:
