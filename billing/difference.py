@@ -36,7 +36,7 @@ class Cause(models.TextChoices):
     REST = "rest", gettext_lazy("ほか")
 
 
-ARISEN = {OrderKind.RENEWAL: Cause.RENEWAL, OrderKind.ADDITION: Cause.ADDITION}
+ARISEN: dict[str, Cause] = {OrderKind.RENEWAL: Cause.RENEWAL, OrderKind.ADDITION: Cause.ADDITION}
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ def ended_with(line: Line) -> Change:
 
 
 def is_metered(line: Line) -> bool:
-    return bool(line.trace) and line.trace[0] == "meter"
+    return line.trace is not None and line.trace[0] == "meter"
 
 
 def price_of(line: Line, with_basis: bool) -> str:
