@@ -170,6 +170,8 @@ class Totals(Shown):
     ]
 
 
+# Of an invoice, what only the program needs.
+LEFT_OUT = ("id", "template", "credit_left", "decision")
 # Fields of an invoice that need other words than the database's.
 WRITTEN = {
     "month": cell("month", month_name, _("請求対象年月")),
@@ -195,7 +197,7 @@ class InvoiceAdmin(Locked):
     list_filter = ["state", "kind", "month"]
     list_select_related = ["customer"]
     search_fields = ["number", "customer__number", "customer__name"]
-    exclude = ["template", "credit_left", *WRITTEN]
+    exclude = [*LEFT_OUT, *WRITTEN]
     inlines = [FixedLines, AdjustmentLines, Discounts, Totals]
 
     def get_urls(self):
@@ -203,7 +205,7 @@ class InvoiceAdmin(Locked):
         return [path("<int:invoice>/credit/<int:line>/", page, name="billing_invoice_credit"), *super().get_urls()]
 
     def get_readonly_fields(self, request, obj=None):
-        names = [field.name for field in Invoice._meta.fields if field.name not in ("id", "template", "credit_left")]
+        names = [field.name for field in Invoice._meta.fields if field.name not in LEFT_OUT]
         return [WRITTEN.get(name, name) for name in names]
 
     def has_add_permission(self, request):

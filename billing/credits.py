@@ -74,21 +74,33 @@ def take_back(entry: Credit | Decision, reason: str, *, by: User) -> int:
         left = open_of(credit)
     elif decision is not None and decision.choice == Decision.Choice.REFUSED:
         left = standing_of(decision)
+    elif decision is not None:
+        raise ValidationError(_("返還の決定は、その返還請求書の取消で取り消されます。"))
     if left <= 0:
         raise ValidationError(_("取り消せる残りがありません。確定した請求で使った分は取り消せません。"))
-    counter = None
-    if decision is not None:
-        counter = counter_of(decision, left, reason, by)
-        counter.save(force_insert=True)
     if credit is not None:
-        taken = counter_of(credit, left, reason, by)
-        taken.decision, taken.given_on = counter, months.today()
-        taken.save(force_insert=True)
+        counter(credit, left, reason, by=by)
         take_up_anew(credit.customer_id)
-    told = {_("金額"): yen(-left), _("理由"): reason}
-    subject = credit.item if credit else str(decision)
-    history.record_change(Action.CREDIT_TAKEN_BACK, subject[:100], {}, told, by=by, customer=entry.customer)
+    else:
+        counter_of(decision, left, reason, by).save(force_insert=True)
+        note_taken_back(entry, str(decision), left, reason, by)
     return left
+
+
+def counter(credit: Credit, part: int, reason: str, *, by: User | None) -> None:
+    """Take so many yen of a credit back by a counter-entry, and of its decision as much. The customer is locked."""
+    taken = counter_of(credit, part, reason, by)
+    if credit.decision is not None:
+        taken.decision = counter_of(credit.decision, part, reason, by)
+        taken.decision.save(force_insert=True)
+    taken.given_on = months.today()
+    taken.save(force_insert=True)
+    note_taken_back(credit, credit.item, part, reason, by)
+
+
+def note_taken_back(entry: Credit | Decision, subject: str, part: int, reason: str, by: User | None) -> None:
+    told = {_("金額"): yen(-part), _("理由"): reason}
+    history.record_change(Action.CREDIT_TAKEN_BACK, subject[:100], {}, told, by=by, customer=entry.customer)
 
 
 def open_of(credit: Credit) -> int:
@@ -101,10 +113,10 @@ def standing_of(decision: Decision) -> int:
     return Decision.objects.with_standing().get(pk=decision.pk).standing
 
 
-def counter_of(entry, yen_of_it: int, reason: str, by: User):
+def counter_of(entry, yen_of_it: int, reason: str, by: User | None):
     """A row like `entry` that takes `yen_of_it` of it back; not stored yet."""
     kept = {field.attname: getattr(entry, field.attname) for field in entry._meta.concrete_fields if field.name != "id"}
-    kept |= {"takes_back_id": entry.pk, "amount": -yen_of_it, "reason": reason, "by_id": by.pk}
+    kept |= {"takes_back_id": entry.pk, "amount": -yen_of_it, "reason": reason, "by_id": by and by.pk}
     return type(entry)(**kept)
 
 

@@ -1,14 +1,17 @@
 """What is billed beyond what contracts now owe by their dates, and what staff decide about it (D27)."""
 
+from datetime import date
+
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer, User
+from billing.corrections import giving_back
 from billing.credits import need_carrying, need_reason, store, take_up_anew
-from billing.models import Credit, Decision, InvoiceLine
+from billing.models import OF_MONTH, Credit, Decision, Invoice, InvoiceLine, State
 from orders.owed import Proposal, proposed
-from portal import history, rights
+from portal import history, months, rights
 from portal.models import Action, Vendor
 from portal.templatetags.figures import yen
 
@@ -37,19 +40,19 @@ def proposals(customers: list[int] | None = None) -> list[Proposal]:
 def choices() -> list[str]:
     """What may be decided: 翌月調整 only with the vendor's 調整方法 for it (D28)."""
     carried = [Decision.Choice.CREDIT] if Vendor.objects.settings().carries_credits else []
-    return [choice.value for choice in [*carried, Decision.Choice.REFUSED]]
+    return [choice.value for choice in [*carried, Decision.Choice.RETURN, Decision.Choice.REFUSED]]
 
 
 @transaction.atomic
-def decide(proposal: Proposal, choice: str, reason: str, *, by: User) -> Decision:
-    """Decide a proposal whole: 翌月調整 gives a credit for the next bills, 返金しない nothing. Append-only.
+def decide(proposal: Proposal, choice: str, reason: str, *, by: User | None, today: date | None = None) -> Decision:
+    """Decide a proposal whole: 翌月調整 gives a credit for the next bills, 返還 a document, 返金しない nothing. Append-only.
 
     Raises ValidationError once the proposal isn't what was shown any more, or without a reason; PermissionDenied.
     """
     rights.need(by, "billing.add_decision")
     need_reason(reason)
-    if choice not in (Decision.Choice.CREDIT, Decision.Choice.REFUSED):
-        raise ValidationError(_("翌月調整か返金しないを選んでください。"))
+    if choice not in Decision.Choice.values:
+        raise ValidationError(_("翌月調整、返還、返金しないから選んでください。"))
     if choice == Decision.Choice.CREDIT:
         need_carrying()
     Customer.objects.lock([proposal.customer_id])
@@ -70,4 +73,34 @@ def decide(proposal: Proposal, choice: str, reason: str, *, by: User) -> Decisio
         )  # fmt: skip
         store(credit, by=by)
         take_up_anew(line.customer_id)
+    elif choice == Decision.Choice.RETURN:
+        return_decided(decision, today=today or months.today())
     return decision
+
+
+def return_decided(decision: Decision, *, today: date) -> None:
+    """返還 of what was decided, from the newest billed line backwards, one document for each. Raises ValidationError."""
+    left = decision.amount
+    for line in billed_lines(decision):
+        part = min(left, line.returnable)
+        if part > 0:
+            invoice = Invoice.objects.select_related("customer").get(pk=line.invoice_id)
+            giving_back.make(
+                invoice, {line.pk: part}, reason=decision.reason, by=decision.by, today=today, decision=decision
+            )
+            left -= part
+    if left:
+        raise ValidationError(_("請求の明細から返還できる残りが、あと %(yen)s円 足りません。") % {"yen": yen(left)})
+
+
+def billed_lines(decision: Decision) -> list[InvoiceLine]:
+    """What bills the decision's line of its term now, the newest first."""
+    lines = InvoiceLine.objects.filter(
+        customer=decision.customer_id,
+        order_line__contract_line=decision.contract_line_id,
+        order__term=decision.term_id,
+        origin__in=[InvoiceLine.Origin.ORDER, InvoiceLine.Origin.CORRECTION, InvoiceLine.Origin.REBILL],
+        invoice__state=State.FIXED,
+        invoice__kind__in=OF_MONTH,
+    )
+    return list(lines.with_left().order_by("-invoice__fixed_on", "-invoice", "-pk"))

@@ -1,7 +1,6 @@
 """What people change about invoices, and what follows from what they change elsewhere."""
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,11 +10,11 @@ from django.utils.translation import gettext as _
 from accounts.models import Customer, User
 from billing import tasks
 from billing.credits import credit_of_adjustment
-from billing.models import OF_MONTH, Credit, Discount, Download, Invoice, InvoiceLine, MonthRun, Parked
+from billing.models import Credit, Discount, Download, Invoice, InvoiceLine, MonthRun
 from billing.month import drafts
 from contracts.services import amount_of, rate_of
-from portal import history, months, rights
-from portal.models import Action, Vendor
+from portal import history, rights
+from portal.models import Action
 from portal.templatetags.figures import plain, yen, ymd
 
 URGENT_PRIORITY = 7  # the priority of what staff wait for, ahead of 100,000 renderings
@@ -32,19 +31,6 @@ def defer_catch_up(*customers: Any, decided: bool = False, by: User | None = Non
         rights.need(by, "billing.change_parked")
     numbers = [customer.number for customer in customers] or None
     tasks.catch_up.configure(priority=URGENT_PRIORITY).defer(numbers=numbers, decided=decided)
-
-
-@transaction.atomic
-def redraft(customer: Customer, *, today: date) -> None:
-    """Bring the customer's provisional invoices in step with the orders at once, also those of parked months."""
-    Customer.objects.lock([customer.pk])
-    closed = MonthRun.objects.last_closed()
-    drafted = Invoice.objects.drafts().filter(customer=customer, kind__in=OF_MONTH).values_list("month", flat=True)
-    since = max(months.add_months(closed, 1), Vendor.objects.settings().first_month)
-    open_months = set(months.months_between(since, months.month_of(today)))
-    parked = Parked.objects.filter(customer=customer).values_list("month", flat=True)
-    for month in sorted({*drafted, *parked, *open_months}):
-        drafts.rebuild([customer.pk], month, closed)
 
 
 @transaction.atomic

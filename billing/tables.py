@@ -75,9 +75,7 @@ class PdfColumn(ListColumn):
         return Case(
             When(pdf_size__isnull=False, then=Value("PDF")),
             When(state=State.DRAFT, then=Value(_("確定後"))),
-            When(
-                state=State.FIXED, kind__in=[kind for kind in Kind if kind != Kind.IMPORTED], then=Value(_("PDF作成中"))
-            ),
+            When(kind__in=[kind for kind in Kind if kind != Kind.IMPORTED], then=Value(_("PDF作成中"))),
             output_field=CharField(),
         )
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from billing import costs, difference, services
 from billing.documents import archive
 from billing.filters import InvoiceFilter
-from billing.models import Invoice, InvoiceLine, InvoicePdf, State
+from billing.models import Correction, Invoice, InvoiceLine, InvoicePdf, Kind, State
 from billing.tables import (
     LOOKS,
     DifferenceTable,
@@ -31,6 +31,9 @@ from portal.lists.export import csv_of_lines
 from portal.lists.screen import Screen, conditions, export_refused, list_screen
 from portal.models import Mail, Vendor
 from portal.templatetags.figures import month_name, signed, yen, ym, ymd
+
+# Mails that tell the company of a document.
+TOLD = (Mail.Kind.INVOICE_FIXED, Mail.Kind.INVOICE_CORRECTED, Mail.Kind.INVOICE_RETURNED, Mail.Kind.INVOICE_VOID)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -130,9 +133,11 @@ def invoice_detail(request, number):
         "balances": invoice.balances(),
         "credit_method": (invoice.issuer or {}).get("credit_method")
         or Vendor.objects.for_user(request.user).get().credit_method,
-        "corrections": invoice.corrections.all(),
+        "returns": invoice.kind == Kind.RETURN,
+        "related": related(invoice, request.user),
+        "notices": notices(invoice, request.user),
         "downloads": invoice.downloads.select_related("user").order_by("-at")[:10],
-        "mails": Mail.objects.for_user(request.user).filter(key=f"invoice_fixed:{invoice.number}"),
+        "mails": Mail.objects.for_user(request.user).filter(key__in=[f"{kind}:{invoice.number}" for kind in TOLD]),
     }
     return render(request, "billing/invoice_detail.html", context)
 
@@ -141,6 +146,36 @@ def change_lines(found):
     """The causes of a difference; its amount is their sum."""
     foot = (_("差額（税込）"), {"amount": signed(found.amount)})
     return lines(DifferenceTable, found.changes, label=_("前月との差"), empty=_("前月と同じ内容です。"), foot=foot)
+
+
+def related(invoice, user):
+    """(label, document, its look) of those that this one names, and of those that name it, both ways."""
+    rows = Invoice.objects.for_user(user).order_by("month", "number")
+    rebilled = InvoiceLine.objects.for_user(user).filter(origin=InvoiceLine.Origin.REBILL)
+    former = rebilled.filter(invoice=invoice).values("replaces__invoice")
+    following = rebilled.filter(replaces__invoice=invoice).values("invoice")
+    original = _("元の請求") if invoice.kind == Kind.RETURN else _("訂正元")
+    found = [(original, each) for each in rows.filter(pk=invoice.corrects_id)]
+    found += [(each.get_kind_display(), each) for each in rows.filter(corrects=invoice)]
+    found += [(_("再請求の元"), each) for each in rows.filter(pk__in=former)]
+    found += [(_("再請求"), each) for each in rows.filter(pk__in=following)]
+    return [(label, each, LOOKS[each.state]) for label, each in found]
+
+
+def notices(invoice, user):
+    """(text, reason, when) of what made this document and of what became of it."""
+    words = {
+        Correction.What.REISSUE: _("この請求書は修正請求書に差し替えました。お手元の請求書も差し替えてください。"),
+        Correction.What.VOID: _("この請求は取り消しました。"),
+    }
+    made = {
+        Correction.What.REISSUE: _("%(number)s を差し替えた修正請求書です。"),
+        Correction.What.RETURN: _("%(number)s の返還請求書です。"),
+    }
+    done = Correction.objects.for_user(user).select_related("invoice")
+    found = [(made[each.what] % {"number": each.invoice.number}, each) for each in done.filter(made=invoice)]
+    found += [(words[each.what], each) for each in done.filter(invoice=invoice, what__in=words)]
+    return [(text, each.reason, each.at) for text, each in found]
 
 
 def header(invoice):
@@ -155,9 +190,9 @@ def header(invoice):
         (_("請求番号"), invoice.number),
         (_("請求対象年月"), ym(invoice.month)),
         (_("件名"), invoice.subject),
-        (_("請求日"), ymd(invoice.issued_on)),
+        (_("返還日") if invoice.kind == Kind.RETURN else _("請求日"), ymd(invoice.issued_on)),
         day,
-        (_("支払方法"), invoice.get_payment_method_display()),
+        *([] if invoice.kind == Kind.RETURN else [(_("支払方法"), invoice.get_payment_method_display())]),
         (_("宛先"), addressed(to)),
     ]
 

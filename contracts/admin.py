@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from billing import desk
-from billing.services import defer_catch_up, redraft
+from billing.month.open_months import redraft
+from billing.services import defer_catch_up
 from contracts.forms import PriceForm, PriceRows
 from contracts.models import Contract, ContractLine, Meter, MeterPrice, Service, State, Term
 from contracts.services import PriceTyped, delete_meter, price, save_meter, term_note

@@ -129,6 +129,11 @@ class Proposal(NamedTuple):
     owed: int
     amount: int
 
+    @property
+    def key(self) -> str:
+        """By what people name it, as long as it is open."""
+        return f"{self.contract_line_id}-{self.term_id}"
+
 
 def proposed(customers: list[int]) -> list[Proposal]:
     """What is billed to these customers beyond what they owe, until somebody decides (D27), by contract and term.

@@ -37,7 +37,7 @@ OPEN = [Mail.State.WAITING, Mail.State.SENDING]
 
 TO_DESK = {Kind.INQUIRY}
 # Notices: to the company rather than a person, and so many on one day that they go behind all others, at a pace if one is set.
-TO_RECIPIENT = {Kind.INVOICE_FIXED}
+TO_RECIPIENT = {Kind.INVOICE_FIXED, Kind.INVOICE_CORRECTED, Kind.INVOICE_RETURNED, Kind.INVOICE_VOID}
 # Written like any other, so that asking for a reset takes the same work whether or not the address is known (D12).
 TO_NOBODY = Kind.RESET_UNKNOWN
 # What gives a person a password or a link to set one.
@@ -213,8 +213,10 @@ def address_of(mail, reader, vendor):
 def facts_of(mail, reader):
     """What the words need and the row doesn't hold. Secrets are made here and stored nowhere; a second try makes new ones."""
     match mail.kind:
-        case Kind.INVOICE_FIXED:
+        case Kind.INVOICE_FIXED | Kind.INVOICE_CORRECTED | Kind.INVOICE_RETURNED:
             return {"invoice": fixed_invoice(mail)}
+        case Kind.INVOICE_VOID:
+            return {"invoice": mail.customer.invoices.get(number=mail.data["number"])}
         case Kind.RESET_CONFIRM:
             return {"path": reader.key_path("reset")}
         case Kind.RESET_PASSWORD:

@@ -59,6 +59,7 @@ def render(invoice):
     context = {
         "invoice": invoice,
         "title": TITLES[invoice.kind],
+        "returns": invoice.kind == Kind.RETURN,
         "to": invoice.addressee,
         "issuer": invoice.issuer,
         "lines": lines,

@@ -13,7 +13,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import ConnectorException
 
 from billing.documents import pdf
-from billing.models import Invoice, InvoicePdf, Rendering
+from billing.models import Invoice, InvoicePdf, Kind, Rendering, State
 from portal import mail, rights
 from portal.models import Mail
 
@@ -23,6 +23,12 @@ INVOICES_A_SWEEP = 150  # invoices
 MOST_TRIES = 3
 # Seconds that a worker gives one invoice (5,000 lines take 37); one that never ends would hold up all others.
 RENDER_SECONDS = 120
+# What tells the company of a document once it can be downloaded.
+NOTICES = {
+    Kind.INVOICE: Mail.Kind.INVOICE_FIXED,
+    Kind.CORRECTION: Mail.Kind.INVOICE_CORRECTED,
+    Kind.RETURN: Mail.Kind.INVOICE_RETURNED,
+}
 DIED = "作成中にプロセスが終了しました（時間切れ、メモリ不足など）"
 
 
@@ -116,9 +122,9 @@ def store(invoice, content):
         sha256=hashlib.sha256(content).hexdigest(),
         size=len(content),
     )
-    mail.queue(
-        Mail.Kind.INVOICE_FIXED, key=f"invoice_fixed:{locked.number}", customer=locked.customer, number=locked.number
-    )
+    if locked.state == State.FIXED:  # of one replaced or void by now the later mail tells
+        kind = NOTICES[locked.kind]
+        mail.queue(kind, key=f"{kind}:{locked.number}", customer=locked.customer, number=locked.number)
 
 
 def render_waiting(invoices=None):

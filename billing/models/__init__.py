@@ -1,5 +1,6 @@
 """Invoices, what people give back of them, and the month's runs that made them."""
 
+from billing.models.corrections import Correction
 from billing.models.credits import Credit, Decision, Discount
 from billing.models.invoices import (
     Download,
@@ -8,17 +9,19 @@ from billing.models.invoices import (
     Rendering,
     TaxTotal,
 )
-from billing.models.lines import InvoiceLine
+from billing.models.lines import CHARGING_SQL, InvoiceLine
 from billing.models.runs import MonthRun, Parked
 from billing.models.states import DRAFT_SQL, FIXED_SQL, LIVE, LIVE_SQL, OF_MONTH, OF_MONTH_SQL, Kind, State
 
 __all__ = [
+    "CHARGING_SQL",
     "DRAFT_SQL",
     "FIXED_SQL",
     "LIVE",
     "LIVE_SQL",
     "OF_MONTH",
     "OF_MONTH_SQL",
+    "Correction",
     "Credit",
     "Decision",
     "Discount",

@@ -2,11 +2,10 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, OuterRef, Q, Subquery, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models import F, OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 
-from billing.models.lines import InvoiceLine
+from billing.models.lines import InvoiceLine, summed
 from billing.models.states import State
 from portal.models import PriceBasis, TaxKind
 from portal.scoping import Scoped
@@ -27,20 +26,14 @@ class Credits(Scoped):
 
         def taken(*states):
             lines = InvoiceLine.objects.filter(credit=OuterRef("pk"), customer=OuterRef("customer"))
-            return -summed(lines.filter(invoice__state__in=states), "credit")
+            return -summed(lines.filter(invoice__state__in=states), "amount")
 
         return self.annotate(
             taken_up=taken(State.DRAFT, State.FIXED),
-            standing=F("amount") + summed(back, "takes_back"),
+            standing=F("amount") + summed(back, "amount"),
             left=F("standing") - F("taken_up"),
             open=F("standing") - taken(State.FIXED),
         )
-
-
-def summed(rows, key):
-    """The sum of their yen in one row, 0 for none; `key` is the field by which the outer row is named."""
-    sums = rows.order_by().values(key).annotate(sum=Sum("amount")).values("sum")
-    return Coalesce(Subquery(sums), Value(0), output_field=models.BigIntegerField())
 
 
 class Decisions(Scoped):
@@ -49,7 +42,7 @@ class Decisions(Scoped):
         back = Decision.objects.filter(takes_back=OuterRef("pk"), customer=OuterRef("customer"))
         credit = Credit.objects.entries().filter(decision=OuterRef("pk"), customer=OuterRef("customer"))
         return self.annotate(
-            standing=F("amount") + summed(back, "takes_back"), open=Subquery(credit.with_left().values("open")[:1])
+            standing=F("amount") + summed(back, "amount"), open=Subquery(credit.with_left().values("open")[:1])
         )
 
 

@@ -69,8 +69,11 @@ class Invoices(Scoped):
         return self.aggregate(documents=Count("pk"), pdfs=Count("pdf"), size=Sum("pdf__size"))
 
     def without_pdf(self):
-        """Fixed documents whose PDF is still to be rendered; imported ones (移行) were sent from elsewhere and get none."""
-        return self.standing().exclude(kind=Kind.IMPORTED).filter(pdf=None)
+        """Fixed documents whose PDF is still to be rendered, those replaced or void by now too: they stay downloadable (D6).
+
+        Imported ones (移行) were sent from elsewhere and get none.
+        """
+        return self.fixed().exclude(kind=Kind.IMPORTED).filter(pdf=None)
 
     def renderable(self):
         """Those that workers still try: without PDF, and not parked for somebody to look at."""
@@ -110,7 +113,7 @@ class Invoice(models.Model):
     month = models.DateField(_("請求対象年月"))
     subject = models.CharField(_("件名"), max_length=100)
     issued_on = models.DateField(_("請求日"))
-    due_on = models.DateField(_("支払期日"))
+    due_on = models.DateField(_("支払期日"), null=True, blank=True)  # 返還 ask for no money (D36)
     fix_due_on = models.DateField(_("確定予定日"))
     fixed_on = models.DateField(_("確定日"), null=True)
     payment_method = models.CharField(_("支払方法"), max_length=10, choices=PaymentMethod)
@@ -122,6 +125,17 @@ class Invoice(models.Model):
     issuer = models.JSONField(_("発行者"), null=True)
     # 調整残高 after this document: [{"kind", "rate", "basis", "yen"}], frozen with it; null where the customer had none.
     credit_left = models.JSONField(_("調整残高"), null=True)
+    # What somebody decided about the contract's dates and this 返還 carries out (D27); null for any other.
+    decision = models.ForeignKey(
+        "billing.Decision",
+        models.PROTECT,
+        verbose_name=_("返金の決定"),
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="returns",
+        db_constraint=False,
+    )
     template = models.CharField(max_length=10, default="v1")
 
     objects = Invoices.as_manager()
@@ -137,15 +151,25 @@ class Invoice(models.Model):
             models.CheckConstraint(condition=Q(month__day=1), name="invoice_month_is_first_day"),
             models.CheckConstraint(condition=Q(total=F("net") + F("tax")), name="invoice_adds_up"),
             models.CheckConstraint(
-                condition=Q(state=State.DRAFT) | Q(kind=Kind.RETURN) | Q(total__gte=0), name="invoice_asks_for_money"
+                condition=Q(state=State.DRAFT)
+                | Q(kind=Kind.IMPORTED)
+                | Q(kind=Kind.RETURN, total__lte=0)
+                | Q(kind__in=OF_MONTH, total__gte=0),
+                name="invoice_asks_for_money",
             ),
+            models.CheckConstraint(
+                condition=Q(kind=Kind.RETURN, due_on=None) | (~Q(kind=Kind.RETURN) & Q(due_on__isnull=False)),
+                name="return_is_never_due",
+            ),
+            models.CheckConstraint(condition=Q(decision=None) | Q(kind=Kind.RETURN), name="decision_is_of_a_return"),
             models.CheckConstraint(
                 condition=Q(state=State.DRAFT, fixed_on=None)
                 | (~Q(state=State.DRAFT) & Q(fixed_on__isnull=False, addressee__isnull=False, issuer__isnull=False)),
                 name="invoice_fixed_whole",
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=[Kind.INVOICE, Kind.IMPORTED], corrects=None)
+                condition=Q(kind=Kind.IMPORTED)
+                | Q(kind=Kind.INVOICE, corrects=None)
                 | Q(kind__in=[Kind.CORRECTION, Kind.RETURN], corrects__isnull=False),
                 name="invoice_correction_names_one",
             ),
@@ -167,6 +191,11 @@ class Invoice(models.Model):
         """Whether it says what its month cost: it holds or will, and is no return."""
         return self.state in (State.DRAFT, State.FIXED) and self.kind in (*OF_MONTH, Kind.IMPORTED)
 
+    @property
+    def given_back(self):
+        """Yen that a 返還 gives back, tax included, without its sign."""
+        return -self.total
+
     def balances(self):
         """調整残高 after this document, as (rate, 税区分, 税抜・税込, yen); none unless credits concern it."""
         return [
@@ -176,8 +205,8 @@ class Invoice(models.Model):
 
     @property
     def gets_pdf(self):
-        """Whether workers make its file: not that of an imported one, nor of one replaced or taken back meanwhile."""
-        return self.state == State.FIXED and self.kind != Kind.IMPORTED
+        """Whether workers make its file: that of each fixed document but an imported one."""
+        return self.is_fixed and self.kind != Kind.IMPORTED
 
 
 class TaxTotal(models.Model):

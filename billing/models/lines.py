@@ -2,19 +2,42 @@
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import F, Q, Sum
+from django.db.models import F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.invoices import Invoice
+from billing.models.states import State
 from portal.models import PriceBasis, TaxKind
 from portal.scoping import Scoped
 
 
+def summed(rows, field):
+    """The sum of a field of the outer row's `rows`, 0 for none."""
+    one = rows.order_by().annotate(one=Value(1)).values("one")
+    sums = one.annotate(sum=Sum(field)).values("sum")
+    return Coalesce(Subquery(sums), Value(0), output_field=models.BigIntegerField())
+
+
 class InvoiceLines(Scoped):
     def with_left(self):
-        """Adds what credits, less their counter-entries, leave of the line to be given back (`left`, yen in its basis)."""
-        return self.annotate(left=F("amount") - Coalesce(Sum("credits__amount"), 0))
+        """Adds, in yen of the line's basis, what standing 返還 leave of it (`returnable`, D41), and what credits of whatever
+        stood for it leave of that (`left`)."""
+        given = InvoiceLine.objects.filter(replaces=OuterRef("pk"), customer=OuterRef("customer"))
+        given = given.filter(origin=InvoiceLine.Origin.RETURN, invoice__state__in=[State.DRAFT, State.FIXED])
+        alike = InvoiceLine.objects.filter(Q(pk=OuterRef("first")) | Q(root=OuterRef("first")))
+        alike = alike.filter(customer=OuterRef("customer"))
+        return self.with_first().annotate(
+            returnable=F("amount") + summed(given, "amount"), left=F("returnable") - summed(alike, "credits__amount")
+        )
+
+    def with_first(self):
+        """Adds the id of the line that charged this first (`first`), its own where that is itself."""
+        return self.annotate(first=Coalesce("root_id", "pk", output_field=models.BigIntegerField()))
+
+    def charging(self):
+        """What stands on its document as a charge: no 一括値引き, and nothing taken up of a credit."""
+        return self.filter(origin__in=InvoiceLine.CHARGING, credit=None)
 
     def adjustments(self):
         """What staff charged by hand; not what was taken up of a credit."""
@@ -36,6 +59,7 @@ class InvoiceLine(models.Model):
         USAGE = "usage", _("従量")
         ADJUSTMENT = "adjustment", _("調整")
         DISCOUNT = "discount", _("値引き")
+        RETURN = "return", _("返還")
 
     # Of which something can be given back: what was charged, not what was taken off.
     CHARGING = (Origin.ORDER, Origin.CORRECTION, Origin.REBILL, Origin.USAGE, Origin.ADJUSTMENT)
@@ -85,8 +109,20 @@ class InvoiceLine(models.Model):
         db_constraint=False,
         db_index=False,
     )
-    replaces = models.OneToOneField(
-        "self", models.PROTECT, null=True, blank=True, related_name="replaced_by", db_constraint=False
+    # The line of a fixed document for which this one stands, or of which it gives something back.
+    replaces = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="replaced_by", db_constraint=False, db_index=False
+    )
+    # The line that charged this first, however often it was corrected and rebilled since; null for itself.
+    root = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     credit = models.ForeignKey(
         "billing.Credit",
@@ -138,7 +174,7 @@ class InvoiceLine(models.Model):
                 fields=["usage_charge"], condition=Q(origin="usage"), name="usage_charge_billed_once"
             ),
             models.CheckConstraint(
-                condition=Q(origin__in=["order", "correction", "rebill", "usage", "adjustment", "discount"]),
+                condition=Q(origin__in=["order", "correction", "rebill", "usage", "adjustment", "discount", "return"]),
                 name="invoice_line_origin",
             ),
             models.CheckConstraint(
@@ -149,8 +185,12 @@ class InvoiceLine(models.Model):
                 condition=~Q(origin="usage") | Q(usage_charge__isnull=False, contract__isnull=False),
                 name="invoice_line_names_usage",
             ),
+            models.UniqueConstraint(fields=["replaces"], condition=Q(origin="correction"), name="line_corrected_once"),
+            models.UniqueConstraint(fields=["replaces"], condition=Q(origin="rebill"), name="line_rebilled_once"),
             models.CheckConstraint(
-                condition=~Q(origin="rebill") | Q(replaces__isnull=False), name="rebilled_line_names_one"
+                condition=Q(origin__in=["correction", "rebill", "return"], replaces__isnull=False, root__isnull=False)
+                | (~Q(origin__in=["correction", "rebill", "return"]) & Q(replaces=None, root=None)),
+                name="line_names_what_it_replaces",
             ),
             models.CheckConstraint(condition=Q(is_order_head=False) | Q(origin="order"), name="head_is_original"),
             models.CheckConstraint(
@@ -167,6 +207,8 @@ class InvoiceLine(models.Model):
         indexes = [
             models.Index(fields=["customer", "invoice"], name="lines_of_invoice"),
             models.Index(fields=["customer", "order"], name="invoice_lines_of_order"),
+            models.Index(fields=["replaces"], condition=Q(replaces__isnull=False), name="lines_replacing"),
+            models.Index(fields=["root"], condition=Q(root__isnull=False), name="lines_of_root"),
             models.Index(fields=["credit"], condition=Q(credit__isnull=False), name="lines_of_credit"),
             models.Index(fields=["discount"], condition=Q(discount__isnull=False), name="lines_of_discount"),
         ]
@@ -186,3 +228,8 @@ class InvoiceLine(models.Model):
         kind = self.order and self.order.get_kind_display()
         contract = self.contract and f"契約 {self.contract.number}"
         return "　".join(str(each) for each in (kind, contract, order) if each)
+
+
+# The same as `charging()` in the SQL of the month's runs, where a line is called `l`.
+_ORIGINS = ", ".join(f"'{origin.value}'" for origin in InvoiceLine.CHARGING)
+CHARGING_SQL = f"l.origin IN ({_ORIGINS}) AND l.credit_id IS NULL"

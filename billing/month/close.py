@@ -16,7 +16,7 @@ from accounts.models import Customer
 from billing.documents import rendering
 from billing.models import FIXED_SQL, OF_MONTH, OF_MONTH_SQL, Invoice, MonthRun, Parked
 from billing.month import batches, drafts, parking
-from billing.month.kept import issuer, settings_of
+from billing.month.kept import ADDRESSEE, issuer, settings_of
 from billing.month.lock import CheckLock
 from orders.services import renew
 from orders.usage import recharge_other_rates
@@ -259,13 +259,7 @@ def fix_drafts(batch: list[int], month: date, today: date) -> None:
         cursor.execute(
             f"""
             UPDATE billing_invoice i SET state = 'fixed', fixed_on = %(today)s, due_on = d.due_on, issuer = %(issuer)s::jsonb,
-                addressee = jsonb_build_object(
-                    'number', c.number, 'name', coalesce(nullif(c.billing_name, ''), c.name),
-                    'department', c.billing_department, 'person', c.billing_person,
-                    'postal_code', coalesce(nullif(c.billing_postal_code, ''), c.postal_code),
-                    'address', coalesce(nullif(c.billing_address, ''), c.address),
-                    'registration_number', c.registration_number,
-                    'payment_months', c.payment_months, 'due_shift', c.due_shift)
+                addressee = {ADDRESSEE}
             FROM accounts_customer c JOIN {drafts.DUE} WHERE c.id = i.customer_id
                 AND i.id IN (SELECT i.id FROM {drafts.DRAFTS} AND NOT {NEGATIVE})
             RETURNING i.id

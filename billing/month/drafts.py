@@ -10,15 +10,16 @@ from typing import Any
 
 from django.db import connection
 
-from billing.models import DRAFT_SQL, LIVE_SQL
+from billing.models import CHARGING_SQL, DRAFT_SQL, LIVE_SQL
 from billing.month import credits
 from portal import money, months, numbers
 from portal.models import CalendarDay, Vendor
 
 # What the month's invoice must show and no invoice shows yet: orders and used quantities (従量) of the month, and late
-# ones of earlier months that are closed already; never those of later months, when this one is closed late.
-UNBILLED = """
-    SELECT 'order' AS origin, o.customer_id, o.contract_id, c.service_id, o.id AS order_id, l.id AS order_line_id,
+# ones of earlier months that are closed already; never those of later months, when this one is closed late. Lines of a void
+# document that is billed again (再請求, D6) come as they stood, but not those of a contract taken back since (D26).
+UNBILLED = f"""
+    SELECT 'order' AS origin, NULL::bigint AS replaces_id, NULL::bigint AS root_id, o.customer_id, o.contract_id, c.service_id, o.id AS order_id, l.id AS order_line_id,
         NULL::bigint AS usage_charge_id, l.position = min(l.position) OVER (PARTITION BY o.id) AND NOT EXISTS (
             SELECT FROM billing_invoiceline h WHERE h.order_id = o.id AND h.is_order_head) AS is_head,
         o.number AS place, l.position, l.product_code, l.item, l.specification, l.starts_on, l.ends_on, l.quantity, l.unit,
@@ -30,7 +31,7 @@ UNBILLED = """
         AND (o.month = %(month)s OR o.month < %(month)s AND o.month <= %(closed)s)
         AND NOT EXISTS (SELECT FROM billing_invoiceline b WHERE b.order_line_id = l.id AND b.origin = 'order')
     UNION ALL
-    SELECT 'usage', u.customer_id, m.contract_id, m.service_id, NULL, NULL, l.id, false,
+    SELECT 'usage', NULL, NULL, u.customer_id, m.contract_id, m.service_id, NULL, NULL, l.id, false,
         'U' || to_char(u.month, 'YYYYMM') || m.id, l.position, '', l.item, l.specification, l.starts_on, l.ends_on, l.quantity,
         l.unit, l.unit_price, l.amount, l.price_basis, l.tax_kind, l.tax_rate
     FROM orders_usage u
@@ -38,6 +39,15 @@ UNBILLED = """
     JOIN contracts_meter m ON m.id = u.meter_id
     WHERE u.customer_id = ANY(%(customers)s) AND (u.month = %(month)s OR u.month < %(month)s AND u.month <= %(closed)s)
         AND NOT EXISTS (SELECT FROM billing_invoiceline b WHERE b.usage_charge_id = l.id AND b.origin = 'usage')
+    UNION ALL
+    SELECT 'rebill', l.id, coalesce(l.root_id, l.id), l.customer_id, l.contract_id, l.service_id, l.order_id, l.order_line_id,
+        l.usage_charge_id, false, 'R' || v.id, l.position, l.product_code, l.item, l.specification, l.starts_on, l.ends_on,
+        l.quantity, l.unit, l.unit_price, l.amount, l.price_basis, l.tax_kind, l.tax_rate
+    FROM billing_correction v JOIN billing_invoiceline l ON l.invoice_id = v.invoice_id AND {CHARGING_SQL}
+    LEFT JOIN contracts_contract c ON c.id = l.contract_id
+    WHERE v.customer_id = ANY(%(customers)s) AND v.what = 'rebill' AND c.withdrawn_on IS NULL
+        AND (v.month = %(month)s OR v.month < %(month)s AND v.month <= %(closed)s)
+        AND NOT EXISTS (SELECT FROM billing_invoiceline b WHERE b.replaces_id = l.id AND b.origin = 'rebill')
 """
 DUE = """unnest(%(later)s::int[], %(shifts)s::text[], %(days)s::date[]) AS d (later, shift, due_on)
     ON d.later = c.payment_months AND d.shift = c.due_shift"""
@@ -244,12 +254,12 @@ def add_lines(cursor: Any, given: dict[str, Any]) -> int:
     cursor.execute(
         """
         INSERT INTO billing_invoiceline (customer_id, invoice_id, position, origin, contract_id, service_id, order_id,
-            order_line_id, usage_charge_id, is_order_head, product_code, item, specification, starts_on, ends_on, quantity,
+            order_line_id, usage_charge_id, replaces_id, root_id, is_order_head, product_code, item, specification, starts_on, ends_on, quantity,
             unit, unit_price, amount, price_basis, tax_kind, tax_rate)
         SELECT u.customer_id, d.id,
             d.last + row_number() OVER (PARTITION BY d.id ORDER BY u.contract_id, u.place, u.position),
-            u.origin, u.contract_id, u.service_id, u.order_id, u.order_line_id, u.usage_charge_id, u.is_head, u.product_code,
-            u.item, u.specification, u.starts_on, u.ends_on, u.quantity, u.unit, u.unit_price, u.amount, u.price_basis,
+            u.origin, u.contract_id, u.service_id, u.order_id, u.order_line_id, u.usage_charge_id, u.replaces_id, u.root_id,
+            u.is_head, u.product_code, u.item, u.specification, u.starts_on, u.ends_on, u.quantity, u.unit, u.unit_price, u.amount, u.price_basis,
             u.tax_kind, u.tax_rate
         FROM unbilled u JOIN draft d ON d.customer_id = u.customer_id
         """

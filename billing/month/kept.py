@@ -11,6 +11,15 @@ from portal import months
 from portal.models import CalendarDay, RoundingMode, TaxClass, TaxKind, Vendor, VendorRegistration
 from portal.templatetags.figures import month_name, percent, ymd
 
+# The customer `c` as an invoice that is fixed now shows it, with what its 支払期日 follows from.
+ADDRESSEE = """jsonb_build_object(
+    'number', c.number, 'name', coalesce(nullif(c.billing_name, ''), c.name),
+    'department', c.billing_department, 'person', c.billing_person,
+    'postal_code', coalesce(nullif(c.billing_postal_code, ''), c.postal_code),
+    'address', coalesce(nullif(c.billing_address, ''), c.address),
+    'registration_number', c.registration_number,
+    'payment_months', c.payment_months, 'due_shift', c.due_shift)"""
+
 
 def issuer(day: date) -> dict[str, str]:
     """The vendor as an invoice of that day shows it (消費税法 57条の4); no registration number without a valid one."""

@@ -17,6 +17,9 @@ class Mail(models.Model):
         """Each has its words in `templates/mail/<kind>.txt`, but the one to nobody."""
 
         INVOICE_FIXED = "invoice_fixed", _("請求金額確定")
+        INVOICE_CORRECTED = "invoice_corrected", _("請求書の差替え")
+        INVOICE_RETURNED = "invoice_returned", _("返還請求書の発行")
+        INVOICE_VOID = "invoice_void", _("請求の取消")
         ACCOUNT_CREATED = "account_created", _("アカウント情報（パスワード）")
         ACCOUNT_LINK = "account_link", _("アカウント情報（URL）")
         ACCOUNT_TYPED = "account_typed", _("アカウント情報（パスワードは入力者に確認）")
@@ -84,6 +87,7 @@ class Action(models.TextChoices):
     CONTRACT_CREATED = "contract_created", _("契約登録")
     CONTRACT_CHANGED = "contract_changed", _("契約変更")
     PRICES_CHANGED = "prices_changed", _("従量料金変更")
+    INVOICE_CORRECTED = "invoice_corrected", _("請求の訂正")
     INVOICE_ADJUSTED = "invoice_adjusted", _("請求調整")
     REFUND_DECIDED = "refund_decided", _("返金の決定")
     CREDIT_GIVEN = "credit_given", _("調整残高の登録")

@@ -7,7 +7,8 @@ from django.core.exceptions import ValidationError
 from accounts.models import User
 from billing import credits, proposals
 from billing.models import Decision, Discount, Invoice, InvoiceLine
-from billing.services import adjust_invoice, price_adjustment, redraft
+from billing.month.open_months import redraft
+from billing.services import adjust_invoice, price_adjustment
 from contracts.models import Contract, ContractLine, Meter, MeterPrice, Service, Term
 from contracts.services import PriceTyped, save_meter
 from orders import usage
@@ -15,6 +16,7 @@ from orders.services import start_contract, withdraw_contract
 from portal import months
 from portal.models import TaxClass
 from tests.oracle import events as ev
+from tests.scenarios import mending
 
 
 def do(person, event):
@@ -174,7 +176,7 @@ def decide(person, event):
     ] or [None]
     if proposal is None:
         raise ValidationError("no such proposal")
-    person.decisions.append(proposals.decide(proposal, event.how, "理由", by=staff()).pk)
+    person.decisions.append(proposals.decide(proposal, event.how, "理由", by=staff(), today=event.day).pk)
 
 
 def take_back(person, event):
@@ -182,18 +184,8 @@ def take_back(person, event):
 
 
 def credit(person, event):
-    """翌月調整 by hand for an order's line: the model's line is found by what it charges."""
-    [told] = [line for line in person.life.document(event.number).lines if line.key == event.key]
-    found = InvoiceLine.objects.filter(
-        customer=person.customer,
-        invoice__month=person.life.document(event.number).month,
-        invoice__state="fixed",
-        order_line__contract_line=person.lines[told.contract, told.line],
-        order__term__sequence=told.term,
-        order__is_difference=person.life.orders[told.order].difference,
-        starts_on=told.starts_on,
-    )
-    credits.give_credit(found.get(), event.amount, "理由", by=staff())
+    """翌月調整 by hand."""
+    credits.give_credit(mending.line_of(person, event.number, event.key), event.amount, "理由", by=staff())
 
 
 def adjust(person, event):
@@ -236,4 +228,7 @@ DO = {
     ev.Credited: credit,
     ev.Adjusted: adjust,
     ev.Discounted: discount,
+    ev.Corrected: mending.correct,
+    ev.Returned: mending.give,
+    ev.Voided: mending.take_away,
 }

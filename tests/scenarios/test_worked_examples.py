@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from accounts.models import User
 from billing.models import Decision, Invoice, InvoiceLine, MonthRun
 from billing.month import close, parking
-from billing.services import redraft
+from billing.month.open_months import redraft
 from contracts.models import Contract, ContractLine, Service
 from orders.models import Order
 from orders.owed import owed

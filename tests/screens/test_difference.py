@@ -8,7 +8,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from billing.models import Invoice, InvoiceLine
-from billing.services import adjust_invoice, redraft
+from billing.month.open_months import redraft
+from billing.services import adjust_invoice
 from orders.services import start_contract
 from tests import make
 

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.core import mail as outbox
 
 from accounts.models import PaymentMethod
+from billing.corrections.giving_back import give_back
+from billing.corrections.reissue import reissue
 from billing.documents.rendering import render_waiting
 from billing.models import Invoice
 from portal import mail as mails
@@ -20,6 +22,9 @@ KINDS = [kind for kind in Mail.Kind if kind != mails.TO_NOBODY]
 # What the rows of each kind hold beside the reader.
 DATA = {
     Mail.Kind.INVOICE_FIXED: {"number": "B202604-000001"},
+    Mail.Kind.INVOICE_CORRECTED: {"number": "B202604-000003"},
+    Mail.Kind.INVOICE_RETURNED: {"number": "B202604-000004"},
+    Mail.Kind.INVOICE_VOID: {"number": "B202604-000001", "rebilled_in": "2026年5月"},
     Mail.Kind.ACCOUNT_TYPED: {"by": "花子"},
     Mail.Kind.PASSWORD_SET: {"by": "花子"},
     Mail.Kind.ADDRESS_CHANGED: {"to": "new@example.com", "former": "old@example.com", "new": "new@example.com", "by": "花子"},
@@ -47,6 +52,9 @@ def it_has_words_for_every_kind(kind, cast):
     make.close_month()
     cast.taro.must_change_password = True  # who has an own password gets no new one
     cast.taro.save()
+    if kind in (Mail.Kind.INVOICE_CORRECTED, Mail.Kind.INVOICE_RETURNED):
+        told = {"reason": "間違い", "by": cast.staff, "today": make.IN_MAY}
+        give_back(reissue(Invoice.objects.get(customer=cast.a), **told), **told)
     data = DATA.get(kind, {})
     stored = Mail.objects.create(
         kind=kind, key=str(kind), customer=cast.a, user=cast.taro, data=data, due_at="2026-05-08T10:00Z"

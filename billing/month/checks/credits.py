@@ -90,7 +90,7 @@ def undecided(asked: Asked) -> Finding:
         {
             "customer": numbers[each.customer_id].number,
             "document": each.contract,
-            "text": f"{each.item} {months.format_month(each.term_starts_on)} {each.amount:,} {each.invoice}",
+            "text": f"{each.item} {months.format_month(each.term_starts_on)} {each.amount:,} {each.invoice} ID {each.key}",
         }
         for each in waiting
     ]

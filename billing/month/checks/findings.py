@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 # The verdict of a finding: a broken rule, a customer or file that waits for a decision, a thing to look at.
 BROKEN, PARKED, WARNING = "broken", "parked", "warning"
 
+# The key of the mail that tells the company what became of the document `i`; a replaced one is told of with its 修正.
+NOTICE = """(CASE WHEN i.state = 'void' THEN 'invoice_void:' WHEN i.state <> 'fixed' THEN NULL
+    ELSE CASE i.kind WHEN 'correction' THEN 'invoice_corrected:' WHEN 'return' THEN 'invoice_returned:' ELSE 'invoice_fixed:' END
+    END || i.number)"""
+
 
 @dataclass(frozen=True)
 class Asked:

@@ -2,8 +2,8 @@
 
 from django.utils.translation import gettext_lazy
 
-from billing.models import DRAFT_SQL, OF_MONTH_SQL
-from billing.month.checks.findings import BROKEN, WARNING, Question
+from billing.models import CHARGING_SQL, DRAFT_SQL
+from billing.month.checks.findings import BROKEN, NOTICE, WARNING, Question
 from contracts.models import CHARGED_SQL
 
 QUESTIONS = [
@@ -64,7 +64,7 @@ QUESTIONS = [
         gettext_lazy("PDFのない請求"),
         """
         SELECT i.number AS document, c.number AS customer FROM billing_invoice i JOIN accounts_customer c ON c.id = i.customer_id
-        WHERE i.month = %(month)s AND i.state IN ('fixed', 'replaced') AND i.kind <> 'imported'
+        WHERE i.month = %(month)s AND i.state <> 'draft' AND i.kind <> 'imported'
             AND NOT EXISTS (SELECT FROM billing_invoicepdf p WHERE p.invoice_id = i.id)
             AND NOT EXISTS (SELECT FROM billing_rendering r WHERE r.invoice_id = i.id AND r.parked_at IS NOT NULL)
         """,
@@ -76,11 +76,24 @@ QUESTIONS = [
         gettext_lazy("お知らせのない請求"),
         f"""
         SELECT i.number AS document, c.number AS customer FROM billing_invoice i JOIN accounts_customer c ON c.id = i.customer_id
-        JOIN billing_invoicepdf p ON p.invoice_id = i.id
-        WHERE i.month = %(month)s AND {OF_MONTH_SQL}
-            AND NOT EXISTS (SELECT FROM portal_mail m WHERE m.key = 'invoice_fixed:' || i.number)
+        WHERE i.month = %(month)s AND i.kind <> 'imported' AND (i.state = 'void'
+                OR i.state = 'fixed' AND EXISTS (SELECT FROM billing_invoicepdf p WHERE p.invoice_id = i.id))
+            AND NOT EXISTS (SELECT FROM portal_mail m WHERE m.key = {NOTICE})
         """,
         after=True,
+    ),
+    Question(
+        "rebill_missing",
+        BROKEN,
+        gettext_lazy("請求に入っていない再請求"),
+        f"""
+        SELECT i.number AS document, c.number AS customer, l.item AS text FROM billing_correction v
+        JOIN billing_invoice i ON i.id = v.invoice_id JOIN accounts_customer c ON c.id = i.customer_id
+        JOIN billing_invoiceline l ON l.invoice_id = i.id AND {CHARGING_SQL}
+        LEFT JOIN contracts_contract k ON k.id = l.contract_id
+        WHERE v.what = 'rebill' AND v.month = %(month)s AND k.withdrawn_on IS NULL
+            AND NOT EXISTS (SELECT FROM billing_invoiceline r WHERE r.replaces_id = l.id AND r.origin = 'rebill')
+        """,
     ),
     Question(
         "contract_without_order",

@@ -66,7 +66,7 @@ PIECES = f"""
 """.format(
     # Its newest document is 取消, and no rebilled line took it over.
     aside="""NOT EXISTS (SELECT FROM billing_invoiceline b JOIN billing_invoice i ON i.id = b.invoice_id
-        WHERE b.order_id = s.id AND (i.state = 'fixed' OR i.state = 'draft' AND b.origin = 'rebill'))"""
+        WHERE b.order_id = s.id AND i.kind <> 'return' AND (i.state = 'fixed' OR i.state = 'draft' AND b.origin = 'rebill'))"""
 )
 PART = "whole, form, touched, starts_on, ends_on"
 # A month that is closed for a customer takes nothing any more.

@@ -31,11 +31,7 @@ QUESTIONS = [
         BROKEN,
         gettext_lazy("注文・使用量と請求の合計の不一致"),
         f"""
-        WITH RECURSIVE chain (newest, id, corrects_id) AS (
-            SELECT i.id, i.id, i.corrects_id FROM billing_invoice i WHERE i.kind = 'correction' AND i.state = 'fixed'
-            UNION ALL
-            SELECT chain.newest, i.id, i.corrects_id FROM chain JOIN billing_invoice i ON i.id = chain.corrects_id
-        ), aside AS MATERIALIZED ({SET_ASIDE}), entry (customer_id, tax_kind, tax_rate, price_basis, owed, billed) AS (
+        WITH aside AS MATERIALIZED ({SET_ASIDE}), entry (customer_id, tax_kind, tax_rate, price_basis, owed, billed) AS (
             SELECT {CLASS.format(row="l")}, l.amount, 0 FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id
             WHERE o.reversed_on IS NULL AND o.id NOT IN (SELECT order_id FROM aside WHERE order_id IS NOT NULL)
                 AND {DUE.format(shows="b.order_line_id = l.id AND b.origin = 'order'", owner="o")}
@@ -47,15 +43,16 @@ QUESTIONS = [
             UNION ALL
             SELECT {CLASS.format(row="b")}, 0, b.amount FROM billing_invoiceline b JOIN billing_invoice i ON i.id = b.invoice_id
             WHERE {CHARGING} AND {CHARGES}
-            UNION ALL -- what 修正 made more or less of what their first document charged
-            SELECT {CLASS.format(row="b")}, CASE WHEN chain.id = chain.newest THEN b.amount ELSE - b.amount END, 0
-            FROM chain JOIN billing_invoiceline b ON b.invoice_id = chain.id
-            WHERE {CHARGES} AND (chain.id = chain.newest OR chain.corrects_id IS NULL)
-            UNION ALL -- a rebilled line stands as a 修正 had left it
-            SELECT {CLASS.format(row="b")}, b.amount - coalesce(l.amount, g.amount, b.amount), 0
+            UNION ALL -- what 修正 made of a line, also where 再請求 bills it as the 修正 had left it
+            SELECT {CLASS.format(row="b")}, b.amount, 0
+            FROM billing_invoiceline b JOIN billing_invoice i ON i.id = b.invoice_id
+            WHERE {CHARGING} AND b.origin IN ('correction', 'rebill')
+            UNION ALL -- in place of what was ordered or used
+            SELECT b.customer_id, coalesce(l.tax_kind, g.tax_kind), coalesce(l.tax_rate, g.tax_rate),
+                coalesce(l.price_basis, g.price_basis), - coalesce(l.amount, g.amount), 0
             FROM billing_invoiceline b JOIN billing_invoice i ON i.id = b.invoice_id
             LEFT JOIN orders_orderline l ON l.id = b.order_line_id LEFT JOIN orders_usagecharge g ON g.id = b.usage_charge_id
-            WHERE {CHARGING} AND b.origin = 'rebill'
+            WHERE {CHARGING} AND b.origin IN ('correction', 'rebill') AND (l.id IS NOT NULL OR g.id IS NOT NULL)
         ), wrong AS (
             SELECT customer_id, tax_kind, tax_rate, price_basis, sum(owed)::bigint AS owed, sum(billed)::bigint AS billed
             FROM entry GROUP BY 1, 2, 3, 4 HAVING sum(owed) <> sum(billed)
@@ -65,5 +62,20 @@ QUESTIONS = [
             w.owed AS expected, w.billed AS found, w.tax_kind || ' ' || w.tax_rate || ' ' || w.price_basis AS text
         FROM wrong w JOIN accounts_customer c ON c.id = w.customer_id
         """,
-    )
+    ),
+    Question(
+        "returned",
+        BROKEN,
+        gettext_lazy("請求した額を超える返還"),
+        """
+        SELECT c.number AS customer, i.number AS document, l.amount AS expected, r.amount AS found, l.item AS text
+        FROM (
+            SELECT b.replaces_id, - sum(b.amount)::bigint AS amount FROM billing_invoiceline b
+            JOIN billing_invoice i ON i.id = b.invoice_id
+            WHERE i.kind = 'return' AND i.state IN ('draft', 'fixed') AND b.replaces_id IS NOT NULL GROUP BY 1
+        ) r JOIN billing_invoiceline l ON l.id = r.replaces_id JOIN billing_invoice i ON i.id = l.invoice_id
+        JOIN accounts_customer c ON c.id = l.customer_id
+        WHERE i.month = %(month)s AND (i.state <> 'fixed' OR abs(r.amount) > abs(l.amount) OR sign(r.amount) <> sign(l.amount))
+        """,
+    ),
 ]

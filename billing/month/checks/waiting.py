@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from billing.models import LIVE_SQL
-from billing.month.checks.findings import PARKED, WARNING, Asked, Finding, Question, found
+from billing.month.checks.findings import NOTICE, PARKED, WARNING, Asked, Finding, Question, found
 from portal import mail, months
 from portal.models import CalendarDay, Mail, VendorRegistration
 
@@ -70,11 +70,11 @@ QUESTIONS = [
         "mail_failed",
         WARNING,
         gettext_lazy("送れなかったメール"),
-        """
+        f"""
         SELECT m.key AS what, i.number AS document, c.number AS customer, m.error AS text
-        FROM billing_invoice i JOIN portal_mail m ON m.key = 'invoice_fixed:' || i.number
+        FROM billing_invoice i JOIN portal_mail m ON m.key = {NOTICE}
         JOIN accounts_customer c ON c.id = i.customer_id
-        WHERE i.month = %(month)s AND m.state = 'failed' AND m.kind = 'invoice_fixed'
+        WHERE i.month = %(month)s AND m.state = 'failed'
         """,
         after=True,
     ),

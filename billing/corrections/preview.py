@@ -1,0 +1,116 @@
+"""What a correction would do, found by doing it and taking it back: every document that arises or changes (D41)."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from billing.corrections import chains
+from billing.models import Credit, Invoice, Kind, State
+
+Act = Callable[[], Invoice]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A document that a correction makes or changes; None where there was none before, or is none after. Totals in yen."""
+
+    number: str
+    kind: str
+    month: date
+    before: str | None
+    after: str | None
+    total_before: int | None
+    total_after: int | None
+
+    @property
+    def arises(self) -> bool:
+        return self.before is None
+
+    @property
+    def kind_name(self) -> str:
+        return str(Kind(self.kind).label)
+
+    @property
+    def state_before(self) -> str:
+        return str(State(self.before).label) if self.before else ""
+
+    @property
+    def state_after(self) -> str:
+        return str(State(self.after).label) if self.after else str(_("なくなります"))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that a correction does: documents, and 調整残高 in yen before and after."""
+
+    effects: list[Effect]
+    credit_before: int
+    credit_after: int
+
+    @property
+    def digest(self) -> str:
+        """Names the outcome; numbers that are yet to be given don't matter, for others may take them meanwhile."""
+        told = [asdict(effect) | ({"number": ""} if effect.arises else {}) for effect in self.effects]
+        facts = json.dumps([told, self.credit_before, self.credit_after], default=str, sort_keys=True)
+        return hashlib.sha256(facts.encode()).hexdigest()
+
+
+class Changed(ValidationError):
+    """What would be stored isn't what was shown."""
+
+
+def preview(invoice: Invoice, act: Act) -> tuple[Invoice, Outcome]:
+    """Do it and take it back; returns what `act` returned, with the outcome. Raises what `act` raises."""
+    with transaction.atomic():
+        done = carried_out(invoice, act)
+        transaction.set_rollback(True)
+    return done
+
+
+@transaction.atomic
+def do(invoice: Invoice, act: Act) -> tuple[Invoice, Outcome]:
+    """Do it; returns the same. Raises what `act` raises."""
+    return carried_out(invoice, act)
+
+
+def do_as_shown(invoice: Invoice, act: Act, digest: str) -> tuple[Invoice, Outcome]:
+    """Do it, if the outcome is the one with this digest. Raises Changed, with nothing stored, and what `act` raises."""
+    with transaction.atomic():
+        done, outcome = carried_out(invoice, act)
+        if outcome.digest != digest:
+            raise Changed(_("確認した後に内容が変わりました。もう一度確認してください。"))
+    return done, outcome
+
+
+def carried_out(invoice: Invoice, act: Act) -> tuple[Invoice, Outcome]:
+    customer = chains.locked(invoice).customer_id
+    before, credit_before = documents_of(customer), balance_of(customer)
+    done = act()
+    connection.check_constraints()
+    after, credit_after = documents_of(customer), balance_of(customer)
+    changed = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
+    effects = [effect(before.get(key), after.get(key)) for key in changed]
+    return done, Outcome(sorted(effects, key=lambda each: (each.month, each.number)), credit_before, credit_after)
+
+
+def documents_of(customer: int) -> dict[int, tuple[Any, ...]]:
+    rows = Invoice.objects.filter(customer=customer).values_list("pk", "number", "kind", "month", "state", "total")
+    return {pk: facts for pk, *facts in rows}
+
+
+def balance_of(customer: int) -> int:
+    return sum(Credit.objects.filter(customer=customer).entries().with_left().values_list("left", flat=True))
+
+
+def effect(before: Any, after: Any) -> Effect:
+    number, kind, month, *_now = after or before
+    state_before, total_before = before[3:] if before else (None, None)
+    state_after, total_after = after[3:] if after else (None, None)
+    return Effect(number, kind, month, state_before, state_after, total_before, total_after)

@@ -1,0 +1,65 @@
+"""返還: gives back, wholly or in part, what a fixed invoice charged."""
+
+from django.core.exceptions import ValidationError
+
+from billing.corrections.giving_back import Part, by_days, give_back
+from billing.management.base import WrongUsage, readable
+from billing.management.corrections import CorrectionCommand
+from billing.proposals import decide, proposals
+from portal import reading
+
+
+class Command(CorrectionCommand):
+    help = "返還: 確定した請求の明細から返還請求書を作ります。指定がなければ、返還できる残り全部です。"
+
+    def add_arguments(self, parser):
+        super().add_arguments(parser)
+        given = parser.add_argument_group("返還するもの")
+        given.add_argument(
+            "--line", action="append", default=[], metavar="行=金額", help="明細の行番号と円（繰り返し可）"
+        )
+        given.add_argument(
+            "--days", action="append", default=[], metavar="行=日数", help="明細の行番号と日数（繰り返し可）"
+        )
+        given.add_argument("--proposal", metavar="ID", help="契約の変更で返すべき額の番号（check_month の proposals）")
+
+    def act(self, invoice, told, options):
+        if options["proposal"]:
+            return decided(invoice, options, told)
+        lines = {line.position: line for line in invoice.lines.all()}
+        parts = {}
+        for name in ("line", "days"):
+            for text in options[name]:
+                position, number = pair(text, name)
+                if position not in lines:
+                    raise WrongUsage(f"{invoice.number} に {position} 行目はありません。")
+                line = lines[position]
+                if line.pk in parts:
+                    raise WrongUsage(f"{position} 行目は1度だけ指定してください。")
+                parts[line.pk] = Part(number) if name == "line" else by_days(line, number)
+        return give_back(invoice, parts or None, **told)
+
+
+def pair(text, name):
+    """(line, yen or days) as typed, 2=1,500. Raises WrongUsage."""
+    typed = readable(text).split("=")
+    try:
+        position, number = map(reading.yen, typed)
+    except (ValidationError, ValueError):  # no numbers, or not two of them
+        position = number = None
+    if position is None or number is None:
+        raise WrongUsage(f"--{name} は 行=数 の形で指定してください（例 --{name} 1=10）: {readable(text)}")
+    return position, number
+
+
+def decided(invoice, options, told):
+    """The 返還 that a proposal of this invoice's leads to; the decision is noted with it (D27)."""
+    if options["line"] or options["days"]:
+        raise WrongUsage("--proposal は --line、--days と一緒には使えません。")
+    open_ones = [each for each in proposals([invoice.customer_id]) if each.invoice == invoice.number]
+    found = [each for each in open_ones if each.key == readable(options["proposal"])]
+    if not found:
+        known = " ".join(each.key for each in open_ones) or "なし"
+        raise WrongUsage(f"{invoice.number} の返すべき額に {readable(options['proposal'])} はありません（{known}）。")
+    decision = decide(found[0], "return", told["reason"], by=None, today=told["today"])
+    return decision.returns.order_by("pk").first()
