@@ -91,10 +91,11 @@ def make_return(life, document, amounts, day, decision=None):
         if line.key in amounts
     ]
     number = life.number(document.month)
-    life.documents.append(
-        Document(number, "return", "fixed", document.month, lines, document.rounding, fixed_on=day,
-                 corrects=document.number, decision=decision)
-    )  # fmt: skip
+    made = Document(number, "return", "fixed", document.month, lines, document.rounding, fixed_on=day,
+                    corrects=document.number, decision=decision)  # fmt: skip
+    if made.total > 0:
+        raise Refused("a 返還 would ask for money")
+    life.documents.append(made)
 
 
 def void(life, event):
@@ -120,14 +121,19 @@ def void(life, event):
         withdraw(life, document)
 
 
-def chain_behind(life, document, keeps_credits=False):
-    """Rule 11: 返還 that stand, and fixed documents that took up credits naming it, with what depends on those."""
+def chain_behind(life, document, keeps_credits=False, known=()):
+    """Rule 11: 返還 that stand, and fixed documents that took up credits naming it, with what depends on those.
+
+    What is rebilled may take up a credit that names its own line; a document doesn't depend on itself.
+    """
+    known = (*known, document.number)
     found = returns_of(life, document)
     if not keeps_credits:
         named = {credit.id for credit in credits_of(life, document)}
         found += [d for d in life.documents if d.counts and named & {line.credit for line in d.lines}]
+    found = [one for one in found if one.number not in known]
     for one in list(found):
-        found += [] if one.kind == "return" else chain_behind(life, one)
+        found += [] if one.kind == "return" else chain_behind(life, one, known=known)
     return list({one.number: one for one in found}.values())
 
 

@@ -28,12 +28,6 @@ from tests.oracle.life import step
 from tests.scenarios import acts
 
 
-def deciding(draw, life, on):
-    """返還 isn't chosen: the portal can't do it yet."""
-    event = lives.deciding(draw, life, on)
-    return replace(event, how="credit") if isinstance(event, ev.Decided) and event.how == "return" else event
-
-
 def crediting(draw, life, on):
     """翌月調整 by hand of an order's line."""
     found = [
@@ -49,10 +43,9 @@ def crediting(draw, life, on):
     return ev.Credited(on, document.number, line.key, max(1, line.amount // draw(lives.st.integers(1, 3))))
 
 
-# 修正, 返還 and 取消 aren't drawn: the portal can't do them yet.
 MAKERS = [
-    *[lives.saving] * 4, *[deciding] * 3, *[lives.metering] * 2, lives.registration, lives.adjusting, crediting,
-    lives.taking_back, lives.withdrawing,
+    *[lives.saving] * 4, *[lives.deciding] * 3, *[lives.metering] * 2, *[lives.mending] * 2, lives.registration, lives.adjusting,
+    crediting, lives.taking_back, lives.withdrawing,
 ]  # fmt: skip
 
 
@@ -207,7 +200,7 @@ def differences(person, event):
             continue  # what drafts take up
         if what == "documents" and isinstance(event, ev.Closed):
             model, portal = (
-                Counter({each: n for each, n in found.items() if each[1] != "draft"}) for found in (model, portal)
+                Counter({each: n for each, n in found.items() if each[2] != "draft"}) for found in (model, portal)
             )
         yield from (f"{what}: only the model has {each}" for each in (model - portal).elements())
         yield from (f"{what}: only the portal has {each}" for each in (portal - model).elements())
@@ -237,11 +230,20 @@ def documents_of(person):
     """(model's, portal's) documents with what they come to, when they are due, and what stands on them."""
     life = person.life
     model = Counter(
-        (each.month, each.state, each.net, each.total, each.due_on, tuple(sorted(map(line_of_model, each.lines))))
+        (
+            each.kind,
+            each.month,
+            each.state,
+            each.net,
+            each.total,
+            each.due_on,
+            tuple(sorted(map(line_of_model, each.lines))),
+        )
         for each in [*life.documents, *life.drafts.values()]
     )
     portal = Counter(
         (
+            each.kind,
             each.month,
             each.state,
             each.net,
