@@ -19,6 +19,7 @@ from billing.models import (
     InvoiceLine,
     Kind,
     MonthRun,
+    NumberGone,
     Parked,
     Rendering,
     State,
@@ -230,6 +231,24 @@ class InvoiceAdmin(Locked):
         for credit in given:
             told = {"item": credit.item, "yen": yen(credit.amount)}
             self.message_user(request, _("%(item)s（%(yen)s円）は調整残高として登録しました。") % told)
+
+
+@admin.register(NumberGone)
+class NumberGoneAdmin(ReadOnly):
+    """Numbers that no invoice has, or that one had to be given back (D20)."""
+
+    list_display = ["number", "customer", cell("month", month_name, _("請求対象年月")), "cause", "at", "state"]
+    fields = readonly_fields = list_display
+    list_filter = ["month"]
+    list_select_related = ["customer"]
+    search_fields = ["number", "customer__number", "customer__name"]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).with_return()
+
+    @admin.display(description=_("状態"))
+    def state(self, gone):
+        return _("同じお客様の請求で再使用") if gone.came_back else _("欠番")
 
 
 class ReasonForm(ActionForm):

@@ -51,7 +51,13 @@ def reserve(series: str, count: int = 1) -> int:
     return last - count + 1
 
 
-def next_number(series: str) -> str:
-    """One new number, written as it is shown: C0000001, K0000001, O202404-000001, B202404-000001."""
+def next_numbers(series: str, count: int) -> list[str]:
+    """New numbers, written as they are shown: C0000001, K0000001, O202404-000001, B202404-000001."""
     width = 7 if series in (CUSTOMER, CONTRACT) else 6
-    return f"{series}{reserve(series):0{width}}"
+    first = reserve(series, count)
+    return [f"{series}{number:0{width}}" for number in range(first, first + count)]
+
+
+def next_number(series: str) -> str:
+    """One new number."""
+    return next_numbers(series, 1)[0]

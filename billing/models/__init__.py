@@ -6,6 +6,7 @@ from billing.models.invoices import (
     Download,
     Invoice,
     InvoicePdf,
+    NumberGone,
     Rendering,
     TaxTotal,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "InvoicePdf",
     "Kind",
     "MonthRun",
+    "NumberGone",
     "Parked",
     "Rendering",
     "State",

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection
 
-from billing.models import CHARGING_SQL, DRAFT_SQL, LIVE_SQL
+from billing.models import CHARGING_SQL, DRAFT_SQL, FIXED_SQL, LIVE_SQL
 from billing.month import credits
 from portal import money, months, numbers
 from portal.models import CalendarDay, Vendor
@@ -154,7 +154,7 @@ def refresh_lines(cursor: Any, given: dict[str, Any]) -> None:
 
 
 def drop_empty(cursor: Any, given: dict[str, Any]) -> None:
-    """A draft that has lost all its lines goes."""
+    """A draft that has lost all its lines goes; the database keeps its number (`NumberGone`, D20)."""
     cursor.execute(
         """
         SELECT d.id FROM draft d WHERE d.last = 0 AND NOT EXISTS (SELECT FROM unbilled u WHERE u.customer_id = d.customer_id)
@@ -197,7 +197,6 @@ def add_invoices(cursor: Any, given: dict[str, Any]) -> None:
     if not totals:
         return
     month = given["month"]
-    series = numbers.invoice_series(month)
     new = list(dict.fromkeys(total[0] for total in totals))
     cursor.execute(
         f"""
@@ -207,13 +206,13 @@ def add_invoices(cursor: Any, given: dict[str, Any]) -> None:
         ), made AS (
             INSERT INTO billing_invoice (customer_id, number, kind, state, month, subject, issued_on, due_on, fix_due_on,
                 payment_method, rounding, net, tax, total, template)
-            SELECT n.id, %(series)s || lpad((%(first)s - 1 + n.row)::text, 6, '0'), 'invoice', 'draft', %(month)s, %(subject)s,
+            SELECT n.id, n.number, 'invoice', 'draft', %(month)s, %(subject)s,
                 %(last)s, d.due_on, %(fix_due)s, c.payment_method, %(rounding)s, s.net, s.tax, s.net + s.tax, 'v1'
-            FROM unnest(%(new)s::bigint[]) WITH ORDINALITY AS n (id, row)
+            FROM unnest(%(new)s::bigint[], %(numbers)s::text[]) AS n (id, number)
             JOIN (SELECT customer_id, sum(base)::bigint AS net, sum(tax)::bigint AS tax FROM class GROUP BY 1) s
                 ON s.customer_id = n.id
             JOIN accounts_customer c ON c.id = n.id JOIN {DUE}
-            ORDER BY n.row
+            ORDER BY n.id
             RETURNING id, customer_id
         )
         INSERT INTO billing_taxtotal (invoice_id, customer_id, kind, rate, base, tax)
@@ -223,14 +222,31 @@ def add_invoices(cursor: Any, given: dict[str, Any]) -> None:
         given
         | columns(totals, "owners", "kinds", "rates", "bases", "taxes")
         | {
-            "series": series,
-            "first": numbers.reserve(series, len(new)),
             "new": new,
+            "numbers": numbers_for(cursor, new, month),
             "subject": f"{month.year}年{month.month}月分ご利用料金",
             "last": months.last_day(month),
             "rounding": rounding,
         },
     )
+
+
+def numbers_for(cursor: Any, customers: list[int], month: date) -> list[str]:
+    """A number for each customer's invoice: the one that went before (D20), for the others new ones."""
+    cursor.execute(
+        f"""
+        SELECT DISTINCT ON (g.customer_id) g.customer_id, g.number FROM billing_numbergone g
+        WHERE g.month = %(month)s AND g.customer_id = ANY(%(customers)s) AND NOT EXISTS (
+            SELECT FROM billing_invoice i WHERE i.customer_id = g.customer_id AND i.month = g.month AND {FIXED_SQL})
+        ORDER BY g.customer_id, g.id
+        """,
+        {"month": month, "customers": customers},
+    )
+    back = dict(cursor.fetchall())
+    others = [customer for customer in customers if customer not in back]
+    if others:
+        back |= zip(others, numbers.next_numbers(numbers.invoice_series(month), len(others)), strict=True)
+    return [back[customer] for customer in customers]
 
 
 def columns(rows: Sequence[Sequence[Any]], *names: str) -> dict[str, list[Any]]:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import Customer, User
 from billing.credits import give_credit
 from billing.demo import data
-from billing.models import Decision, Discount, Invoice, InvoiceLine, Rendering
+from billing.models import Decision, Discount, Invoice, InvoiceLine, NumberGone, Rendering
 from billing.month import parking
 from billing.services import adjust_invoice
 from contracts.models import Contract, Form, Meter, Service, Term
@@ -114,6 +114,7 @@ def make_desk(running, today):
     parking.park([Customer.objects.get(number="C0000099").pk], running, f"{KANJI} {LATIN}")
     failed = {"tries": 3, "error": f"OSError: {LATIN} {KANJI}", "parked_at": timezone.now()}
     Rendering.objects.create(invoice=fixed, customer=owner, **failed)
+    NumberGone.objects.create(customer=owner, number=f"B{running:%Y%m}-999999", month=running, cause=f"{LATIN} {KANJI}")
     contract = Contract.objects.filter(customer=owner).order_by("number").first()
     meter = make.make_meter(contract, 10, (500, 8), service="longest")
     Meter.objects.filter(pk=meter.pk).update(item=KANJI)

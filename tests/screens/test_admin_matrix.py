@@ -17,7 +17,7 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from accounts.models import User
-from billing.models import Decision, Invoice, Rendering
+from billing.models import Decision, Invoice, NumberGone, Rendering
 from billing.month import parking
 from contracts.models import Contract
 from portal import history, mail, numbers, rights
@@ -55,6 +55,7 @@ TABLE = {
     "billing.invoice": (EVERYBODY, "", "BS", "", {}),  # a draft one
     "billing.credit": (EVERYBODY, "", "", "", {"take_back": "BS"}),
     "billing.decision": (EVERYBODY, "", "", "", {"take_back": "BS"}),
+    "billing.numbergone": (EVERYBODY, "", "", "", {}),
     "billing.monthrun": (EVERYBODY, "", "", "", {}),
     "billing.parked": (EVERYBODY, "", "", "", {"try_again": "BS"}),
     "billing.rendering": (EVERYBODY, "", "", "", {"try_again": "BS"}),
@@ -149,6 +150,7 @@ def make_rows(cast):
         customer=cast.a, contract_line=line.order_line.contract_line, term=line.order.term, invoice_line=line,
         choice="refused", amount=1, reason="x", by=cast.staff,
     )  # fmt: skip
+    found["billing.numbergone"] = NumberGone.objects.create(customer=cast.a, number="B202604-000009", month=make.APRIL)
     found["billing.invoice"] = Invoice.objects.filter(state="draft").last()
     found["contracts.meter"] = make.make_meter(Contract.objects.filter(customer=cast.b).get(), 10)
     # On no invoice, so they may change and go.

@@ -11,7 +11,7 @@ from django.urls import URLPattern, get_resolver
 
 from accounts.models import Customer
 from billing.documents.rendering import render_waiting
-from billing.models import Decision, Discount, Invoice, Parked, Rendering
+from billing.models import Decision, Discount, Invoice, NumberGone, Parked, Rendering
 from contracts.models import Contract
 from orders.models import Order, Pending
 from portal.db import rls
@@ -204,7 +204,7 @@ OURS = [
 ]
 TABLES = [Customer, *filter(belongs, OURS)]
 # What staff and programs alone look at: the web reads no row of it, whoever asks.
-CLOSED = {Rendering, Parked, Pending, Decision, Discount}
+CLOSED = {Rendering, Parked, Pending, Decision, Discount, NumberGone}
 
 
 @pytest.mark.parametrize("model", TABLES)

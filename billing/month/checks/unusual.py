@@ -1,4 +1,4 @@
-"""What is allowed, but seldom meant: jumps, nothing to pay, days billed beyond the end of a contract or not at all."""
+"""What is allowed, but seldom meant: jumps, nothing to pay, numbers that went, days billed beyond an end or not at all."""
 
 from django.utils.translation import gettext_lazy
 
@@ -67,6 +67,19 @@ QUESTIONS = [
         SELECT i.number AS document, c.number AS customer, to_char(i.total, 'FM999,999,999,999,999,990') AS text
         FROM billing_invoice i JOIN accounts_customer c ON c.id = i.customer_id
         WHERE i.month = %(month)s AND {LIVE_SQL} AND i.total <= 0
+        """,
+    ),
+    # What went and came back is no gap.
+    Question(
+        "number_gone",
+        WARNING,
+        gettext_lazy("請求番号の欠番"),
+        """
+        SELECT DISTINCT ON (g.number) g.number AS document, c.number AS customer,
+            to_char(g.at AT TIME ZONE 'Asia/Tokyo', 'YYYY/MM/DD HH24:MI') || ' ' || g.cause AS text
+        FROM billing_numbergone g JOIN accounts_customer c ON c.id = g.customer_id
+        WHERE g.month = %(month)s AND NOT EXISTS (SELECT FROM billing_invoice i WHERE i.number = g.number)
+        ORDER BY g.number, g.id DESC
         """,
     ),
     # Both are owed whole (D24): a price changes between months, or where there is 日割.
