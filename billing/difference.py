@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -116,11 +117,11 @@ def lines_of(documents: Sequence[Invoice]) -> dict[int, list[Line]]:
         InvoiceLine.objects.filter(invoice__in=documents)
         .order_by("invoice", "position")
         .annotate(
-            meter=F("usage_charge__usage__meter"), contract_line=F("order_line__contract_line"), kind=F("order__kind"),
+            came_from=Coalesce("root__origin", "origin"), meter=F("usage_charge__usage__meter"), contract_line=F("order_line__contract_line"), kind=F("order__kind"),
             prorated=F("order__prorate"), late=Q(ends_on__lt=F("invoice__month")), more=F("order__is_difference"),
         )
         .values(
-            "invoice", "origin", "item", "starts_on", "ends_on", "quantity", "unit", "unit_price", "amount", "price_basis",
+            "invoice", "came_from", "item", "starts_on", "ends_on", "quantity", "unit", "unit_price", "amount", "price_basis",
             "contract", "contract__number", "order__number", "invoice__number", "meter", "contract_line", "kind", "prorated",
             "late", "more",
         )
@@ -131,7 +132,7 @@ def lines_of(documents: Sequence[Invoice]) -> dict[int, list[Line]]:
         found[row["invoice"]].append(
             Line(
                 row["item"], row["starts_on"], row["ends_on"], row["quantity"], row["unit"], row["unit_price"],
-                row["amount"], row["price_basis"], row["origin"], trace_of(row, former),
+                row["amount"], row["price_basis"], row["came_from"], trace_of(row, former),
                 alone=bool(row["late"] or row["more"]), order_kind=row["kind"] or "", prorated=bool(row["prorated"]),
                 contract=row["contract__number"] or "", order=row["order__number"] or "", invoice=row["invoice__number"],
             )

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from billing.models import Invoice, State
+from billing.models import Invoice, ReviewState, State
 from portal.lists.filters import (
     AnyOfFilter,
     DateRangeFilter,
@@ -13,6 +13,11 @@ from portal.lists.filters import (
 )
 
 
+class ReviewFilter(AnyOfFilter):
+    def filter(self, rows, value):
+        return super().filter(rows.with_review(), value)
+
+
 class InvoiceFilter(ListFilter):
     number = NumberFilter(label=_("請求番号"))
     month = MonthRangeFilter(label=_("請求対象年月"))
@@ -21,6 +26,7 @@ class InvoiceFilter(ListFilter):
     fixed_on = DateRangeFilter(label=_("確定日"))
     due_on = DateRangeFilter(label=_("支払期日"))
     total = YenRangeFilter(label=_("請求金額（税込）"))
+    review = ReviewFilter(ReviewState.choices, field_name="review_state", label=_("社内確認"))
 
     class Meta:
         model = Invoice

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from accounts.models import PaymentMethod, User
 from billing import costs
 from billing.difference import month_before
-from billing.models import Invoice
+from billing.models import Invoice, ReviewState
 from contracts.models import Contract, Form
 from portal.templatetags.figures import month_name, yen
 
@@ -40,13 +40,16 @@ def since_month_before(invoices, invoice):
 
 
 def payments(invoices, today):
-    """Transfers that are due; whether one was made isn't known here, so each is named until its day is past."""
-    due = invoices.standing().filter(payment_method=PaymentMethod.TRANSFER, due_on__gte=today, total__gt=0)
+    """Transfers that are due: each until somebody of the company noted that it is arranged (社内確認), or its day is past."""
+    due = invoices.standing().with_review().exclude(review_state=ReviewState.ARRANGED)
+    due = due.filter(payment_method=PaymentMethod.TRANSFER, due_on__gte=today, total__gt=0)
     for invoice in due.order_by("due_on", "number"):
         yield task(
             "yen",
             _("{month}分 {total}円のお支払い").format(month=month_name(invoice.month), total=yen(invoice.total)),
-            _("支払期日は{day}です。{account}へお振り込みください。お済みの場合、対応は不要です。").format(
+            _(
+                "支払期日は{day}です。{account}へお振り込みください。お済みの場合は、請求の画面で「支払手配済」を記録してください。"
+            ).format(
                 day=short_day(invoice.due_on), account=first_line(invoice.issuer.get("bank_account")) or _("指定の口座")
             ),
             _("請求を確認"),

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Customer, User
 from billing import tasks
 from billing.credits import credit_of_adjustment
-from billing.models import Credit, Discount, Download, Invoice, InvoiceLine, MonthRun
+from billing.models import Credit, Discount, Download, Invoice, InvoiceLine, MonthRun, Review, ReviewState, State
 from billing.month import drafts
 from contracts.services import amount_of, rate_of
 from portal import history, rights
@@ -118,3 +118,21 @@ def note_archive(documents: Sequence[Any], conditions: Sequence[str], *, by: Use
     history.record(
         Action.ARCHIVE_DOWNLOADED, subject, by=by, customer=by.customer, detail=told, count=len(documents), filter=told
     )
+
+
+@transaction.atomic
+def review_invoice(invoice: Invoice, state: str, memo: str, *, by: User) -> None:
+    """Note 社内確認, a `ReviewState` with a memo of the company's own; of two at once both are kept and the later one holds.
+
+    What says the same as before adds nothing. Raises ValidationError for a document that doesn't hold, and for a payment
+    that nobody asks for. Nothing of it goes to the change history, which the vendor's staff read too.
+    """
+    if invoice.state != State.FIXED:
+        raise ValidationError(_("確定した請求だけに記録できます。"))
+    if state == ReviewState.ARRANGED and not invoice.asks_for_payment:
+        raise ValidationError({"state": _("この請求にお支払いの必要はありません。")})
+    last = invoice.reviews.first()
+    if (state, memo) != ((last.state, last.memo) if last else (ReviewState.OPEN, "")):
+        Review(customer_id=invoice.customer_id, invoice=invoice, user=by, state=state, memo=memo).save(
+            force_insert=True
+        )

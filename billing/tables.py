@@ -9,7 +9,7 @@ from django_tables2 import Table
 
 from accounts.models import PaymentMethod
 from billing.difference import Cause
-from billing.models import InvoiceLine, Kind, State
+from billing.models import InvoiceLine, Kind, ReviewState, State
 from orders.models import Kind as OrderKind
 from portal.lists.columns import (
     NOTHING,
@@ -34,6 +34,7 @@ from portal.models import PriceBasis, TaxKind
 from portal.templatetags.figures import signed, ym, ymd
 from portal.templatetags.icons import icon
 
+REVIEW_LOOKS = {ReviewState.OPEN: "warn", ReviewState.CHECKED: "off", ReviewState.ARRANGED: "ok"}
 LOOKS = {State.DRAFT: "warn", State.FIXED: "ok", State.REPLACED: "off", State.VOID: "bad"}
 
 
@@ -78,6 +79,14 @@ class PdfColumn(ListColumn):
             When(kind__in=[kind for kind in Kind if kind != Kind.IMPORTED], then=Value(_("PDF作成中"))),
             output_field=CharField(),
         )
+
+
+class ReviewColumn(StateColumn):
+    """How far the company itself is with the document; nothing where there is nothing to look at yet."""
+
+    def writer(self):
+        value, write = self.value, super().writer()
+        return lambda row: write(row) if value(row) else NOTHING
 
 
 class LineKindColumn(ListColumn):
@@ -183,6 +192,7 @@ class InvoiceTable(Table):
     payment_method = ChoiceColumn(gettext_lazy("支払方法"), "payment_method", PaymentMethod)
     pdf = PdfColumn(gettext_lazy("PDF"), "pdf_size", sort="", shown=True, needs="with_pdf", card="action")
     downloaded_at = TimeColumn(gettext_lazy("ダウンロード日時"), "downloaded_at", needs="with_download")
+    review = ReviewColumn(gettext_lazy("社内確認"), "review_state", ReviewState, REVIEW_LOOKS, needs="with_review")
 
 
 class InvoiceLineTable(Table):

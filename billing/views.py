@@ -2,21 +2,25 @@
 
 from functools import partial
 
+from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db.models import Q, Sum
 from django.http import Http404, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from billing import costs, difference, services
 from billing.documents import archive
 from billing.filters import InvoiceFilter
-from billing.models import Correction, Invoice, InvoiceLine, InvoicePdf, Kind, State
+from billing.forms import ReviewForm
+from billing.models import Correction, Invoice, InvoiceLine, InvoicePdf, Kind, Review, ReviewState, State
 from billing.tables import (
     LOOKS,
+    REVIEW_LOOKS,
     DifferenceTable,
     InvoiceLineTable,
     InvoiceTable,
@@ -30,6 +34,7 @@ from portal.lists.body import lines
 from portal.lists.export import csv_of_lines
 from portal.lists.screen import Screen, conditions, export_refused, list_screen
 from portal.models import Mail, Vendor
+from portal.once import once
 from portal.templatetags.figures import month_name, signed, yen, ym, ymd
 
 # Mails that tell the company of a document.
@@ -120,12 +125,40 @@ def invoice_detail(request, number):
     if request.GET.get("export") == "csv":
         encoding = request.GET.get("encoding")
         return csv_of_lines(InvoiceLineTable, invoice.lines.all(), name=invoice.number, encoding=encoding)
+    return detail(request, invoice)
+
+
+@require_POST
+@once
+def invoice_review(request, number):
+    """Note 社内確認, and show the document again with what is wrong about the form, if it is."""
+    rows = Invoice.objects.for_user(request.user).with_pdf().with_download().select_related("corrects", "customer")
+    invoice = get_object_or_404(rows, number=number)
+    form = ReviewForm(invoice, request.POST)
+    if form.is_valid():
+        try:
+            services.review_invoice(invoice, **form.cleaned_data, by=request.user)
+            messages.success(request, _("社内確認を記録しました。"))
+        except ValidationError as refused:  # it was replaced or taken back meanwhile
+            messages.error(request, refused.messages[0])
+        return redirect(reverse("invoice_detail", args=[number]) + "#review")
+    return detail(request, invoice, form)
+
+
+def detail(request, invoice, form=None):
+    """請求詳細; `form` is a 社内確認 that was refused."""
     explained = difference.explained(Invoice.objects.for_user(request.user), invoice)
+    reviews = list(invoice.reviews.select_related("user"))
+    review = reviews[0] if reviews else Review(state=ReviewState.OPEN)
     context = {
         "invoice": invoice,
         "look": LOOKS[invoice.state],
         "difference": explained,
         "changes": explained and explained.changes is not None and change_lines(explained),
+        "reviews": reviews,
+        "review": review,
+        "review_look": REVIEW_LOOKS[ReviewState(review.state)],
+        "form": invoice.state == State.FIXED and (form or ReviewForm(invoice, initial={"state": review.state})),
         "facts": header(invoice),
         "lines": lines(InvoiceLineTable, invoice.lines.select_related("contract", "order"), label=_("明細")),
         "classes": lines(TaxTotalTable, invoice.tax_totals.all(), label=_("税率区分ごとの合計")),

@@ -29,7 +29,11 @@ RULES = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0012_correction_rules"), ("accounts", "0008_one_spelling"), ("orders", "0005_export_kind")]
+    dependencies = [
+        ("billing", "0012_correction_rules"),
+        ("accounts", "0008_one_spelling"),
+        ("orders", "0005_export_kind"),
+    ]
     operations = [
         migrations.CreateModel(
             name="NumberGone",

@@ -8,11 +8,12 @@ from billing.models.invoices import (
     InvoicePdf,
     NumberGone,
     Rendering,
+    Review,
     TaxTotal,
 )
 from billing.models.lines import CHARGING_SQL, InvoiceLine
 from billing.models.runs import MonthRun, Parked
-from billing.models.states import DRAFT_SQL, FIXED_SQL, LIVE, LIVE_SQL, OF_MONTH, OF_MONTH_SQL, Kind, State
+from billing.models.states import DRAFT_SQL, FIXED_SQL, LIVE, LIVE_SQL, OF_MONTH, OF_MONTH_SQL, Kind, ReviewState, State
 
 __all__ = [
     "CHARGING_SQL",
@@ -35,6 +36,8 @@ __all__ = [
     "NumberGone",
     "Parked",
     "Rendering",
+    "Review",
+    "ReviewState",
     "State",
     "TaxTotal",
 ]

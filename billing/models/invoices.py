@@ -4,11 +4,12 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, Exists, F, Func, Max, Min, OuterRef, Q, Subquery, Sum
+from django.db.models import Case, Count, Exists, F, Func, Max, Min, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import PaymentMethod
-from billing.models.states import LIVE, OF_MONTH, Kind, State
+from billing.models.states import LIVE, OF_MONTH, Kind, ReviewState, State
 from portal.models import PriceBasis, RoundingMode, TaxKind
 from portal.scoping import Scoped
 
@@ -58,6 +59,12 @@ class Invoices(Scoped):
         """Adds when somebody of the company last downloaded the PDF (`downloaded_at`)."""
         last = Download.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer")).order_by("-at")
         return self.annotate(downloaded_at=Subquery(last.values("at")[:1]))
+
+    def with_review(self):
+        """Adds how far the company is with it (`review_state`, 社内確認); null for what was never to be looked at."""
+        reviews = Review.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer")).order_by("-pk")
+        waits = Case(When(state=State.FIXED, then=Value(ReviewState.OPEN)), output_field=models.CharField())
+        return self.annotate(review_state=Coalesce(Subquery(reviews.values("state")[:1]), waits))
 
     def with_pdf(self):
         """Adds `pdf_size` in bytes; null while the PDF isn't stored."""
@@ -195,6 +202,11 @@ class Invoice(models.Model):
     def given_back(self):
         """Yen that a 返還 gives back, tax included, without its sign."""
         return -self.total
+
+    @property
+    def asks_for_payment(self):
+        """Whether somebody has to see to it that it is paid."""
+        return self.state == State.FIXED and self.kind in (*OF_MONTH, Kind.IMPORTED) and self.total > 0
 
     def balances(self):
         """調整残高 after this document, as (rate, 税区分, 税抜・税込, yen); none unless credits concern it."""
@@ -337,3 +349,31 @@ class Download(models.Model):
 
     def __str__(self):
         return f"{self.at:%Y/%m/%d %H:%M}"
+
+
+class Review(models.Model):
+    """社内確認: what somebody of the company noted about the document. The vendor's staff never see it.
+
+    Rows are only ever added: the newest holds, and all of them are its history.
+    """
+
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
+    invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="reviews", db_constraint=False, db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False)
+    state = models.CharField(_("社内確認"), max_length=8, choices=ReviewState, default=ReviewState.CHECKED)
+    memo = models.CharField(_("メモ"), max_length=200, blank=True)
+    at = models.DateTimeField(_("日時"), auto_now_add=True)
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("社内確認")
+        default_permissions = ()  # nobody can be given a right to them at the desk
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=ReviewState.values), name="review_state_known"),
+        ]
+        indexes = [models.Index(F("customer"), F("invoice"), F("id").desc(), name="reviews_of_invoice")]
+
+    def __str__(self):
+        return f"{self.at:%Y/%m/%d %H:%M}"  # without what it says: the desk lists what refers to a row

@@ -19,6 +19,14 @@ class State(models.TextChoices):
     VOID = "void", _("取消")
 
 
+class ReviewState(models.TextChoices):
+    """社内確認, as far as the company has come with a document."""
+
+    OPEN = "open", _("未確認")
+    CHECKED = "checked", _("確認済")
+    ARRANGED = "arranged", _("支払手配済")
+
+
 # The documents that ask for a customer's month; a return names one of them and stands beside it.
 OF_MONTH = [Kind.INVOICE, Kind.CORRECTION]
 # The one of them that holds now.
