@@ -120,7 +120,7 @@ def counter_of(entry, yen_of_it: int, reason: str, by: User | None):
     return type(entry)(**kept)
 
 
-def store(credit: Credit, *, by: User) -> None:
+def store(credit: Credit, *, by: User | None) -> None:
     """Give the credit, and note it in the history."""
     credit.by, credit.given_on = by, months.today()
     credit.save(force_insert=True)

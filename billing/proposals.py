@@ -1,6 +1,7 @@
 """What is billed beyond what contracts now owe by their dates, and what staff decide about it (D27)."""
 
 from datetime import date
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
@@ -93,7 +94,7 @@ def return_decided(decision: Decision, *, today: date) -> None:
         raise ValidationError(_("請求の明細から返還できる残りが、あと %(yen)s円 足りません。") % {"yen": yen(left)})
 
 
-def billed_lines(decision: Decision) -> list[InvoiceLine]:
+def billed_lines(decision: Decision) -> list[Any]:
     """What bills the decision's line of its term now, the newest first."""
     lines = InvoiceLine.objects.filter(
         customer=decision.customer_id,

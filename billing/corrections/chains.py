@@ -1,5 +1,7 @@
 """Which documents may be corrected, and which others rest on one: 返還 of it, and what took up credits that name it (D41)."""
 
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
@@ -44,7 +46,7 @@ def returns_of(invoice: Invoice) -> "QuerySet[Invoice]":
     return standing.order_by("pk")
 
 
-def credits_of(invoice: Invoice) -> "QuerySet[Credit]":
+def credits_of(invoice: Invoice) -> Any:
     """Credits given for what the document charges, also where an earlier document charged it then."""
     firsts = invoice.lines.charging().with_first().values("first")
     alike = InvoiceLine.objects.filter(Q(pk__in=firsts) | Q(root__in=firsts), customer=invoice.customer_id)

@@ -70,7 +70,7 @@ def withdraw(invoice: Invoice, reason: str, by: User | None, *, rebilled_in: dat
 
 def take_decision_back(invoice: Invoice, reason: str, by: User | None) -> None:
     """What a 返還 carried out of a decision is undecided again (D27)."""
-    decision = Decision.objects.get(pk=invoice.decision_id)
+    decision = Decision.objects.get(returns=invoice)
     given = -sum(line.amount for line in invoice.lines.all())
     counter_of(decision, given, reason, by).save(force_insert=True)
 

@@ -38,7 +38,7 @@ class CorrectionCommand(OperatorCommand):
             if getattr(refused, "code", None) != RESTING:
                 raise
             self.stderr.write(" ".join(refused.messages))
-            for resting in refused.params["numbers"]:
+            for resting in (refused.params or {})["numbers"]:
                 self.say(resting)
             return USAGE
         self.report(invoice, done, outcome, options)
