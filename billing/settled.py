@@ -7,6 +7,7 @@ from django.db import models, transaction
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from billing.models import Invoice, InvoiceLine, Kind, MonthRun, State
@@ -29,7 +30,7 @@ def last_day_of_tax_class(row: TaxClass) -> date | None:
     lines = InvoiceLine.objects.exclude(invoice__state=State.DRAFT)
     lines = lines.filter(tax_kind=row.kind, tax_rate=row.rate, ends_on__gte=row.valid_from)
     if row.valid_to:
-        lines = lines.filter(ends_on__lte=row.valid_to)
+        lines = lines.filter(starts_on__lte=row.valid_to)
     return min(last_closed_day(), row.valid_to or date.max) if lines.exists() else None
 
 
@@ -41,6 +42,9 @@ def last_closed_day() -> date:
 def last_day_of_registration(row: VendorRegistration) -> date | None:
     """The last day of the latest month whose fixed invoices carry this number; None if none does."""
     fixed = Invoice.objects.exclude(state=State.DRAFT).filter(issuer__registration_number=row.number)
+    fixed = fixed.filter(month__gte=months.month_of(row.valid_from))
+    if row.valid_to:
+        fixed = fixed.filter(month__lt=months.month_of(row.valid_to + months.ONE_DAY))
     last = fixed.aggregate(last=Max("month"))["last"]
     return last and months.last_day(last)
 
@@ -49,6 +53,53 @@ def uses_calendar_day(row: CalendarDay) -> bool:
     """Whether a fixed invoice's 支払期日 or 確定予定日 was found with this day: it lies between its 請求日 and the due month's end."""
     fixed = Invoice.objects.exclude(state=State.DRAFT).exclude(kind=Kind.IMPORTED)
     return fixed.filter(issued_on__lt=row.day, due_on__gte=months.month_of(row.day)).exists()
+
+
+# What may still change of a row that fixed invoices stand on.
+MOVABLE = {TaxClass: "valid_to", VendorRegistration: "valid_to", CalendarDay: "note"}
+USED = {
+    TaxClass: gettext_lazy(
+        "確定した請求で使われているため、削除できません。使い終わる日は「終了日」に入力してください。"
+    ),
+    VendorRegistration: gettext_lazy(
+        "確定した請求書に記載されているため、削除できません。使い終わる日は「終了日」に入力してください。"
+    ),
+    CalendarDay: gettext_lazy("確定した請求の期日の計算に使われているため、削除できません。"),
+}
+FIXED = gettext_lazy("確定した請求で使われているため、変更できません。")
+
+
+def last_used_day(row: models.Model) -> date | None:
+    """The last day on which fixed invoices stand on this tax class or registration as it is stored; None if none does."""
+    return last_day_of_tax_class(row) if isinstance(row, TaxClass) else last_day_of_registration(row)
+
+
+def is_used(row: models.Model) -> bool:
+    """Whether fixed invoices stand on this setting as it is stored, whatever a form made of it (D34)."""
+    stored = type(row)._default_manager.filter(pk=row.pk).first() if type(row) in MOVABLE else None
+    if stored is None:
+        return False
+    return uses_calendar_day(stored) if isinstance(stored, CalendarDay) else last_used_day(stored) is not None
+
+
+def why_kept(row: models.Model) -> str:
+    """In words, why this stored setting can't be deleted (D34); empty if it can."""
+    return str(USED[type(row)]) if is_used(row) else ""
+
+
+def check_use(row: models.Model) -> None:
+    """Raise ValidationError, at its field, where a change would leave fixed invoices without what they stand on (D34)."""
+    stored = type(row)._default_manager.filter(pk=row.pk).first()
+    if stored is None or not is_used(stored):
+        return
+    names = [field.name for field in row._meta.fields if field.name != MOVABLE[type(row)]]
+    if changed := [name for name in names if getattr(stored, name) != getattr(row, name)]:
+        raise ValidationError(dict.fromkeys(changed, FIXED))
+    if isinstance(row, CalendarDay) or row.valid_to is None:
+        return
+    if row.valid_to < (last := last_used_day(stored)):
+        told = _("%(day)s までの請求で確定に使われています。終了日はその日以降にしてください。") % {"day": ymd(last)}
+        raise ValidationError({"valid_to": told})
 
 
 @transaction.atomic
@@ -89,9 +140,13 @@ def check_rate(row: TaxClass, classes: "models.QuerySet[TaxClass]") -> TaxClass 
 
 @transaction.atomic
 def store(row: models.Model, *, by: User | None = None) -> None:
-    """Store a setting of the vendor's (any row of this module); the history keeps before and after (D40). Raises PermissionDenied."""
+    """Store a setting of the vendor's (any row of this module); the history keeps before and after (D40).
+
+    Raises ValidationError where fixed invoices stand on what would change, PermissionDenied.
+    """
     stored = type(row)._default_manager.filter(pk=row.pk).first()
     need(row, "change" if stored else "add", by)
+    check_use(row)
     row.save()
     follow_later(row)
     record(row, facts(stored) if stored else {}, facts(row), by)
@@ -99,8 +154,10 @@ def store(row: models.Model, *, by: User | None = None) -> None:
 
 @transaction.atomic
 def remove(row: models.Model, *, by: User | None = None) -> None:
-    """Delete a setting that no fixed invoice stands on; the history keeps what it was. Raises PermissionDenied."""
+    """Delete a setting; the history keeps what it was. Raises ValidationError where fixed invoices stand on it, PermissionDenied."""
     need(row, "delete", by)
+    if why := why_kept(row):
+        raise ValidationError(why)
     record(row, facts(row), {}, by)
     row.delete()
     follow_later(row)

@@ -16,7 +16,7 @@ from billing.month.open_months import redraft
 from billing.services import defer_catch_up
 from contracts.forms import PriceForm, PriceRows
 from contracts.models import Contract, ContractLine, Meter, MeterPrice, Service, State, Term
-from contracts.services import PriceTyped, delete_meter, price, save_meter, term_note
+from contracts.services import METERED, PriceTyped, delete_meter, price, save_meter, term_note
 from orders.desk import Answers, codes, question, try_out
 from orders.models import Order
 from orders.models import State as OrderState
@@ -381,5 +381,5 @@ class MeterAdmin(Locked):
         for meter in queryset:
             delete_meter(meter, by=request.user)
 
-    def has_delete_permission(self, request, obj=None):
-        return (obj is None or not obj.usages.exists()) and super().has_delete_permission(request, obj)
+    def why_kept(self, row):
+        return str(METERED) if row.usages.exists() else ""

@@ -22,6 +22,7 @@ LINE_FACTS = (
     "charge_to",
 )  # fmt: skip
 NO_FIRST_PRICE = gettext_lazy("適用開始年月が空欄の料金（当初から適用）を1つだけ登録してください。")
+METERED = gettext_lazy("使用量が登録されているため、削除できません。")
 BILLED_PRICE = gettext_lazy("%(month)s の使用量は請求済みです。請求済みの月の料金は変えられません。")
 
 
@@ -122,31 +123,39 @@ def save_meter(
     stored = Meter.objects.filter(pk=meter.pk).first()
     rights.need(by, "contracts.change_meter" if stored else "contracts.add_meter")
     before = meter_facts(stored) if stored else {}
-    former = billed_prices(stored) if stored else {}
+    if stored:
+        keep_billed(stored, prices, removed)
     meter.save()
     for price in removed:
         price.delete()
     for price, tiers in prices:
         price.meter, price.customer_id = meter, meter.customer_id
         price.save()
-        price.tiers.all().delete()
-        MeterTier.objects.bulk_create(
-            MeterTier(customer_id=meter.customer_id, price=price, above=above, unit_price=unit_price)
-            for above, unit_price in tiers
-        )
+        if list(price.tiers.values_list("above", "unit_price")) != sorted(tiers):  # else they may be billed, and stay
+            price.tiers.all().delete()
+            MeterTier.objects.bulk_create(
+                MeterTier(customer_id=meter.customer_id, price=price, above=above, unit_price=unit_price)
+                for above, unit_price in tiers
+            )
     meter.refresh_from_db()  # its prices too, where somebody had them fetched beforehand
     if meter.prices.filter(since=None).count() != 1:
         raise ValidationError(NO_FIRST_PRICE)
-    changed = [month for month, price in billed_prices(meter).items() if former.get(month) != price]
-    if changed:
-        raise ValidationError(BILLED_PRICE % {"month": f"{min(changed):%Y-%m}"})
     record_prices(meter, before, meter_facts(meter), by)
     return meter
 
 
-def billed_prices(meter: Meter) -> dict[date, tuple]:
-    """By each month whose usage is billed the price that it was billed by, as what can be compared."""
-    return {month: price_key(meter.price_of(month)) for month in billed_months(meter)}
+def keep_billed(meter: Meter, prices: Sequence[PriceTyped], removed: Sequence[MeterPrice]) -> None:
+    """Raise ValidationError if, with these prices, a month whose usage is billed would have another one (D32)."""
+    typed = {price.pk for price, _tiers in prices}
+    gone = {price.pk for price in removed}
+    later = [(each.since, price_key(each)) for each in meter.prices.all() if each.pk not in typed | gone]
+    later += [
+        (each.since, (each.pk, each.free_quantity, [(0, each.unit_price), *sorted(tiers)])) for each, tiers in prices
+    ]
+    for month in billed_months(meter):
+        begun = [(since or date.min, key) for since, key in later if since is None or since <= month]
+        if not begun or max(begun, key=lambda each: each[0])[1] != price_key(meter.price_of(month)):
+            raise ValidationError(BILLED_PRICE % {"month": f"{month:%Y-%m}"})
 
 
 def billed_months(meter: Meter) -> list[date]:
@@ -160,9 +169,11 @@ def price_key(price: MeterPrice) -> tuple:
 
 @transaction.atomic
 def delete_meter(meter: Meter, *, by: User | None = None) -> None:
-    """Take away a metered item of which nothing was ever used. Raises ProtectedError otherwise, and PermissionDenied."""
+    """Take away a metered item of which nothing was ever used. Raises ValidationError otherwise, and PermissionDenied."""
     rights.need(by, "contracts.delete_meter")
     Customer.objects.lock([meter.customer_id])
+    if meter.usages.exists():
+        raise ValidationError(METERED)
     record_prices(meter, meter_facts(meter), {}, by)
     meter.delete()
 

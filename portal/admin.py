@@ -13,17 +13,20 @@ from procrastinate.contrib.django import admin as jobs
 from billing import settled
 from billing.services import defer_catch_up
 from portal import mail
-from portal.desk import Desk, ReadOnly, cell, empty_or_not
+from portal.desk import Desk, ReadOnly, cell, delete_selected, empty_or_not
 from portal.forms import MonthField, OfficialNumberField, PercentField, PhoneField, PostalCodeField
 from portal.history import NOTHING
 from portal.models import CalendarDay, FaqEntry, HistoryEvent, Inquiry, Mail, TaxClass, Vendor, VendorRegistration
-from portal.templatetags.figures import percent, ymd
+from portal.templatetags.figures import percent
 
 admin.site.site_header = admin.site.site_title = _("契約マイポータル 担当者")
 
 # Stock pages that would go round this desk: anybody's groups; and background work, in a developer's words and with actions
 # that ask for no right. What failed of it is read and tried again where it belongs: mails, PDFs, parked customers.
 admin.site.unregister([Group, jobs.models.ProcrastinateJob])
+
+
+admin.site.add_action(delete_selected)
 
 
 class VendorForm(forms.ModelForm):
@@ -74,38 +77,31 @@ class Kept(Desk):
 
 
 class UsedForm(forms.ModelForm):
-    """Of a row that fixed invoices may stand on: it can end after them, and nothing else of it changes."""
+    """Of a row that fixed invoices may stand on (D34)."""
 
-    last_used = None  # the last day on which one does; the admin page says
-
-    def clean_valid_to(self):
-        end = self.cleaned_data["valid_to"]
-        if end and self.last_used and end < self.last_used:
-            raise ValidationError(
-                _("%(day)s までの請求で確定に使われています。終了日はその日以降にしてください。")
-                % {"day": ymd(self.last_used)}
-            )
-        return end
+    def _post_clean(self):
+        super()._post_clean()
+        if not self.errors:
+            try:
+                settled.check_use(self.instance)
+            except ValidationError as refused:
+                self.add_error(None, refused)
 
 
 class Used(Kept):
     """Rows that fixed invoices stand on: these would no longer say by what they were made."""
 
-    def last_used(self, row):
-        raise NotImplementedError
+    form = UsedForm
 
     def get_readonly_fields(self, request, obj=None):
-        if obj is None or self.last_used(obj) is None:
+        if obj is None or not settled.is_used(obj):
             return []
-        return [field.name for field in self.model._meta.fields if field.name not in ("id", "valid_to")]
+        return [
+            field.name for field in self.model._meta.fields if field.name not in ("id", settled.MOVABLE[self.model])
+        ]
 
-    def get_form(self, request, obj=None, **kwargs):
-        made = super().get_form(request, obj, **kwargs)
-        made.last_used = self.last_used(obj) if obj else None
-        return made
-
-    def has_delete_permission(self, request, obj=None):
-        return (obj is None or self.last_used(obj) is None) and super().has_delete_permission(request, obj)
+    def why_kept(self, row):
+        return settled.why_kept(row)
 
 
 class RegistrationForm(UsedForm):
@@ -122,9 +118,6 @@ class RegistrationForm(UsedForm):
 class VendorRegistrationAdmin(Used):
     form = RegistrationForm
     list_display = ["number", "valid_from", "valid_to"]
-
-    def last_used(self, row):
-        return settled.last_day_of_registration(row)
 
 
 class TaxClassForm(UsedForm):
@@ -162,9 +155,6 @@ class TaxClassAdmin(Used):
     list_display = ["kind", cell("rate", percent, _("税率")), "valid_from", "valid_to"]
     list_filter = ["kind"]
 
-    def last_used(self, row):
-        return settled.last_day_of_tax_class(row)
-
     def add_view(self, request, form_url="", extra_context=None):
         return super().add_view(request, form_url, {"title": _("新しい税率"), **(extra_context or {})})
 
@@ -183,15 +173,8 @@ class TaxClassAdmin(Used):
 
 
 @admin.register(CalendarDay)
-class CalendarDayAdmin(Kept):
+class CalendarDayAdmin(Used):
     list_display = ["day", "working", "note"]
-
-    def get_readonly_fields(self, request, obj=None):
-        """What a fixed invoice's days were found with stays; its note may change."""
-        return ["day", "working"] if obj and settled.uses_calendar_day(obj) else []
-
-    def has_delete_permission(self, request, obj=None):
-        return not (obj and settled.uses_calendar_day(obj)) and super().has_delete_permission(request, obj)
 
 
 @admin.register(FaqEntry)

@@ -6,7 +6,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin import actions
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import AdminTextInputWidget, AutocompleteSelect
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, models, transaction
@@ -88,6 +90,32 @@ class Desk(admin.ModelAdmin):
         connection.check_constraints()
         return super().response_change(request, obj)
 
+    def response_delete(self, request, obj_display, obj_id):
+        connection.check_constraints()
+        return super().response_delete(request, obj_display, obj_id)
+
+    def why_kept(self, row):
+        """In words, why this row can't be deleted; empty if it can."""
+        return ""
+
+    def has_delete_permission(self, request, obj=None):
+        return super().has_delete_permission(request, obj) and not (obj and self.why_kept(obj))
+
+    def delete_view(self, request, object_id, extra_context=None):
+        """What can't go is said on its own page, also where somebody used it meanwhile."""
+        row = self.get_object(request, unquote(object_id))
+        if row is None or not self.has_delete_permission(request):
+            return super().delete_view(request, object_id, extra_context)
+        told = self.why_kept(row)
+        try:
+            if not told:
+                with transaction.atomic():
+                    return super().delete_view(request, object_id, extra_context)
+        except (ValidationError, IntegrityError) as refused:
+            told = why(refused)
+        self.message_user(request, told, messages.ERROR)
+        return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", row.pk)
+
     def get_search_results(self, request, queryset, search_term):
         """Half-width kana and full-width letters find what is written in the other width."""
         return super().get_search_results(request, queryset, unicodedata.normalize("NFKC", search_term))
@@ -135,6 +163,30 @@ class Desk(admin.ModelAdmin):
                 yield f"{field}__isnull"
             else:
                 yield from (f"{field}{ending}" for ending in FILTERED)
+
+
+@admin.action(permissions=["delete"], description=actions.delete_selected.short_description)
+def delete_selected(desk, request, chosen):
+    """Django's own action; each of the chosen rows that can't go is named with the reason, the others are asked about."""
+    kept = {row.pk: f"{row}: {told}" for row in chosen if (told := desk.why_kept(row))}
+    for told in kept.values():
+        desk.message_user(request, told, messages.ERROR)
+    others = chosen.exclude(pk__in=kept)
+    try:
+        with transaction.atomic():
+            answer = actions.delete_selected(desk, request, others) if others.exists() else None
+            connection.check_constraints()
+            return answer
+    except (ValidationError, IntegrityError) as refused:
+        desk.message_user(request, why(refused), messages.ERROR)
+
+
+def why(refused):
+    """What a service refused, in its words; what the database did, in ours."""
+    if isinstance(refused, ValidationError):
+        return " ".join(refused.messages)
+    logger.warning("a deletion met what the database holds: %s", str(refused).partition("\n")[0])
+    return str(_("ほかのデータで使われているため、削除できません。"))
 
 
 class Locked(Desk):

@@ -10,14 +10,17 @@ def it_shows_the_settings_that_the_run_used_in_words(cast, web):
     Vendor.objects.update(bank_account="見本銀行 本店\n普通 1234567")
     make.close_month()
     Vendor.objects.update(rounding="up", bank_account="別の銀行")
-    VendorRegistration.objects.all().delete()
-    CalendarDay.objects.all().delete()
+    VendorRegistration.objects.update(valid_to="2026-04-30")
+    VendorRegistration.objects.create(number="T8990000000002", valid_from="2026-05-01")
+    CalendarDay.objects.create(day="2026-05-13", working=False)
     web.force_login(cast.staff)
     page = web.get(f"/admin/billing/monthrun/{MonthRun.objects.get().pk}/change/").content.decode()
     assert "消費税の端数処理: 切り捨て" in page
     assert "振込先: 見本銀行 本店、普通 1234567" in page
     assert "T8990000000001" in page
+    assert "T8990000000002" not in page
     assert "営業しない日: 2026/05/12" in page
+    assert "2026/05/13" not in page
     assert "軽減税率 8%（2019/10/01～）" in page
 
 

@@ -175,7 +175,8 @@ def it_keeps_calendar_days_that_a_fixed_invoices_days_were_found_with(cast, web,
     web.force_login(cast.staff)
     path = f"/admin/portal/calendarday/{row.pk}"
     assert ("day" not in web.get(f"{path}/change/").context["adminform"].form.fields) == kept
-    assert (web.post(f"{path}/delete/", {"post": "yes"}).status_code == 403) == kept
+    told = [str(each) for each in web.post(f"{path}/delete/", {"post": "yes"}, follow=True).context["messages"]]
+    assert ("確定した請求の期日の計算に使われているため、削除できません。" in told) == kept
     assert CalendarDay.objects.filter(pk=row.pk).exists() == kept
 
 
@@ -210,13 +211,51 @@ def it_lets_what_fixed_invoices_stand_on_only_end_after_them(billed, cast, save,
         assert list(page.context["adminform"].form.fields) == ["valid_to"]
         assert "2026/04/30" in save(f"{path}/change/", valid_to="2026/04/29")["valid_to"]
         assert save(f"{path}/change/", valid_to="2026/04/30") == {}
-        assert web.post(f"{path}/delete/", {"post": "yes"}).status_code == 403
-        web.post(
-            f"/admin/portal/{row._meta.model_name}/",
-            {"action": "delete_selected", "_selected_action": row.pk, "post": "yes"},
-        )
         row.refresh_from_db()
         assert row.valid_to == date(2026, 4, 30)
+
+
+@pytest.mark.parametrize("sent", [{}, {"post": "yes"}])
+def it_says_at_each_way_of_deleting_why_a_used_row_stays_and_lets_the_others_go(billed, cast, web, sent):
+    web.force_login(cast.staff)
+    spare = TaxClass.objects.create(
+        kind="standard", rate="0.01", valid_from=make.APRIL.replace(year=1980), valid_to=make.APRIL.replace(year=1981)
+    )
+    number = VendorRegistration.objects.create(
+        number="T8990000000009", valid_from=make.APRIL.replace(year=1980), valid_to=make.APRIL.replace(year=1981)
+    )
+    for row, unused in zip(billed, (spare, number), strict=True):
+        path = f"/admin/portal/{row._meta.model_name}/"
+        page = web.post(f"{path}{row.pk}/delete/", sent, follow=True)
+        (told,) = page.context["messages"]
+        assert "削除できません。使い終わる日は「終了日」に入力してください。" in str(told)
+        chosen = {"action": "delete_selected", "_selected_action": [row.pk, unused.pk], **sent}
+        page = web.post(path, chosen, follow=True)
+        assert f"{row}: " in str(next(iter(page.context["messages"])))
+        assert type(row).objects.filter(pk=row.pk).exists()
+        assert type(row).objects.filter(pk=unused.pk).exists() == (not sent)
+
+
+def it_says_so_where_a_row_was_used_after_its_page_was_opened(billed, cast, web, monkeypatch):
+    """Whatever the page took for unused, the service and the database know."""
+    web.force_login(cast.staff)
+    monkeypatch.setattr(settled, "is_used", lambda row: False)
+    for row in billed:
+        path = f"/admin/portal/{row._meta.model_name}/"
+        for address, sent in [
+            (f"{path}{row.pk}/delete/", {"post": "yes"}),
+            (path, {"action": "delete_selected", "_selected_action": row.pk, "post": "yes"}),
+        ]:
+            (told,) = web.post(address, sent, follow=True).context["messages"]
+            assert str(told) == "ほかのデータで使われているため、削除できません。"
+        given = {
+            "kind": "standard",
+            "rate": "5",
+            "number": "T8990000000009",
+            "valid_from": "2026/04/01",
+            "valid_to": "",
+        }
+        assert "保存できませんでした" in web.post(f"{path}{row.pk}/change/", given, follow=True).content.decode()
 
 
 def it_settles_the_first_month_with_the_first_fixed_invoice(billed, cast, web):
