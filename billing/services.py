@@ -14,7 +14,7 @@ from billing.models import Credit, Discount, Download, Invoice, InvoiceLine, Mon
 from billing.month import drafts
 from contracts.services import amount_of, rate_of
 from portal import history, rights
-from portal.models import Action
+from portal.models import Action, Vendor
 from portal.templatetags.figures import plain, yen, ymd
 
 URGENT_PRIORITY = 7  # the priority of what staff wait for, ahead of 100,000 renderings
@@ -78,8 +78,16 @@ def adjust_invoice(
 
 
 def price_adjustment(line: InvoiceLine) -> None:
-    """Fill in an adjustment's amount (yen, rounded down) and tax rate, that of its last day (D2). Raises ValidationError."""
+    """Fill in an adjustment's amount (yen, rounded down) and tax rate, that of its last day (D2).
+
+    Raises ValidationError, for a negative one too where the vendor's 調整方法 gives no credits (D28).
+    """
     line.amount = amount_of(line.quantity, line.unit_price)
+    if line.amount < 0 and not Vendor.objects.settings().carries_credits:
+        told = _(
+            "「調整方法」が翌月の請求での調整ではないため、マイナスの調整は登録できません。この請求だけの値引きは「一括値引き」に入力してください。"
+        )
+        raise ValidationError({"unit_price": told})
     try:
         line.tax_rate = rate_of(line.tax_kind, line.ends_on)
     except ValidationError as unknown:

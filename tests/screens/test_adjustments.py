@@ -6,9 +6,13 @@ from decimal import Decimal
 import pytest
 import time_machine
 from django.contrib.admin import ModelAdmin
+from django.core.exceptions import ValidationError
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from billing.credits import give_credit
 from billing.models import Credit, Invoice, InvoiceLine
+from billing.services import adjust_invoice
+from portal.models import Vendor
 from tests import make
 
 
@@ -67,6 +71,20 @@ def it_saves_without_a_change(draft, save):
     assert list(InvoiceLine.objects.values()) == before
     draft.refresh_from_db()
     assert (draft.state, draft.total) == ("draft", 23620)
+
+
+def it_takes_no_negative_adjustment_where_the_vendor_settles_otherwise(cast, draft, save):
+    """A 一括値引き belongs to its invoice, so that is taken (D28)."""
+    Vendor.objects.update(credit_method="個別に返金")
+    page = save(line(unit_price="-3000")).content.decode()
+    assert "マイナスの調整は登録できません。この請求だけの値引きは「一括値引き」に入力してください。" in page
+    with pytest.raises(ValidationError, match="マイナスの調整は登録できません"):
+        adjust_invoice(draft, [InvoiceLine(**line(unit_price=-3000, quantity=1, origin="adjustment"))], by=cast.staff)
+    assert not Credit.objects.exists()
+    assert save(line(), discounts=[("値引き", 751)]).status_code == 302
+    make.close_month()
+    with pytest.raises(ValidationError, match="翌月調整は選べません"):
+        give_credit(InvoiceLine.objects.filter(invoice=draft, origin="order").first(), 1, "障害", by=cast.staff)
 
 
 def it_adds_an_adjustment_and_a_discount_with_new_totals(cast, draft, save):

@@ -58,10 +58,11 @@ def it_names_the_class_of_an_export(cast, text):
     assert "免税¥3,000¥0" in text()
 
 
-def it_says_what_of_a_credit_is_left_and_how_it_goes_on(cast, text):
-    make.make_credit(cast.a, 50000)
+@pytest.mark.parametrize(("given", "left"), [(50000, "¥30,000"), (5000, "¥0")])
+def it_says_what_of_a_credit_is_left_and_how_it_goes_on(cast, text, given, left):
+    make.make_credit(cast.a, given)
     said = text()
-    assert "お詫び" in said and "調整残高10%対象¥30,000（税抜）" in said
+    assert "お詫び" in said and f"調整残高10%対象{left}（税抜）" in said
     assert "調整方法翌月の請求で調整（継続適用）" in said
     assert "2026年4月1日～2026年4月30日" in said
 
