@@ -9,9 +9,13 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from billing import desk
+from billing.corrections.causes import ways_of
+from billing.corrections.desk import correct_page
+from billing.corrections.making import ADD
 from billing.credits import take_back
 from billing.documents.rendering import render_again
 from billing.models import (
+    Correction,
     Credit,
     Decision,
     Discount,
@@ -161,6 +165,15 @@ class Discounts(admin.TabularInline):
     fields = ["item", "amount"]
 
 
+class Corrections(Shown):
+    """What was done to the document, by whom and why."""
+
+    model = Correction
+    fk_name = "invoice"
+    verbose_name_plural = "訂正の記録"
+    fields = readonly_fields = ["what", "made", cell("month", month_name, _("再請求する年月")), "reason", "by", "at"]
+
+
 class Totals(Shown):
     model = TaxTotal
     fields = readonly_fields = [
@@ -202,8 +215,16 @@ class InvoiceAdmin(Locked):
     inlines = [FixedLines, AdjustmentLines, Discounts, Totals]
 
     def get_urls(self):
-        page = self.admin_site.admin_view(desk.credit_page)
-        return [path("<int:invoice>/credit/<int:line>/", page, name="billing_invoice_credit"), *super().get_urls()]
+        view = self.admin_site.admin_view
+        return [
+            path("<int:invoice>/credit/<int:line>/", view(desk.credit_page), name="billing_invoice_credit"),
+            path("<int:invoice>/correct/", view(correct_page), name="billing_invoice_correct"),
+            *super().get_urls(),
+        ]
+
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        context["may_correct"] = obj is not None and rights.may(request.user, ADD) and bool(ways_of(obj))
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def get_readonly_fields(self, request, obj=None):
         names = [field.name for field in Invoice._meta.fields if field.name not in LEFT_OUT]
@@ -219,7 +240,7 @@ class InvoiceAdmin(Locked):
         return (obj is None or not obj.is_fixed) and super().has_change_permission(request, obj)
 
     def get_inlines(self, request, obj):
-        return [FixedLines, Totals] if obj is None or obj.is_fixed else self.inlines
+        return [FixedLines, Totals, Corrections] if obj is None or obj.is_fixed else self.inlines
 
     def save_model(self, request, obj, form, change):
         """The header follows customer and run; only lines are adjusted here."""

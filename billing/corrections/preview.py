@@ -28,6 +28,7 @@ class Effect:
     after: str | None
     total_before: int | None
     total_after: int | None
+    says: str | None  # a digest of its lines and addressee after
 
     @property
     def arises(self) -> bool:
@@ -100,9 +101,21 @@ def carried_out(invoice: Invoice, act: Act) -> tuple[Invoice, Outcome]:
     return done, Outcome(sorted(effects, key=lambda each: (each.month, each.number)), credit_before, credit_after)
 
 
+# What stands on the lines of each document, but for keys that are made anew with each try.
+LINES = """
+    SELECT i.id, i.number, i.kind, i.month, i.state, i.total, md5(coalesce(i.addressee::text, '') || coalesce((
+        SELECT string_agg(concat_ws('|', l.position, l.item, l.specification, l.starts_on, l.ends_on, l.quantity, l.unit, l.unit_price,
+            l.amount, l.price_basis, l.tax_kind, l.tax_rate, l.replaces_id, l.credit_id), '/' ORDER BY l.position)
+        FROM billing_invoiceline l WHERE l.customer_id = i.customer_id AND l.invoice_id = i.id
+    ), '')) FROM billing_invoice i WHERE i.customer_id = %s
+"""
+
+
 def documents_of(customer: int) -> dict[int, tuple[Any, ...]]:
-    rows = Invoice.objects.filter(customer=customer).values_list("pk", "number", "kind", "month", "state", "total")
-    return {pk: facts for pk, *facts in rows}
+    """{id: what the document is and says}."""
+    with connection.cursor() as cursor:
+        cursor.execute(LINES, [customer])
+        return {pk: tuple(facts) for pk, *facts in cursor.fetchall()}
 
 
 def balance_of(customer: int) -> int:
@@ -111,6 +124,6 @@ def balance_of(customer: int) -> int:
 
 def effect(before: Any, after: Any) -> Effect:
     number, kind, month, *_now = after or before
-    state_before, total_before = before[3:] if before else (None, None)
-    state_after, total_after = after[3:] if after else (None, None)
-    return Effect(number, kind, month, state_before, state_after, total_before, total_after)
+    state_before, total_before, _said = before[3:] if before else (None, None, None)
+    state_after, total_after, says = after[3:] if after else (None, None, None)
+    return Effect(number, kind, month, state_before, state_after, total_before, total_after, says)

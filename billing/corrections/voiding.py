@@ -59,7 +59,7 @@ def withdraw(invoice: Invoice, reason: str, by: User | None, *, rebilled_in: dat
     making.note(Correction.What.VOID, invoice, reason, by=by)
     if invoice.kind == Kind.RETURN:
         if invoice.decision is not None:
-            take_decision_back(invoice, reason, by)
+            take_decision_back(invoice, invoice.decision, reason, by)
     elif rebilled_in is None:
         for credit in chains.credits_of(invoice).with_left().select_related("decision"):
             if credit.open > 0:
@@ -68,9 +68,8 @@ def withdraw(invoice: Invoice, reason: str, by: User | None, *, rebilled_in: dat
     mail.queue(Mail.Kind.INVOICE_VOID, key=f"invoice_void:{invoice.number}", customer=invoice.customer, **told)
 
 
-def take_decision_back(invoice: Invoice, reason: str, by: User | None) -> None:
+def take_decision_back(invoice: Invoice, decision: Decision, reason: str, by: User | None) -> None:
     """What a 返還 carried out of a decision is undecided again (D27)."""
-    decision = Decision.objects.get(returns=invoice)
     given = -sum(line.amount for line in invoice.lines.all())
     counter_of(decision, given, reason, by).save(force_insert=True)
 

@@ -1,0 +1,176 @@
+"""「訂正する」: the cause proposes the lawful form, the preview shows what will arise or change, and that is what is stored."""
+
+import re
+from datetime import date
+
+import pytest
+from django.contrib.auth.models import Group
+
+from billing.corrections.causes import CAUSES, Way
+from billing.corrections.reissue import reissue
+from billing.models import Correction, Invoice, InvoiceLine, State
+from portal import rights
+from tests import make
+
+LAWFUL = {
+    "addressee": "reissue", "issuer": "reissue", "item": "reissue", "price": "reissue", "tax": "reissue", "differs": "reissue",
+    "discount": "return", "cancelled": "return", "fewer": "return", "outage": "return", "fee": "return",
+    "double": "void", "unused": "void", "stranger": "void", "later": "rebill",
+}  # fmt: skip
+
+
+@pytest.fixture
+def april(cast, time_machine):
+    time_machine.move_to("2026-05-20T03:00Z")
+    make.close_month()
+    return Invoice.objects.get(customer=cast.a)
+
+
+@pytest.fixture
+def desk(april, cast, web):
+    """A browser of staff; `desk(way, cause=…, …)` posts to the page, with every line as it is unless told otherwise."""
+    web.force_login(cast.staff)
+
+    def post(way, invoice=april, **given):
+        page = web.get(path(invoice), {"way": way})
+        data = {name: value for name, value in fields(page.content.decode()) if not name.startswith("digest")}
+        return web.post(path(invoice), data | {"way": way, "reason": "間違い"} | given)
+
+    return post
+
+
+def path(invoice):
+    return f"/admin/billing/invoice/{invoice.pk}/correct/"
+
+
+def fields(page):
+    """(name, value) of what the page's last form would send as it is."""
+    form = page.rpartition('<form method="post">')[2].partition("</form>")[0]
+    for tag in re.findall(r"<input[^>]*>", form):
+        kind, name = (re.search(rf'{each}="([^"]*)"', tag) for each in ("type", "name"))
+        if name and (kind is None or kind[1] in ("text", "hidden")):
+            value = re.search(r'value="([^"]*)"', tag)
+            yield name[1], value[1] if value else ""
+    for name, options in re.findall(r'<select name="([^"]*)".*?>(.*?)</select>', form, re.DOTALL):
+        yield name, re.search(r'<option value="([^"]*)" selected', options)[1]
+
+
+def confirm(desk, way, **given):
+    shown = desk(way, **given)
+    digest = dict(fields(shown.content.decode()))["digest"]
+    return desk(way, digest=digest, confirm="1", **given)
+
+
+@pytest.mark.parametrize("cause", LAWFUL)
+def it_proposes_the_lawful_form_with_its_reason(april, desk, web, cause):
+    assert CAUSES.keys() == LAWFUL.keys()
+    page = web.get(path(april), {"cause": cause}).content.decode()
+    assert f"<h2>{Way(LAWFUL[cause]).label}</h2>" in page
+    assert str(CAUSES[cause].why) in page
+    assert page.count("?cause=") == 3  # whoever knows better takes another one
+
+
+def it_leads_from_the_invoice_to_what_can_be_done(april, desk, web, cast):
+    assert path(april) in web.get(f"/admin/billing/invoice/{april.pk}/change/").content.decode()
+    asked = web.get(path(april)).content.decode()
+    assert all(str(cause.label) in asked for cause in CAUSES.values())
+    new = reissue(april, reason="x", by=cast.staff, today=date(2026, 5, 20))
+    page = web.get(f"/admin/billing/invoice/{april.pk}/change/").content.decode()
+    assert path(april) not in page
+    assert "最新の請求" in web.get(path(april), follow=True).content.decode()
+    assert path(new) in web.get(f"/admin/billing/invoice/{new.pk}/change/").content.decode()
+
+
+def it_stores_exactly_what_it_showed(april, desk):
+    line = april.lines.get(position=1)
+    shown = desk("reissue", **{f"line-{line.pk}-quantity": "１"})
+    page = shown.content.decode()
+    assert "新しい書類 修正" in page and "12,620円" in page and "差替済" in page
+    assert not Correction.objects.exists()
+    answer = confirm(desk, "reissue", **{f"line-{line.pk}-quantity": "１"})
+    new = Invoice.objects.get(kind="correction")
+    assert answer.url == f"/admin/billing/invoice/{new.pk}/change/"
+    assert (new.total, new.lines.get(position=1).amount) == (12620, 10000)
+    done = Correction.objects.get()
+    assert (done.reason, done.by.email) == ("間違い", "staff@example.net")
+
+
+def it_asks_again_when_something_changed_meanwhile(april, desk, cast):
+    line = april.lines.get(position=1)
+    digest = dict(fields(desk("reissue").content.decode()))["digest"]
+    other = desk("reissue", digest=digest, confirm="1", **{f"line-{line.pk}-item": "別の品目"})
+    assert "もう一度確認してください" in other.content.decode()
+    assert not Correction.objects.exists()
+    shown = desk("void").content.decode()
+    make.open_month(make.MAY, today=date(2026, 5, 20))
+    make.make_contract(cast.a, (300,), today=date(2026, 5, 20), start_on=make.MAY)
+    again = desk("void", digest=dict(fields(shown))["digest"], confirm="1").content.decode()
+    assert "もう一度確認してください" in again and not Correction.objects.exists()
+    assert desk("void", digest=dict(fields(again))["digest"], confirm="1").status_code == 302
+
+
+def it_returns_by_amount_quantity_or_days_of_each_line(april, desk):
+    first, second = april.lines.order_by("position")
+    confirm(desk, "return", **{f"line-{first.pk}-quantity": "1", f"line-{second.pk}-days": "10"})
+    assert [each.amount for each in InvoiceLine.objects.filter(origin="return").order_by("position")] == [-10000, -500]
+    both = desk("return", **{f"line-{first.pk}-quantity": "1", f"line-{first.pk}-yen": "1"}).content.decode()
+    assert "どれか1つ" in both
+    assert "1日以上" in desk("return", **{f"line-{first.pk}-days": "31"}).content.decode()
+    assert "10,000円 まで" in desk("return", **{f"line-{first.pk}-yen": "10001"}).content.decode()
+    confirm(desk, "return", everything="on")
+    assert sum(InvoiceLine.objects.filter(origin="return").values_list("amount", flat=True)) == -21500
+
+
+def it_names_what_rests_on_the_document_and_takes_it_along(april, desk):
+    confirm(desk, "return", everything="on")
+    back = Invoice.objects.get(kind="return")
+    assert back.number in desk("void").content.decode()
+    assert confirm(desk, "void", chain="on").status_code == 302
+    assert set(Invoice.objects.filter(month=make.APRIL, customer=april.customer).values_list("state", flat=True)) == {
+        "void"
+    }
+
+
+def it_bills_a_void_document_again_once(april, desk, web):
+    confirm(desk, "void")
+    assert "取消して再請求" in web.get(path(april)).content.decode()
+    assert confirm(desk, "rebill").status_code == 302
+    assert path(april) not in web.get(f"/admin/billing/invoice/{april.pk}/change/").content.decode()
+
+
+def it_tells_beside_the_field_what_cant_be(april, desk):
+    line = april.lines.get(position=1)
+    assert "理由" in desk("void", reason="").content.decode()
+    for field, typed in (
+        ("quantity", "abc"),
+        ("ends_on", "2026-13-01"),
+        ("item", ""),
+        ("amount", "1.5"),
+        ("tax_kind", "none"),
+    ):
+        page = desk("reissue", **{f"line-{line.pk}-{field}": typed}).content.decode()
+        assert "errorlist" in page and "この内容で行われること" not in page, field
+    page = desk("reissue", **{f"line-{line.pk}-starts_on": "2026-05-01"}).content.decode()
+    assert "利用終了日は利用開始日以降" in page
+    assert not Correction.objects.exists()
+
+
+def it_finds_a_line_among_many(april, desk, web, monkeypatch):
+    monkeypatch.setattr("billing.corrections.desk.LINES_SHOWN", 1)
+    page = web.get(path(april), {"way": "reissue"}).content.decode()
+    assert "一部だけを表示" in page and "品目2" not in page
+    found = web.get(path(april), {"way": "reissue", "q": "品目2"}).content.decode()
+    assert 'value="品目2"' in found and "一部だけを表示" not in found
+
+
+@pytest.mark.parametrize("role", [rights.VIEWER, rights.RECEPTION, rights.MANAGEMENT, rights.BILLING])
+def it_is_open_to_whom_corrections_are_given(april, web, role):
+    rights.set_up_roles()
+    person = make.make_user(None, "desk@example.net", is_staff=True)
+    person.groups.add(Group.objects.get(name=role))
+    web.force_login(person)
+    may = role == rights.BILLING
+    assert web.get(path(april)).status_code == (200 if may else 403)
+    assert web.post(path(april), {"way": "void", "reason": "x"}).status_code == (200 if may else 403)
+    assert (path(april) in web.get(f"/admin/billing/invoice/{april.pk}/change/").content.decode()) == may
+    assert april.state == State.FIXED
