@@ -3,6 +3,7 @@
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from billing import reminders
 from billing.documents import rendering
 from billing.models import Invoice
 from billing.month import close, lock
@@ -24,6 +25,13 @@ def sweep(timestamp=0):
     rendering.render_left_over()
     forget_failed_renderings()
     forget_failed("billing.sweep")
+
+
+@app.periodic(cron="0 0 * * *")  # in UTC: at 9 in Japan, when offices open
+@app.task(name="billing.remind", queue="sweep", queueing_lock="billing.remind")
+def remind(timestamp=0):
+    """Every day: remind of payments that are due, if the vendor wants it."""
+    reminders.queue_due(months.today())
 
 
 def forget_failed_renderings():

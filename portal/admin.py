@@ -224,6 +224,10 @@ class MailAdmin(ReadOnly):
     ]  # fmt: skip
     actions = ["send_again"]
 
+    def get_queryset(self, request):
+        """Without reminders: whether one goes says what the company has noted for itself (社内確認)."""
+        return super().get_queryset(request).exclude(kind=Mail.Kind.INVOICE_REMINDER)
+
     @admin.action(description=_("もう一度送る"), permissions=["act"])
     def send_again(self, request, mails):
         for each in mails:

@@ -5,19 +5,20 @@ import os
 from contextlib import suppress
 from datetime import timedelta
 from email.header import Header
+from email.message import Message as MimeMessage
 from email.utils import formataddr, parseaddr
 from smtplib import SMTPException, SMTPRecipientsRefused
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.mail import EmailMessage, SafeMIMEText
+from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import Error, connection, transaction
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from procrastinate.contrib.django import app
 
-from portal import rights
+from portal import months, rights
 from portal.models import Mail, Vendor
 from portal.secret import own_folder
 
@@ -37,7 +38,12 @@ OPEN = [Mail.State.WAITING, Mail.State.SENDING]
 
 TO_DESK = {Kind.INQUIRY}
 # Notices: to the company rather than a person, and so many on one day that they go behind all others, at a pace if one is set.
-TO_RECIPIENT = {Kind.INVOICE_FIXED, Kind.INVOICE_CORRECTED, Kind.INVOICE_RETURNED, Kind.INVOICE_VOID}
+TO_RECIPIENT = {
+    Kind.INVOICE_FIXED, Kind.INVOICE_CORRECTED, Kind.INVOICE_RETURNED, Kind.INVOICE_VOID, Kind.INVOICE_REMINDER,
+}  # fmt: skip
+# What brings a document, which the vendor may have attached up to this size; many mail servers refuse 10 MB in all.
+BRINGS_DOCUMENT = {Kind.INVOICE_FIXED, Kind.INVOICE_CORRECTED, Kind.INVOICE_RETURNED}
+MOST_ATTACHED = 3 * 1024 * 1024
 # Written like any other, so that asking for a reset takes the same work whether or not the address is known (D12).
 TO_NOBODY = Kind.RESET_UNKNOWN
 # What gives a person a password or a link to set one.
@@ -173,6 +179,8 @@ def write(mail):
         "url": settings.PORTAL_URL,
         **facts_of(mail, reader),
     }
+    attached = attachment(mail, vendor, context)
+    context["attached"] = bool(attached)
     with translation.override("ja" if to_desk else reader.language):
         text = render_to_string(f"mail/{mail.kind}.txt", context)
     subject, body = text.split("\n", 1)
@@ -187,7 +195,18 @@ def write(mail):
             "Message-ID": f"<{mail.pk:08}.{mail.kind}@{sender.partition('@')[2]}>",
             "Auto-Submitted": "auto-generated",
         },
+        attachments=attached,
     )
+
+
+def attachment(mail, vendor, context):
+    """[(name, bytes, type)] of the stored document where the vendor has it attached; read anew for each try, kept nowhere."""
+    if not vendor.attach_pdf or mail.kind not in BRINGS_DOCUMENT:
+        return []
+    invoice = context["invoice"]
+    if invoice.pdf_size is None or invoice.pdf_size > MOST_ATTACHED:
+        return []
+    return [(f"{invoice.number}.pdf", bytes(invoice.pdf.content), "application/pdf")]
 
 
 def reader_of(mail):
@@ -215,6 +234,8 @@ def facts_of(mail, reader):
     match mail.kind:
         case Kind.INVOICE_FIXED | Kind.INVOICE_CORRECTED | Kind.INVOICE_RETURNED:
             return {"invoice": fixed_invoice(mail)}
+        case Kind.INVOICE_REMINDER:
+            return {"invoice": unpaid_invoice(mail)}
         case Kind.INVOICE_VOID:
             return {"invoice": mail.customer.invoices.get(number=mail.data["number"])}
         case Kind.RESET_CONFIRM:
@@ -230,9 +251,18 @@ def facts_of(mail, reader):
 
 def fixed_invoice(mail):
     """Raises Outdated where the document was replaced or voided before anybody could be told of it."""
-    invoice = mail.customer.invoices.filter(number=mail.data["number"], state="fixed").first()
+    invoice = mail.customer.invoices.with_pdf().filter(number=mail.data["number"], state="fixed").first()
     if invoice is None:
         raise Outdated("the invoice no longer stands")
+    return invoice
+
+
+def unpaid_invoice(mail):
+    """Raises Outdated where the day is past, or the company has noted meanwhile that the payment is arranged (社内確認)."""
+    invoice = fixed_invoice(mail)
+    noted = invoice.reviews.first()
+    if invoice.due_on < months.today() or (noted and noted.state == "arranged"):
+        raise Outdated("nobody need be reminded any more")
     return invoice
 
 
@@ -256,7 +286,7 @@ class Message(EmailMessage):
     def message(self):
         made = super().message()  # refuses line ends in headers
         del made["Subject"]
-        super(SafeMIMEText, made).__setitem__("Subject", Header(str(self.subject), "utf-8", header_name="Subject"))  # type: ignore[misc]
+        MimeMessage.__setitem__(made, "Subject", Header(str(self.subject), "utf-8", header_name="Subject"))
         return made
 
 

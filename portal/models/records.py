@@ -20,6 +20,7 @@ class Mail(models.Model):
         INVOICE_CORRECTED = "invoice_corrected", _("請求書の差替え")
         INVOICE_RETURNED = "invoice_returned", _("返還請求書の発行")
         INVOICE_VOID = "invoice_void", _("請求の取消")
+        INVOICE_REMINDER = "invoice_reminder", _("支払期日")
         ACCOUNT_CREATED = "account_created", _("アカウント情報（パスワード）")
         ACCOUNT_LINK = "account_link", _("アカウント情報（URL）")
         ACCOUNT_TYPED = "account_typed", _("アカウント情報（パスワードは入力者に確認）")

@@ -54,6 +54,15 @@ class Vendor(models.Model):
         help_text=_("調整残高を差し引いた請求書に印刷します"),
     )
 
+    attach_pdf = models.BooleanField(
+        _("PDFの添付"), default=False, help_text=_("請求のお知らせのメールに書類のPDFを添付します（3MBまで）")
+    )
+    remind = models.BooleanField(
+        _("支払期日のお知らせ"),
+        default=False,
+        help_text=_("銀行振込のお客様に、支払期日の3日前のメールを1回送ります"),
+    )
+
     objects = Vendors.as_manager()
 
     class Meta:

@@ -5,6 +5,7 @@ from email.utils import parseaddr
 from pathlib import Path
 
 import pytest
+import time_machine
 from django.conf import settings
 from django.core import mail as outbox
 
@@ -12,7 +13,7 @@ from accounts.models import PaymentMethod
 from billing.corrections.giving_back import give_back
 from billing.corrections.reissue import reissue
 from billing.documents.rendering import render_waiting
-from billing.models import Invoice
+from billing.models import Invoice, InvoicePdf
 from portal import mail as mails
 from portal.models import Mail, Vendor
 from portal.tasks import send_due
@@ -24,6 +25,7 @@ DATA = {
     Mail.Kind.INVOICE_FIXED: {"number": "B202604-000001"},
     Mail.Kind.INVOICE_CORRECTED: {"number": "B202604-000003"},
     Mail.Kind.INVOICE_RETURNED: {"number": "B202604-000004"},
+    Mail.Kind.INVOICE_REMINDER: {"number": "B202604-000001"},
     Mail.Kind.INVOICE_VOID: {"number": "B202604-000001", "rebilled_in": "2026年5月"},
     Mail.Kind.ACCOUNT_TYPED: {"by": "花子"},
     Mail.Kind.PASSWORD_SET: {"by": "花子"},
@@ -59,7 +61,8 @@ def it_has_words_for_every_kind(kind, cast):
     stored = Mail.objects.create(
         kind=kind, key=str(kind), customer=cast.a, user=cast.taro, data=data, due_at="2026-05-08T10:00Z"
     )
-    message = mails.write(stored)
+    with time_machine.travel("2026-05-29 09:00+09:00", tick=False):  # three days before what April costs is due
+        message = mails.write(stored)
     assert message.subject
     assert "  " not in message.subject
     assert "{" not in message.body
@@ -124,6 +127,32 @@ def it_asks_for_no_transfer_from_who_pays_otherwise(method, words, cast):
     assert words in body
     assert Vendor.objects.get().bank_account not in body
     assert "お振込" not in body
+
+
+def it_attaches_the_document_where_the_vendor_wants_it(cast, monkeypatch):
+    """Read from where it is stored as the mail is written: no row of a mail keeps the bytes once more."""
+    Vendor.objects.update(attach_pdf=True)
+    make.close_month()
+    message = notice(cast.a)
+    stored = InvoicePdf.objects.get(invoice__customer=cast.a)
+    assert message.attachments == [("B202604-000001.pdf", bytes(stored.content), "application/pdf")]
+    assert "書類のPDFを添付しました。" in message.body
+    kept = Mail.objects.get(key="invoice_fixed:B202604-000001")
+    assert kept.data == {"number": "B202604-000001"}
+    parts = message.message()
+    assert [part.get_content_type() for part in parts.walk()] == ["multipart/mixed", "text/plain", "application/pdf"]
+    assert str(make_header(decode_header(parts["Subject"]))) == message.subject
+    monkeypatch.setattr(mails, "MOST_ATTACHED", stored.size - 1)
+    large = mails.write(kept)
+    assert large.attachments == []
+    assert "添付しました" not in large.body
+
+
+def it_attaches_nothing_unasked(cast):
+    make.close_month()
+    message = notice(cast.a)
+    assert message.attachments == []
+    assert "添付" not in message.body
 
 
 def it_asks_for_nothing_where_nothing_is_to_be_paid(cast):
