@@ -11,7 +11,7 @@ from contracts.models import Service
 from orders import follow
 from tests import make
 from tests.database.test_staff_beside_close import Staff
-from tests.scenarios.test_worked_examples import close_month, day, register, run, save
+from tests.scenarios.words import close_month, day, register, run, save
 
 
 @pytest.fixture

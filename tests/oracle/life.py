@@ -33,13 +33,15 @@ def step(life, event, place=0):
 
 
 def enter_tax(life, event):
-    """Rule 12: the former class ends the day before, on or after the last day of the last closed month."""
-    [former] = [row for row in life.taxes if row[0] == event.kind and row[3] is None]
+    """Rule 12: the class of that day ends the day before, on or after the last day of the last closed month."""
+    [former] = [row for row in life.taxes if row[0] == event.kind and life.holds(row, event.since)]
     ends = event.since - cal.DAY
-    if ends < former[2] or (life.last_closed and ends < cal.last_day(life.last_closed)):
+    if life.last_closed and ends < cal.last_day(life.last_closed):
         raise Refused("a closed month used the former class")
+    if ends < former[2] or former[1] == event.rate:
+        raise Refused("a class begins on that day, or has that rate")
+    life.taxes.append([event.kind, event.rate, event.since, former[3]])
     former[3] = ends
-    life.taxes.append([event.kind, event.rate, event.since, None])
 
 
 def change_rounding(life, event):

@@ -18,20 +18,30 @@ RATES = ("0.05", "0.12", "0.15")
 def vendors(draw):
     prorated = draw(st.sampled_from([(), ("cloud",), ("cloud", "line")]))
     shift = draw(st.sampled_from(["next", "previous", "none"]))
-    return ev.Vendor(FIRST, draw(st.sampled_from(["down", "half_up", "up"])), prorated, due_shift=shift)
+    return ev.Vendor(
+        FIRST, draw(st.sampled_from(["down", "half_up", "up"])), prorated, payment_months=draw(st.sampled_from([1, 1, 2])),
+        due_shift=shift,
+    )  # fmt: skip
 
 
 @st.composite
 def frames(draw, months=14):
     """(vendor, events) that all customers of a world share: daily runs, closes, tax classes and other settings."""
-    vendor, log = draw(vendors()), []
+    vendor, log, waiting = draw(vendors()), [], []
     for place in range(months + 1):
         month = cal.later(FIRST, place)
-        log.append(ev.Ran(month))
+        found = [ev.Ran(month)]
         if place:
-            log.append(ev.Closed(month.replace(day=draw(st.integers(2, 12))), cal.later(month, -1)))
+            waiting.append(cal.later(month, -1))
+        if place == months or not draw(seldom):  # now and then a close is a month late
+            days = sorted(draw(st.lists(st.integers(2, 12), min_size=len(waiting), max_size=len(waiting))))
+            found += [ev.Closed(month.replace(day=day), each) for day, each in zip(days, waiting, strict=True)]
+            waiting = []
         if draw(seldom):
-            log.append(setting(draw, month.replace(day=draw(st.integers(13, 27)))))
+            found.append(setting(draw, month.replace(day=draw(st.integers(2, 27)))))
+        if draw(st.booleans()):
+            found.append(ev.Ran(month.replace(day=draw(st.integers(2, 28)))))
+        log += sorted(found, key=lambda event: event.day)
     return vendor, log
 
 
@@ -69,24 +79,31 @@ def lives(draw, frame=None, months=14, busy=2, makers=None):
 def registration(draw, life, on):
     if len(life.contracts) > 2:
         return None
+    start = on + timedelta(days=draw(st.integers(-70, 40)))
     return ev.Registered(
         on,
         f"K{len(life.contracts) + 1}",
-        on + timedelta(days=draw(st.integers(-70, 40))),
-        tuple(
-            ev.NewLine(f"L{place}", draw(prices), draw(st.integers(1, 3)), kind=draw(kinds), basis=draw(bases))
-            for place in range(draw(st.integers(1, 3)))
-        ),
+        start,
+        tuple(first_line(draw, f"L{place}", start) for place in range(draw(st.integers(1, 3)))),
         form=draw(st.sampled_from(["monthly", "monthly", "yearly", "once"])),
         service=draw(st.sampled_from(["cloud", "line"])),
         auto_renew=not draw(seldom),
+        cancel_on=start + timedelta(days=draw(st.integers(0, 400))) if draw(seldom) else None,
+        bill_from=cal.later(cal.month_of(on), draw(st.integers(-2, 2))) if draw(seldom) else None,
         tick=draw(ticks),
     )
 
 
+def first_line(draw, name, start):
+    begins = start + timedelta(days=draw(st.integers(-5, 60))) if draw(seldom) else None
+    ends = (begins or start) + timedelta(days=draw(st.integers(0, 200))) if draw(seldom) else None
+    return ev.NewLine(name, draw(prices), draw(quantities), begins, ends, draw(kinds), draw(bases))
+
+
 seldom = st.sampled_from([False] * 11 + [True])
-prices = st.sampled_from([0, 1, 98, 500, 1000, 9800, 10000, 36000, Decimal("333.33")])
-kinds = st.sampled_from(["standard", "standard", "reduced", "exempt"])
+prices = st.sampled_from([0, 1, 98, 500, 1000, 9800, 10000, 36000, Decimal("333.33"), 1000, 10000, -98])
+quantities = st.sampled_from([1, 1, 2, 3, Decimal("0.5")])
+kinds = st.sampled_from(["standard", "standard", "standard", "reduced", "reduced", "exempt", "outside"])
 bases = st.sampled_from(["exclusive", "exclusive", "exclusive", "inclusive"])
 ticks = st.booleans()
 
@@ -142,10 +159,12 @@ def changing(draw, life, contract, on):
     apply = draw(st.sampled_from(["now", "next", f"from:{month:%Y-%m}"]))
     if line is None:
         return None
-    former, price, quantity = contract.lines[line], draw(prices), draw(st.none() | st.integers(1, 4))
-    if (price, quantity or former.quantity) == (former.unit_price, former.quantity):
+    former, price, quantity = contract.lines[line], draw(prices), draw(st.none() | quantities)
+    kind, basis = (draw(of) if draw(seldom) else None for of in (kinds, bases))
+    facts = (former.unit_price, former.quantity, former.kind, former.basis)
+    if facts == (price, quantity or former.quantity, kind or former.kind, basis or former.basis):
         return None  # whoever changes nothing asks for nothing
-    return ev.ChangeLine(line, apply, unit_price=price, quantity=quantity)
+    return ev.ChangeLine(line, apply, unit_price=price, quantity=quantity, kind=kind, basis=basis)
 
 
 def starting(draw, life, contract, on):
@@ -183,7 +202,7 @@ CHANGES = [*SHORTENING, adding, adding, changing, changing, changing, starting, 
 
 def withdrawing(draw, life, on):
     contract = a_contract(draw, life)
-    return contract and ev.Withdrawn(on, contract.number) if draw(seldom) else saving(draw, life, on)
+    return contract and ev.Withdrawn(on, contract.number) if draw(st.integers(0, 3)) == 0 else saving(draw, life, on)
 
 
 def metering(draw, life, on):
@@ -193,8 +212,14 @@ def metering(draw, life, on):
     if "meter" in contract.meters and draw(st.integers(0, 3)):
         month = cal.later(cal.month_of(on), draw(st.integers(-2, 0)))
         return ev.Used(on, contract.number, "meter", month, draw(st.sampled_from([0, 10, 100, Decimal("120.5")])))
-    since = cal.later(cal.month_of(on), draw(st.integers(-1, 1))) if "meter" in contract.meters else None
-    return ev.MeterPriced(on, contract.number, "meter", draw(st.integers(1, 9)), 50, ((100, 2),), since)
+    price = draw(st.sampled_from([1, 3, 9, Decimal("0.25")]))
+    free, tiers = draw(st.sampled_from([0, 50, 150])), draw(st.sampled_from([(), ((100, 2),), ((20, 5), (100, 1))]))
+    if former := contract.meters.get("meter"):
+        since = cal.later(cal.month_of(on), draw(st.integers(-2, 1)))
+        kind, basis = former[0].kind, former[0].basis
+    else:
+        since, kind, basis = None, draw(kinds), draw(bases)
+    return ev.MeterPriced(on, contract.number, "meter", price, free, tiers, since, kind, basis)
 
 
 def setting(draw, on):

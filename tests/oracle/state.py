@@ -112,10 +112,15 @@ class Life:
         return contract.service in self.prorated
 
     def rate(self, kind, day):
-        for its_kind, rate, since, until in self.taxes:
-            if its_kind == kind and since <= day and (until is None or day <= until):
-                return rate
+        for row in self.taxes:
+            if row[0] == kind and self.holds(row, day):
+                return row[1]
         raise Refused(f"no tax class of {kind} for {day}")
+
+    @staticmethod
+    def holds(tax, day):
+        """Whether a row of `taxes` holds on the day."""
+        return tax[2] <= day and (tax[3] is None or day <= tax[3])
 
     def class_in(self, event):
         """The tax class of an adjustment, by its month's last day."""

@@ -9,6 +9,7 @@ from billing import credits, proposals
 from billing.models import Decision, Discount, Invoice, InvoiceLine
 from billing.month.open_months import redraft
 from billing.services import adjust_invoice, price_adjustment
+from billing.settled import introduce_rate
 from contracts.models import Contract, ContractLine, Meter, MeterPrice, Service, Term
 from contracts.services import PriceTyped, save_meter
 from orders import usage
@@ -156,10 +157,8 @@ def price(person, event):
 
 
 def enter_tax(event):
-    """新しい税率 (D34)."""
-    former = TaxClass.objects.get(kind=event.kind, valid_to=None)
-    TaxClass.objects.filter(pk=former.pk).update(valid_to=event.since - months.ONE_DAY)
-    TaxClass.objects.create(kind=event.kind, rate=event.rate, valid_from=event.since)
+    """新しい税率 (D34). Raises ValidationError where the portal refuses it."""
+    introduce_rate(TaxClass(kind=event.kind, rate=event.rate, valid_from=event.since), by=staff())
 
 
 def staff():
@@ -167,7 +166,7 @@ def staff():
 
 
 def decide(person, event):
-    contract, line = person.contracts[event.contract], person.lines[event.contract, event.line]
+    contract, line = contract_id(person, event.contract), person.lines.get((event.contract, event.line))
     [proposal] = [
         each
         for each in proposals.proposals([person.customer.pk])
@@ -180,6 +179,8 @@ def decide(person, event):
 
 
 def take_back(person, event):
+    if event.decision >= len(person.decisions):
+        raise ValidationError("no such decision")
     credits.take_back(Decision.objects.get(pk=person.decisions[event.decision]), "理由", by=staff())
 
 

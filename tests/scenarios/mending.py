@@ -49,7 +49,8 @@ def place(number):
 
 def line_of(person, number, key):
     """A line of that document which charges the same of the same."""
-    lines = [line for line in person.life.document(number).lines if line.key == key and line.charges]
+    documents = [each for each in person.life.documents if each.number == number]
+    lines = [line for each in documents for line in each.lines if line.key == key and line.charges]
     if not lines:
         raise ValidationError("no such line")
     [told] = lines

@@ -10,7 +10,7 @@ from billing.month import checks
 from billing.proposals import decide, proposals
 from contracts.models import Service
 from tests import make
-from tests.scenarios.test_worked_examples import close_month, day, register, run, save
+from tests.scenarios.words import close_month, day, register, run, save
 
 
 @pytest.fixture

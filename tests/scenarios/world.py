@@ -1,24 +1,23 @@
 """Lives that the model drew, played in the portal by the services that people's forms and the runs call, and what differs.
 
 A world has one frame (daily runs, closes, settings) and many customers. Model and portal are told the same events in the same
-order; after each run of the frame `differences` says where they disagree about a customer.
+order; after each run of the frame it is compared what both have made of each customer.
 """
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import cache
 from unittest import mock
 
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
 from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from accounts.models import Customer
-from billing import proposals
 from billing.demo import data
-from billing.models import Credit, Invoice, MonthRun
+from billing.models import MonthRun
 from billing.month import close, drafts
-from contracts.models import Service, Term
-from orders.models import Order
+from contracts.models import Service
 from orders.services import renew
 from portal.models import Vendor
 from tests.oracle import events as ev
@@ -26,6 +25,7 @@ from tests.oracle import lives
 from tests.oracle import play as play_log
 from tests.oracle.life import step
 from tests.scenarios import acts
+from tests.scenarios.compare import alarms, differences
 
 
 def crediting(draw, life, on):
@@ -49,6 +49,52 @@ MAKERS = [
 ]  # fmt: skip
 
 
+# Drawing
+
+MONTHS = 14
+LIVES_AT_ONCE = 10
+
+
+def draw(number, customers, months=MONTHS):
+    """(vendor, frame, logs of so many customers) of the world with this number; each is the same whenever it is drawn."""
+    return *frame_of(number, months), [log_of(number, place, months) for place in range(customers)]
+
+
+@cache
+def frame_of(number, months=MONTHS):
+    return drawn(lives.frames(months), number, 1)[0]
+
+
+def log_of(number, place, months=MONTHS):
+    """The log of one customer of the world, who can be played alone."""
+    batch, rest = divmod(place, LIVES_AT_ONCE)
+    return batch_of(number, batch, months)[rest]
+
+
+@cache
+def batch_of(number, batch, months):
+    strategy = lives.lives(frame_of(number, months), months, makers=MAKERS)
+    return [log for _vendor, log in drawn(strategy, number * 1000 + batch, LIVES_AT_ONCE)]
+
+
+def drawn(strategy, number, count):
+    """So many examples; the first that Hypothesis tries is the simplest there is, and left out."""
+    found = []
+
+    @seed(number)
+    @settings(max_examples=count + 1, database=None, deadline=None, phases=[Phase.generate],
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(strategy)
+    def collect(value):
+        found.append(value)
+
+    collect()
+    return found[1:]
+
+
+# Playing
+
+
 @dataclass
 class Person:
     """One customer: the events to come, what the model makes of those that were, and the rows that the model's names stand for."""
@@ -59,18 +105,21 @@ class Person:
     contracts: dict = field(default_factory=dict)  # the model's number → id
     lines: dict = field(default_factory=dict)  # (contract, line) → id
     decisions: list = field(default_factory=list)  # ids, in the model's order
-    done: list = field(default_factory=list)
+    numbers: dict = field(default_factory=dict)  # month → the number that its invoice was given first
+    done: int = 0
     faults: list = field(default_factory=list)
 
     def hear(self, event):
         """Tell the model; returns why it refuses, if it does."""
         before = len(self.life.refusals)
-        self.life = step(self.life, event, len(self.done))
-        self.done.append(event)
+        self.life = step(self.life, event, self.done)
+        self.done += 1
         return self.life.refusals[-1].why if len(self.life.refusals) > before else ""
 
     def act(self, event):
-        """Tell both of an event of the customer's own; a refusal by one of them only is a fault."""
+        """Tell both of an event of the customer's own."""
+        if self.faults:
+            return
         refused = self.hear(event)
         try:
             if isinstance(event, ev.Closed):
@@ -79,37 +128,27 @@ class Person:
                 with transaction.atomic():
                     acts.do(self, event)
             told = ""
-        except ValidationError as error:
-            told = " ".join(error.messages)
+        except (ValidationError, close.Refused) as error:
+            told = str(error)
+        self.judge(event, refused, told)
+
+    def judge(self, event, refused, told):
+        """A refusal by one of both only is a fault."""
         if bool(refused) != bool(told):
             self.faults.append(f"{event}: the model says {refused or 'yes'!r}, the portal {told or 'yes'!r}")
 
 
-def draw(number, customers, months=14):
-    """(vendor, frame, logs of at most that many customers) of the world with this number; the same number draws the same world."""
-    [(vendor, shared)] = drawn(lives.frames(months), number, 1)
-    logs = [log for _vendor, log in drawn(lives.lives((vendor, shared), months, makers=MAKERS), number, customers)]
-    return vendor, shared, [log for place, log in enumerate(logs) if log not in logs[:place]]
+def retry(person, event):
+    """The close again, of a customer who was parked in it."""
+    close.run(
+        event.month, kind=MonthRun.Kind.CLOSE, today=event.day, numbers=[person.customer.number], retry_failed=True
+    )
 
 
-def drawn(strategy, number, count):
-    found = []
-
-    @seed(number)
-    @settings(max_examples=count, database=None, deadline=None, phases=[Phase.generate],
-              suppress_health_check=list(HealthCheck))  # fmt: skip
-    @given(strategy)
-    def collect(value):
-        found.append(value)
-
-    collect()
-    return found[:count]
-
-
-def play(vendor, shared, logs):
+def play(vendor, shared, logs, look=False):
     """Play the world; returns {place of a log: what went wrong} of those customers of whom model and portal don't agree.
 
-    Who differs is compared no further.
+    Who differs is played and compared no further. With `look`, `check_month` is asked too after each close.
     """
     set_up(vendor)
     people = [Person(list(log), play_log(vendor, []), customer(place, vendor)) for place, log in enumerate(logs, 1)]
@@ -118,15 +157,20 @@ def play(vendor, shared, logs):
             while person.log and not belongs(person.log[0], event):
                 person.act(person.log.pop(0))
         happen(event, people)
+        agreed = [person for person in people if not person.faults]
         if isinstance(event, ev.Ran | ev.Closed):
-            for person in people:
-                if not person.faults:
-                    person.faults += [f"after {event}: {each}" for each in differences(person, event)]
-    return {place: person.faults[:5] for place, person in enumerate(people) if person.faults}
+            differences(agreed, closing=isinstance(event, ev.Closed))
+        if look and isinstance(event, ev.Closed):
+            alarms([person for person in agreed if not person.faults], event.month, event.day)
+        for person in agreed:
+            person.faults = [f"after {event}: {each}" for each in person.faults[:5]]
+    return {place: person.faults for place, person in enumerate(people) if person.faults}
 
 
 def customer(place, vendor):
-    return Customer.objects.create(number=f"C{place:07}", name=f"会社{place}", due_shift=vendor.due_shift)
+    return Customer.objects.create(
+        number=f"C{place:07}", name=f"会社{place}", payment_months=vendor.payment_months, due_shift=vendor.due_shift
+    )
 
 
 def belongs(own, shared):
@@ -142,18 +186,29 @@ def set_up(vendor):
 
 
 def happen(event, people):
-    """What all customers share."""
+    """What all customers share; whether it is refused is asked of both, too."""
     mine = [person.log.pop(0) for person in people]
-    refused = [person.hear(own) for person, own in zip(people, mine, strict=True)]
+    heard = [(person, own, person.hear(own)) for person, own in zip(people, mine, strict=True) if not person.faults]
+    try:
+        share(event, people, {person.customer.pk for person, own, _refused in heard if getattr(own, "parks", False)})
+        told = ""
+    except (ValidationError, close.Refused) as error:
+        told = str(error)
+    for person, _own, refused in heard:
+        person.judge(event, refused, told)
+
+
+def share(event, people, parked):
     match event:
         case ev.Ran(day=day):
             renew_all(people, day)
             close.draft_unclosed_months(day)
         case ev.Closed(day=day, month=month):
-            parked = {person.customer.pk for person, own in zip(people, mine, strict=True) if own.parks}
+            if month.month % 4 == 0:  # whatever a dry run did would be there twice by the close
+                close.run(month, kind=MonthRun.Kind.CLOSE, today=day, dry_run=True)
             with failing(parked):
                 close.run(month, kind=MonthRun.Kind.CLOSE, today=day)
-        case ev.TaxEntered() if not any(refused):
+        case ev.TaxEntered():
             acts.enter_tax(event)
         case ev.RoundingChanged(rounding=rounding):
             Vendor.objects.update(rounding=rounding)
@@ -181,114 +236,38 @@ def failing(parked):
     return mock.patch.object(drafts, "rebuild", fail)
 
 
-def retry(person, event):
-    close.run(
-        event.month, kind=MonthRun.Kind.CLOSE, today=event.day, numbers=[person.customer.number], retry_failed=True
-    )
+# Telling
 
 
-def differences(person, event):
-    """Where model and portal disagree about the customer, as sentences. A close leaves the drafts of later months to the next run."""
-    for what, told in (
-        ("orders", orders_of),
-        ("documents", documents_of),
-        ("proposals", proposals_of),
-        ("balances", balances_of),
-    ):
-        model, portal = told(person)
-        if what == "balances" and isinstance(event, ev.Closed):
-            continue  # what drafts take up
-        if what == "documents" and isinstance(event, ev.Closed):
-            model, portal = (
-                Counter({each: n for each, n in found.items() if each[2] != "draft"}) for found in (model, portal)
-            )
-        yield from (f"{what}: only the model has {each}" for each in (model - portal).elements())
-        yield from (f"{what}: only the portal has {each}" for each in (portal - model).elements())
+def story(number, place, look=False, months=MONTHS):
+    """One life played alone and as short as it can be: what happened, and what the portal makes of it otherwise than the model."""
+    vendor, shared = frame_of(number, months)
+    log = log_of(number, place, months)
+    faults = alone(vendor, shared, log, look)
+    if not faults:
+        return f"\nlife {number}:{place}: alone it agrees; another customer, or what came before, has to do with it\n"
+    shared, log = shortened(vendor, shared, log, look)
+    told = [f"life {number}:{place}", str(vendor), *map(str, log), "--", *alone(vendor, shared, log, look)]
+    return "\n" + "\n  ".join(told) + "\n"
 
 
-def orders_of(person):
-    """(model's, portal's) orders that aren't 取消, each with its lines."""
-    names = {pk: contract for contract, pk in person.contracts.items()}
-    lines = {pk: name for (_contract, name), pk in person.lines.items()}
-    model = Counter(
-        (order.contract, order.term, order.kind, order.addition_of, order.difference, order.month,
-         tuple(sorted((line.line, line.starts_on, line.ends_on, line.amount, line.cls.rate) for line in order.lines)))
-        for order in person.life.orders if not order.cancelled
-    )  # fmt: skip
-    stored = Order.objects.filter(customer=person.customer, reversed_on=None).select_related("term")
-    portal = Counter(
-        (names[order.contract_id], order.term.sequence, order.kind, order.line_id and lines[order.line_id],
-         order.is_difference, order.month,
-         tuple(sorted((lines[line.contract_line_id], line.starts_on, line.ends_on, line.amount, line.tax_rate)
-                      for line in order.lines.all())))
-        for order in stored.prefetch_related("lines")
-    )  # fmt: skip
-    return model, portal
+def alone(vendor, shared, log, look=False):
+    call_command("flush", verbosity=0, interactive=False)
+    return play(vendor, shared, [log], look).get(0, [])
 
 
-def documents_of(person):
-    """(model's, portal's) documents with what they come to, when they are due, and what stands on them."""
-    life = person.life
-    model = Counter(
-        (
-            each.kind,
-            each.month,
-            each.state,
-            each.net,
-            each.total,
-            each.due_on,
-            tuple(sorted(map(line_of_model, each.lines))),
-        )
-        for each in [*life.documents, *life.drafts.values()]
-    )
-    portal = Counter(
-        (
-            each.kind,
-            each.month,
-            each.state,
-            each.net,
-            each.total,
-            each.due_on,
-            tuple(sorted(map(line_of_portal, each.lines.all()))),
-        )
-        for each in Invoice.objects.filter(customer=person.customer).prefetch_related("lines")
-    )
-    return model, portal
-
-
-def line_of_model(line):
-    days = (line.starts_on, line.ends_on) if line.charges else ()
-    return line.amount, line.cls.kind, line.cls.rate, line.cls.basis, days
-
-
-def line_of_portal(line):
-    """What takes up a credit says of which days it is, and the model doesn't."""
-    charges = line.credit_id is None and line.discount_id is None
-    return (
-        line.amount,
-        line.tax_kind,
-        line.tax_rate,
-        line.price_basis,
-        (line.starts_on, line.ends_on) if charges else (),
-    )
-
-
-def proposals_of(person):
-    """(model's, portal's) proposals."""
-    names = {pk: contract for contract, pk in person.contracts.items()}
-    lines = {pk: name for (_contract, name), pk in person.lines.items()}
-    model = Counter((each.contract, each.term, each.line, each.amount) for each in person.life.proposals())
-    portal = Counter(
-        (names[each.contract_id], Term.objects.get(pk=each.term_id).sequence, lines[each.contract_line_id], each.amount)
-        for each in proposals.proposals([person.customer.pk])
-    )
-    return model, portal
-
-
-def balances_of(person):
-    """(model's, portal's) 調整残高 of each class."""
-    model = Counter({tuple(cls): left for cls, left in person.life.balances().items()})
-    portal = Counter()
-    for credit in Credit.objects.filter(customer=person.customer).entries().with_left():
-        portal[credit.tax_kind, credit.tax_rate, credit.price_basis] += credit.left
-    return +model, +portal
+def shortened(vendor, shared, log, look):
+    """The life without what it goes wrong without: as many events at a time as it can spare."""
+    size = len(log) // 2
+    while size:
+        place = 0
+        while place < len(log):
+            gone = log[place : place + size]
+            shorter = log[:place] + log[place + size :]
+            frame = [event for event in shared if not any(belongs(own, event) for own in gone)]
+            if alone(vendor, frame, shorter, look):
+                shared, log = frame, shorter
+            else:
+                place += size
+        size //= 2
+    return shared, log

@@ -11,7 +11,7 @@ from contracts.models import Service
 from portal import rights
 from portal.models import HistoryEvent, Vendor
 from tests import make
-from tests.scenarios.test_worked_examples import close_month, day, register, run, save
+from tests.scenarios.words import close_month, day, register, run, save
 
 
 @pytest.fixture(autouse=True)
