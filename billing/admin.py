@@ -357,6 +357,8 @@ class DecisionAdmin(Entries):
             return _("取消の記録")
         if not decision.standing:
             return _("取消済み")
+        if decision.choice == Decision.Choice.RETURN:
+            return _("返還請求書の取消で取り消します")
         used = decision.open is not None and decision.open <= 0
         return _("請求で使用済みのため取り消せません") if used else _("取り消せます")
 

@@ -1,13 +1,19 @@
 """What is fixed stays: the database refuses every change of it, to its owner too."""
 
+from copy import copy
 from decimal import Decimal
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
+from billing.corrections.giving_back import give_back
+from billing.corrections.reissue import reissue
+from billing.corrections.voiding import void
 from billing.documents.rendering import render_waiting
 from billing.models import Invoice, InvoiceLine, InvoicePdf, TaxTotal
 from orders.models import OrderLine, UsageCharge
+from portal.db import rls
+from portal.db.schema import ROLE
 from portal.history import record
 from tests import make
 
@@ -146,3 +152,62 @@ def it_only_ever_adds_to_the_history(cast):
     for sql in ("UPDATE portal_historyevent SET subject = 'y'", "DELETE FROM portal_historyevent"):
         with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(sql)
+
+
+def it_gives_the_webs_role_no_way_to_write_what_documents_say(fixed):
+    """Whatever happens to a request, its role reads the company's documents and writes none of them."""
+    tables = [
+        "billing_invoice", "billing_invoiceline", "billing_taxtotal", "billing_invoicepdf", "billing_correction", "billing_credit",
+        "billing_decision", "billing_discount", "orders_orderline", "orders_usagecharge",
+    ]  # fmt: skip
+    for table in tables:
+        for what in (
+            "UPDATE {} SET customer_id = customer_id",
+            "DELETE FROM {}",
+            "INSERT INTO {} DEFAULT VALUES",
+            "TRUNCATE {}",
+        ):
+            refused = pytest.raises(DatabaseError, match="permission denied")
+            with refused, transaction.atomic(), rls.scope(ROLE, fixed.customer_id), connection.cursor() as cursor:
+                cursor.execute(what.format(table))
+
+
+def it_keeps_replaced_and_void_documents_and_their_corrections_as_they_are(fixed, cast):
+    told = {"reason": "x", "by": cast.staff, "today": make.IN_MAY}
+    new = reissue(fixed, **told)
+    void(new, **told)
+    connection.check_constraints()
+    for sql in (
+        "UPDATE billing_invoice SET state = 'fixed'",
+        "UPDATE billing_invoice SET state = 'void' WHERE state = 'replaced'",
+        "DELETE FROM billing_invoice WHERE state = 'void'",
+        "UPDATE billing_correction SET reason = 'y'",
+        "DELETE FROM billing_correction",
+    ):
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql)
+
+
+def it_lets_no_document_be_replaced_by_nothing(fixed):
+    with pytest.raises(IntegrityError, match="nothing replaces"), transaction.atomic():
+        Invoice.objects.filter(pk=fixed.pk).update(state="replaced")
+        connection.check_constraints()
+
+
+def it_lets_a_return_give_back_only_what_was_charged(fixed, cast):
+    back = give_back(fixed, {fixed.lines.first().pk: 20000}, reason="x", by=cast.staff, today=make.IN_MAY)
+    more = Invoice.objects.get(pk=back.pk)
+    more.pk, more.number, more.state, more.fixed_on = None, "B202604-999999", "draft", None
+    more.save()
+    line = back.lines.get()
+    for changes in ({}, {"amount": 1}, {"tax_kind": "reduced"}, {"replaces": fixed.lines.last()}, {"origin": "rebill"}):
+        line.pk, line.invoice = None, more
+        with pytest.raises(IntegrityError), transaction.atomic():
+            InvoiceLine.objects.bulk_create([changed(line, changes)])
+
+
+def changed(line, changes):
+    made = copy(line)
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made

@@ -14,9 +14,11 @@ from billing.documents.rendering import render_waiting
 from billing.models import Correction, Credit, Discount, Invoice, InvoiceLine
 from billing.month import checks
 from billing.services import adjust_invoice
+from contracts.models import ContractLine
 from orders.models import Order
+from orders.services import start_contract
 from portal import mail
-from portal.models import HistoryEvent, Mail
+from portal.models import HistoryEvent, Mail, Vendor
 from tests import make
 
 JULY = date(2026, 7, 1)
@@ -194,6 +196,36 @@ def it_gives_back_at_most_what_is_left(cast, april):
     with pytest.raises(ValidationError, match="残りがありません"):
         give_back(april, **by_staff(cast))
     assert faults() == {}
+
+
+@pytest.mark.parametrize(("mode", "tax"), [("down", -304), ("half_up", -305), ("up", -305)])
+def it_mirrors_what_it_returns_to_the_yen(cast, mode, tax):
+    Vendor.objects.update(rounding=mode)
+    customer = make.make_customer("C0000009")
+    make.make_contract(customer, (1015, 3))
+    make.close_month()
+    april = Invoice.objects.get(customer=customer)
+    Vendor.objects.update(rounding="down" if mode != "down" else "up")  # the original's way holds
+    back = give_back(april, **by_staff(cast))
+    assert (back.tax, april.total + back.total) == (tax, 0)
+
+
+def it_holds_in_example_12_what_was_lowered_and_returned_is_never_charged_again(cast):
+    customer = make.make_customer("C0000009")
+    contract = make.make_contract(customer, (10000,))
+    make.close_month()
+    extra = ContractLine(position=2, item="追加", unit_price=5000, quantity=1, charge_from=make.MAY)
+    start_contract(contract, [extra], today=make.MAY)
+    make.close_month(make.MAY, date(2026, 6, 3))
+    may = Invoice.objects.get(customer=customer, month=make.MAY)
+    new = reissue(may, {may.lines.get(amount=5000).pk: {"amount": 4000}}, **by_staff(cast, date(2026, 6, 4)))
+    give_back(new, {new.lines.get(amount=4000).pk: 1000}, **by_staff(cast, date(2026, 6, 4)))
+    contract.note = "saved once more"
+    start_contract(contract, today=date(2026, 6, 5))  # and needs no tick
+    make.close_month(make.JUNE, date(2026, 7, 3))
+    assert sorted(shown(customer, make.JUNE)) == [5000, 10000]
+    assert faults(date(2026, 7, 3)) == {}
+    assert not any(each.rows for each in checks.check(make.JUNE, today=date(2026, 7, 3)) if each.code == "charge_past")
 
 
 def it_counts_a_return_in_the_month_of_its_original(cast, april, sign_in):

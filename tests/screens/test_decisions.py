@@ -5,6 +5,7 @@ import time_machine
 from django.contrib.auth.models import Group
 
 from accounts.models import User
+from billing.corrections.voiding import void
 from billing.models import Credit, Decision, Invoice
 from billing.proposals import decide, proposals
 from contracts.models import Service
@@ -155,6 +156,20 @@ def it_credits_a_billed_line_by_hand_up_to_what_is_left(contract, staff, web):
     assert Credit.objects.get().amount == 1500
     assert [each.amount for each in Invoice.objects.get(state="draft").lines.filter(origin="adjustment")] == [-1500]
     assert "残り 500円" in text(answer(web, path, amount="501", reason="お詫び"))
+
+
+def it_returns_what_is_decided_by_a_document_and_takes_it_back_with_that(contract, staff, web):
+    web.force_login(staff)
+    answer(web, address(contract, "return"), reason="解約")
+    back = Invoice.objects.get(kind="return")
+    assert (back.decision, back.net, back.corrects.state) == (Decision.objects.get(), -5000, "fixed")
+    assert proposals([contract.customer_id]) == []
+    assert "返還請求書の取消で取り消します" in text(web.get("/admin/billing/decision/"))
+    chosen = {"action": "take_back", "_selected_action": [Decision.objects.get().pk], "reason": "誤り"}
+    assert "返還請求書の取消で取り消されます" in text(web.post("/admin/billing/decision/", chosen, follow=True))
+    void(back, reason="誤り", by=staff, today=back.fixed_on)
+    assert [each.amount for each in proposals([contract.customer_id])] == [5000]
+    assert sum(Decision.objects.values_list("amount", flat=True)) == 0
 
 
 def it_takes_a_refusal_back_and_says_what_cannot_be(contract, staff, web):
