@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Case, F, FilteredRelation, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from portal.models import PriceBasis, TaxKind
@@ -24,13 +25,33 @@ class State(models.TextChoices):
 BILLED = ["fixed", "replaced", "void"]
 
 
+# A line on a document that charges, by now; what was returned doesn't.
+CHARGED = Q(
+    invoice_lines__invoice__state__in=["draft", "fixed"], invoice_lines__invoice__kind__in=["invoice", "correction"]
+)
+
+
+def number_of_bill(order):
+    """The number of the document of the `head` line, or, where that was replaced or taken back, of the one that charges the
+    order instead (D41); `order` names the outer row's order."""
+    charging = Order.objects.filter(CHARGED, pk=OuterRef(order), customer=OuterRef("customer"))
+    newest = charging.order_by("-invoice_lines__invoice").values("invoice_lines__invoice__number")[:1]
+    first = F("head__invoice__number")
+    return Case(
+        When(head__invoice__state__in=["replaced", "void"], then=Coalesce(Subquery(newest), first)), default=first
+    )
+
+
 class Orders(Scoped):
     def with_invoice(self):
-        """Adds `state` (see `State`) and the number of the invoice that bills, or will bill, the order."""
+        """Adds `state` (see `State`) and the number of the invoice that bills, or will bill, the order.
+
+        Where that one was replaced or taken back it is the one that stands instead, if any does (D41).
+        """
         return self.alias(
             head=FilteredRelation("invoice_lines", condition=Q(invoice_lines__is_order_head=True))
         ).annotate(
-            invoice_number=F("head__invoice__number"),
+            invoice_number=number_of_bill("pk"),
             state=Case(
                 When(reversed_on__isnull=False, then=Value(State.REVERSED)),
                 When(head__invoice__state__in=BILLED, then=Value(State.BILLED)),
@@ -134,7 +155,7 @@ class OrderLines(Scoped):
         """Adds the number of the invoice that bills, or will bill, the line's order (`invoice_number`)."""
         head = Q(order__invoice_lines__is_order_head=True)
         return self.alias(head=FilteredRelation("order__invoice_lines", condition=head)).annotate(
-            invoice_number=F("head__invoice__number")
+            invoice_number=number_of_bill("order")
         )
 
 
@@ -218,10 +239,12 @@ class Usages(Scoped):
     def with_charges(self):
         """Adds what the quantity costs (`amount`, yen) and the number of the invoice that shows it."""
         charges = UsageCharge.objects.standing().filter(usage=OuterRef("pk"), customer=OuterRef("customer"))
-        billed = charges.filter(invoice_lines__origin="usage")
+        number = "invoice_lines__invoice__number"
+        first = charges.filter(invoice_lines__origin="usage").values(number)[:1]
+        newest = charges.filter(CHARGED).order_by("-invoice_lines__invoice").values(number)[:1]
         return self.annotate(
             amount=Subquery(charges.order_by().values("usage").annotate(sum=Sum("amount")).values("sum")),
-            invoice_number=Subquery(billed.values("invoice_lines__invoice__number")[:1]),
+            invoice_number=Coalesce(Subquery(newest), Subquery(first)),
         )
 
     def billed(self):

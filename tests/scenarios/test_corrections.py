@@ -403,6 +403,24 @@ def it_tells_the_company_of_each_once(cast, april, mailoutbox):
 # What customers see
 
 
+def it_names_beside_an_order_the_document_that_bills_it_now(cast, april, sign_in):
+    order = Order.objects.get(customer=cast.a, month=make.APRIL)
+
+    def named():
+        number = Order.objects.with_invoice().get(pk=order.pk).invoice_number
+        assert number in sign_in(cast.hanako).get(f"/orders/{order.number}/").content.decode()
+        return number
+
+    assert named() == april.number
+    new = reissue(april, **by_staff(cast))
+    give_back(new, {line(new).pk: 1}, **by_staff(cast))
+    assert named() == new.number
+    void(new, chain=True, **by_staff(cast))
+    assert named() == april.number
+    void(new, rebill=True, **by_staff(cast))
+    assert named() == Invoice.objects.get(customer=cast.a, month=make.MAY).number
+
+
 def it_shows_the_company_old_and_new_each_with_its_state_and_reason(cast, april, sign_in):
     new = reissue(april, **by_staff(cast))
     back = give_back(new, {line(new).pk: 1000}, **by_staff(cast))
