@@ -25,8 +25,8 @@ def tell(kind, user, **data):
     mail.queue(kind, key=f"{kind}:{uuid.uuid4()}", customer=user.customer, user=user, **data)
 
 
-def note(action, user, *, by, detail=""):
-    history.record(action, user.name, by=by, customer=user.customer, detail=detail)
+def note(action, user, *, by, detail="", **data):
+    history.record(action, user.name, of=user, by=by, customer=user.customer, detail=detail, **data)
 
 
 @transaction.atomic

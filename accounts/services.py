@@ -107,7 +107,8 @@ def change_user(user: User, *, password: str = "", by: User, session: Any = None
     changed = [name for name in PLAIN_FIELDS if getattr(was, name) != getattr(user, name)]
     if changed:
         labels = [str(User._meta.get_field(name).verbose_name) for name in changed]  # type: ignore[union-attr]
-        note(Action.USER_CHANGED, user, by=by, detail=_("・").join(labels))
+        changes = history.differing(history.facts(was, *changed), history.facts(user, *changed))
+        note(Action.USER_CHANGED, user, by=by, detail=_("・").join(labels), changes=changes)
     if former:
         recipient_changed(user, former, by=by, session=session)
     if user.email != was.email:

@@ -100,7 +100,7 @@ def counter(credit: Credit, part: int, reason: str, *, by: User | None) -> None:
 
 def note_taken_back(entry: Credit | Decision, subject: str, part: int, reason: str, by: User | None) -> None:
     told = {_("金額"): yen(-part), _("理由"): reason}
-    history.record_change(Action.CREDIT_TAKEN_BACK, subject[:100], {}, told, by=by, customer=entry.customer)
+    history.record_change(Action.CREDIT_TAKEN_BACK, subject[:100], {}, told, of=entry, by=by, customer=entry.customer)
 
 
 def open_of(credit: Credit) -> int:
@@ -130,7 +130,7 @@ def store(credit: Credit, *, by: User | None) -> None:
         _("元の請求"): credit.invoice.number if credit.invoice else "",
         _("理由"): credit.reason,
     }
-    history.record_change(Action.CREDIT_GIVEN, credit.item, {}, told, by=by, customer=credit.customer)
+    history.record_change(Action.CREDIT_GIVEN, credit.item, {}, told, of=credit, by=by, customer=credit.customer)
 
 
 def take_up_anew(customer: int) -> None:

@@ -65,7 +65,9 @@ def decide(proposal: Proposal, choice: str, reason: str, *, by: User | None, tod
         choice=choice, amount=proposal.amount, reason=reason, by=by,
     )  # fmt: skip
     told = {_("決定"): str(decision), _("金額"): yen(decision.amount), _("理由"): reason}
-    history.record_change(Action.REFUND_DECIDED, proposal.contract, {}, told, by=by, customer=line.customer)
+    history.record_change(
+        Action.REFUND_DECIDED, proposal.contract, {}, told, of=decision, by=by, customer=line.customer
+    )
     if choice == Decision.Choice.CREDIT:
         credit = Credit(
             customer=line.customer, source=Credit.Source.DECISION, decision=decision, invoice=line.invoice,

@@ -71,7 +71,9 @@ FIXED = gettext_lazy("確定した請求で使われているため、変更で�
 
 def last_used_day(row: models.Model) -> date | None:
     """The last day on which fixed invoices stand on this tax class or registration as it is stored; None if none does."""
-    return last_day_of_tax_class(row) if isinstance(row, TaxClass) else last_day_of_registration(row)
+    if isinstance(row, TaxClass):
+        return last_day_of_tax_class(row)
+    return last_day_of_registration(row) if isinstance(row, VendorRegistration) else None
 
 
 def is_used(row: models.Model) -> bool:
@@ -95,9 +97,10 @@ def check_use(row: models.Model) -> None:
     names = [field.name for field in row._meta.fields if field.name != MOVABLE[type(row)]]
     if changed := [name for name in names if getattr(stored, name) != getattr(row, name)]:
         raise ValidationError(dict.fromkeys(changed, FIXED))
-    if isinstance(row, CalendarDay) or row.valid_to is None:
+    if not isinstance(row, TaxClass | VendorRegistration) or row.valid_to is None:
         return
-    if row.valid_to < (last := last_used_day(stored)):
+    last = last_used_day(stored)
+    if last and row.valid_to < last:
         told = _("%(day)s までの請求で確定に使われています。終了日はその日以降にしてください。") % {"day": ymd(last)}
         raise ValidationError({"valid_to": told})
 
@@ -182,4 +185,4 @@ def facts(row: models.Model) -> dict[str, str]:
 
 def record(row: models.Model, before: dict[str, str], after: dict[str, str], by: User | None) -> None:
     subject = f"{row._meta.verbose_name} {row}"
-    history.record_change(Action.SETTING_CHANGED, subject, before, after, by=by)
+    history.record_change(Action.SETTING_CHANGED, subject, before, after, of=row, by=by)

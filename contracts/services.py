@@ -180,7 +180,9 @@ def delete_meter(meter: Meter, *, by: User | None = None) -> None:
 
 def record_prices(meter: Meter, before: dict[str, str], after: dict[str, str], by: User | None) -> None:
     customer = meter.contract.customer
-    history.record_change(Action.PRICES_CHANGED, meter.contract.number, before, after, by=by, customer=customer)
+    history.record_change(
+        Action.PRICES_CHANGED, meter.contract.number, before, after, of=meter, by=by, customer=customer
+    )
 
 
 def meter_facts(meter: Meter) -> dict[str, str]:

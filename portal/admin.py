@@ -12,11 +12,20 @@ from procrastinate.contrib.django import admin as jobs
 
 from billing import settled
 from billing.services import defer_catch_up
-from portal import mail
+from portal import history, mail
 from portal.desk import Desk, ReadOnly, cell, delete_selected, empty_or_not
 from portal.forms import MonthField, OfficialNumberField, PercentField, PhoneField, PostalCodeField
-from portal.history import NOTHING
-from portal.models import CalendarDay, FaqEntry, HistoryEvent, Inquiry, Mail, TaxClass, Vendor, VendorRegistration
+from portal.models import (
+    Action,
+    CalendarDay,
+    FaqEntry,
+    HistoryEvent,
+    Inquiry,
+    Mail,
+    TaxClass,
+    Vendor,
+    VendorRegistration,
+)
 from portal.templatetags.figures import percent
 
 admin.site.site_header = admin.site.site_title = _("契約マイポータル 担当者")
@@ -59,20 +68,29 @@ class VendorAdmin(Desk):
         defer_catch_up()
 
 
-class Kept(Desk):
-    """Settings of the vendor's: stored by the service that keeps before and after (D40), and followed by a job (D34)."""
+class Told(Desk):
+    """What the vendor sets: stored by the service that keeps before and after (D40)."""
 
     def save_model(self, request, obj, form, change):
         settled.store(obj, by=request.user)
-        defer_catch_up()
 
     def delete_model(self, request, obj):
         settled.remove(obj, by=request.user)
-        defer_catch_up()
 
     def delete_queryset(self, request, queryset):
         for row in queryset:
-            settled.remove(row, by=request.user)
+            self.delete_model(request, row)
+
+
+class Kept(Told):
+    """What is billed follows it: a job sees to that (D34)."""
+
+    def save_model(self, request, obj, form, change):
+        super().save_model(request, obj, form, change)
+        defer_catch_up()
+
+    def delete_model(self, request, obj):
+        super().delete_model(request, obj)
         defer_catch_up()
 
 
@@ -178,7 +196,7 @@ class CalendarDayAdmin(Used):
 
 
 @admin.register(FaqEntry)
-class FaqEntryAdmin(Desk):
+class FaqEntryAdmin(Told):
     list_display = ["question", "position", "published"]
     list_editable = ["position", "published"]
 
@@ -200,6 +218,12 @@ class InquiryAdmin(Desk):
     search_fields = ["number", "subject", "customer__number", "customer__name"]
     readonly_fields = ["number", "customer", "user", "reach", "kind", "subject", "body", "about", "created_at"]
     fields = ["handled_at", *readonly_fields]
+
+    def save_model(self, request, obj, form, change):
+        stored = Inquiry.objects.get(pk=obj.pk)
+        super().save_model(request, obj, form, change)
+        before, after = (history.facts(each, "handled_at") for each in (stored, obj))
+        history.record_change(Action.INQUIRY_HANDLED, obj.number, before, after, of=obj, by=request.user)
 
     @admin.display(description=_("連絡先"))
     def reach(self, inquiry):
@@ -246,10 +270,7 @@ class HistoryAdmin(ReadOnly):
     @admin.display(description=_("記録"))
     def kept(self, event):
         """All of what was changed, which `detail` cuts where it gets long, and where somebody signed in from."""
-        told = [
-            f"{label} {old or NOTHING} → {new or NOTHING}"
-            for label, (old, new) in event.data.get("changes", {}).items()
-        ]
+        told = [f"{label} {old} → {new}" for label, old, new in event.changes]
         if address := event.data.get("address"):
             told.append(_("IPアドレス %s") % address)
         return "\n".join(told) or "-"

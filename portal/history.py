@@ -3,23 +3,22 @@
 from datetime import date
 from decimal import Decimal
 
-from portal.models import HistoryEvent
+from portal.models import NOTHING, HistoryEvent, row_name
 from portal.templatetags.figures import plain, ymd
 
-NOTHING = "（なし）"
 
-
-def record(action, subject, *, by=None, customer=None, detail="", **data):
+def record(action, subject, *, of=None, by=None, customer=None, detail="", **data):
     """Add one event; `by` is the user who acted, None for the portal itself. Runs in the caller's transaction.
 
-    `detail` is what the company's users read beside it, `data` what else an auditor may want; neither holds a secret.
+    `of` is the row that it is about, where `subject` doesn't name it for good. `detail` is what the company's users read
+    beside it, `data` what else an auditor may want; neither holds a secret.
     """
-    made = event(action, subject, by=by, customer=customer, detail=detail, **data)
+    made = event(action, subject, of=of, by=by, customer=customer, detail=detail, **data)
     made.save(force_insert=True)
     return made
 
 
-def event(action, subject, *, by=None, customer=None, detail="", **data):
+def event(action, subject, *, of=None, by=None, customer=None, detail="", **data):
     """The same, not stored yet."""
     return HistoryEvent(
         customer=customer,
@@ -28,32 +27,37 @@ def event(action, subject, *, by=None, customer=None, detail="", **data):
         action=action,
         subject=str(subject)[:100],
         detail=str(detail)[:200],
+        row=row_name(of) if of else "",
         data=data,
     )
 
 
-def record_change(action, subject, before, after, *, by=None, customer=None):
+def record_change(action, subject, before, after, *, of=None, by=None, customer=None):
     """Add one event for what differs between the facts before and after (D40), as `facts` gives them; none if nothing does."""
-    made = change(action, subject, before, after, by=by, customer=customer)
+    made = change(action, subject, before, after, of=of, by=by, customer=customer)
     if made:
         made.save(force_insert=True)
     return made
 
 
-def change(action, subject, before, after, *, by=None, customer=None):
+def change(action, subject, before, after, *, of=None, by=None, customer=None):
     """The same, not stored yet.
 
     All of it is kept in `data`, as {label: [before, after]}; what people read beside the event is cut where it gets long.
     """
-    labels = dict.fromkeys([*before, *after])
-    changes = {each: [before.get(each, ""), after.get(each, "")] for each in labels}
-    changes = {label: texts for label, texts in changes.items() if texts[0] != texts[1]}
+    changes = differing(before, after)
     if not changes:
         return None
     told = []
     for label, (old, new) in changes.items():
         told.append(f"{label} {old or NOTHING} → {new or NOTHING}" if before else f"{label} {new}")
-    return event(action, subject, by=by, customer=customer, detail="、".join(told), changes=changes)
+    return event(action, subject, of=of, by=by, customer=customer, detail="、".join(told), changes=changes)
+
+
+def differing(before, after):
+    """{label: [before, after]} of what differs between the facts; an empty text where there was, or is, nothing."""
+    found = {each: [before.get(each, ""), after.get(each, "")] for each in dict.fromkeys([*before, *after])}
+    return {label: texts for label, texts in found.items() if texts[0] != texts[1]}
 
 
 def facts(row, *names):

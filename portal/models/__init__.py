@@ -7,6 +7,7 @@ from portal.models.functions import (
     search_text,
 )
 from portal.models.records import (
+    NOTHING,
     Action,
     ColumnChoice,
     FaqEntry,
@@ -16,6 +17,7 @@ from portal.models.records import (
     Inquiry,
     Mail,
     SentForm,
+    row_name,
 )
 from portal.models.vendor import (
     VALID_SQL,
@@ -33,6 +35,7 @@ from portal.models.vendor import (
 )
 
 __all__ = [
+    "NOTHING",
     "VALID_SQL",
     "Action",
     "CalendarDay",
@@ -56,6 +59,7 @@ __all__ = [
     "Vendor",
     "VendorRegistration",
     "Vendors",
+    "row_name",
     "search_column",
     "search_text",
 ]

@@ -9,6 +9,8 @@ from portal.models.functions import search_column, search_text
 from portal.reading import fold
 from portal.scoping import Public, Scoped
 
+NOTHING = "（なし）"
+
 
 class Mail(models.Model):
     """A mail to be sent once: kind and data are stored, its words (and any secret) are made at sending."""
@@ -95,6 +97,7 @@ class Action(models.TextChoices):
     CREDIT_TAKEN_BACK = "credit_taken_back", _("調整残高の取消")
     CUSTOMER_CHANGED = "customer_changed", _("お客様情報変更")
     SETTING_CHANGED = "setting_changed", _("設定変更")
+    INQUIRY_HANDLED = "inquiry_handled", _("お問い合わせの対応")
 
 
 class History(Scoped):
@@ -102,12 +105,25 @@ class History(Scoped):
         """What the person's company did; sign-ins only one's own, for they are nobody else's business."""
         return super().for_user(user).exclude(~Q(actor=getattr(user, "pk", None)), action=Action.SIGNED_IN)
 
+    def about(self, row):
+        """What became of a row, the newest first: events that name it, and of what belongs to a company those under its number."""
+        own = Q(row=row_name(row))
+        customer = row.pk if row._meta.label == "accounts.Customer" else getattr(row, "customer_id", None)
+        if customer and getattr(row, "number", ""):
+            own |= Q(customer=customer, subject=row.number)
+        return self.filter(own).order_by("-pk")
+
     def last_sign_ins(self, user):
         return self.filter(actor=user, action=Action.SIGNED_IN).order_by("-at")
 
     def signed_in_from(self, user, address):
         """Whether the person ever signed in from this address; asks for nobody (None) too, so that time tells nothing."""
         return self.last_sign_ins(user.pk if user else 0).filter(data__address=address)[:1].exists()
+
+
+def row_name(row):
+    """The row of a table as an event names it for good, whatever people call it later: contracts.meter:12."""
+    return f"{row._meta.label_lower}:{row.pk}"
 
 
 class HistoryEvent(models.Model):
@@ -123,6 +139,7 @@ class HistoryEvent(models.Model):
     subject = models.CharField(_("対象"), max_length=100)
     detail = models.CharField(_("内容"), max_length=200, blank=True)
     data = models.JSONField(_("記録"), default=dict)
+    row = models.CharField(max_length=60, blank=True, editable=False)
     actor_search = search_column("actor_name")
     subject_search = search_column("subject")
 
@@ -133,10 +150,16 @@ class HistoryEvent(models.Model):
         indexes = [
             models.Index(fields=["customer", "-at"], name="history_of_customer"),
             models.Index(fields=["actor", "-at"], condition=Q(action="signed_in"), name="sign_ins_of_user"),
+            models.Index(fields=["row"], condition=~Q(row=""), name="history_of_row"),
         ]
 
     def __str__(self):
         return f"{self.get_action_display()} {self.subject}"
+
+    @property
+    def changes(self):
+        """What was changed, as (label, before, after), each in words; empty where it is told in `detail` only."""
+        return [(label, old or NOTHING, new or NOTHING) for label, (old, new) in self.data.get("changes", {}).items()]
 
 
 class ColumnChoice(models.Model):
