@@ -55,6 +55,7 @@ class Line:
     origin: str = Origin.ORDER
     trace: tuple[str, int] | None = None  # the contract line (the first of its chain) or the meter that it bills
     alone: bool = False  # stands for no month of its own: billed late, or the difference of a billed term (D25)
+    again: bool = False  # of a document that is 取消, billed once more
     order_kind: str = ""
     prorated: bool = False
     contract: str = ""
@@ -121,7 +122,7 @@ def lines_of(documents: Sequence[Invoice]) -> dict[int, list[Line]]:
             prorated=F("order__prorate"), late=Q(ends_on__lt=F("invoice__month")), more=F("order__is_difference"),
         )
         .values(
-            "invoice", "came_from", "item", "starts_on", "ends_on", "quantity", "unit", "unit_price", "amount", "price_basis",
+            "invoice", "origin", "came_from", "item", "starts_on", "ends_on", "quantity", "unit", "unit_price", "amount", "price_basis",
             "contract", "contract__number", "order__number", "invoice__number", "meter", "contract_line", "kind", "prorated",
             "late", "more",
         )
@@ -133,7 +134,7 @@ def lines_of(documents: Sequence[Invoice]) -> dict[int, list[Line]]:
             Line(
                 row["item"], row["starts_on"], row["ends_on"], row["quantity"], row["unit"], row["unit_price"],
                 row["amount"], row["price_basis"], row["came_from"], trace_of(row, former),
-                alone=bool(row["late"] or row["more"]), order_kind=row["kind"] or "", prorated=bool(row["prorated"]),
+                alone=bool(row["late"] or row["more"]), again=row["origin"] == Origin.REBILL, order_kind=row["kind"] or "", prorated=bool(row["prorated"]),
                 contract=row["contract__number"] or "", order=row["order__number"] or "", invoice=row["invoice__number"],
             )
         )  # fmt: skip
@@ -258,6 +259,8 @@ def partly(before: Sequence[Line], now: Sequence[Line], amount: int, link: tuple
 def arose(line: Line) -> Change:
     cause = Cause.USAGE if is_metered(line) else ARISEN.get(line.order_kind, Cause.NEW)
     words = f"{period(line.starts_on, line.ends_on)} {plain(line.quantity)}{line.unit}"
+    if line.again:
+        return Change(Cause.ADDITION, line.amount, line.item, _("再請求 {words}").format(words=words), link_of(line))
     return Change(cause, line.amount, line.item, words, link_of(line))
 
 

@@ -7,6 +7,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from billing.corrections.reissue import reissue
+from billing.corrections.voiding import void
 from billing.models import Invoice, InvoiceLine
 from billing.month.open_months import redraft
 from billing.services import adjust_invoice
@@ -87,11 +89,29 @@ def it_tells_no_causes_where_the_month_before_has_totals_only(cast, sign_in):
     assert "内訳なし" in page(sign_in(cast.hanako), "/invoices/X-202603/")
 
 
-def it_compares_with_the_document_that_counts_and_no_other(two_months, cast, sign_in):
-    Invoice.objects.filter(number="B202604-000001").update(state="void")
-    browser = sign_in(cast.hanako)
-    assert table(page(browser, f"/invoices/{two_months.number}/"))[-1][-1] == [f"+{two_months.total:,}"]
+def it_compares_with_the_correction_and_names_what_is_billed_once_more(two_months, cast, sign_in):
+    """A 修正 counts in place of what it replaced; void, nothing of April is left, and --rebill brings its lines to May."""
+    told, browser, path = (
+        {"reason": "単価の誤り", "by": cast.staff, "today": make.IN_MAY},
+        sign_in(cast.hanako),
+        f"/invoices/{two_months.number}/",
+    )
+    april = Invoice.objects.get(customer=cast.a, month=make.APRIL)
+    line = april.lines.get(item="品目1")
+    corrected = reissue(april, {line.pk: {"unit_price": Decimal(9000)}}, **told)
     assert 'id="difference"' not in page(browser, "/invoices/B202604-000001/")
+    assert 'id="difference"' in page(browser, f"/invoices/{corrected.number}/")
+    rows = table(page(browser, path))
+    assert rows[:2] == [
+        [["数量"], ["品目1", "K0000001"], ["2式", "→", "3式"], ["+9,000"]],
+        [["単価"], ["品目1", "K0000001"], ["9,000円", "→", "10,000円"], ["+3,000"]],
+    ]
+    assert sum(int(row[-1][0].replace(",", "")) for row in rows[:-1]) == two_months.total - corrected.total
+    void(corrected, rebill=True, **told)
+    two_months.refresh_from_db()
+    rows = table(page(browser, path))
+    assert [["追加"], ["品目1", "K0000001"], ["再請求", "2026/04/01～04/30", "2式"], ["+18,000"]] in rows
+    assert rows[-1][-1] == [f"+{two_months.total:,}"]
 
 
 def it_asks_as_many_queries_for_many_lines_as_for_few(two_months, cast, sign_in):
