@@ -87,14 +87,19 @@ def documents_of_model(person):
 
 def documents(people):
     """{customer: documents with what they come to, when they are due, and what stands on them}."""
-    lines, found = defaultdict(list), defaultdict(Counter)
+    lines, discounts, found = defaultdict(list), Counter(), defaultdict(Counter)
     for invoice, amount, kind, rate, basis, first, last, credit, discount in InvoiceLine.objects.filter(
         customer__in=ids(people)
     ).values_list(
         "invoice", "amount", "tax_kind", "tax_rate", "price_basis", "starts_on", "ends_on", "credit", "discount"
     ):
+        if discount:  # the model takes all 一括値引き of a document as one
+            discounts[invoice, kind, rate, basis] += amount
+            continue
         # What takes up a credit says of which days it is, and the model doesn't.
-        lines[invoice].append((amount, kind, rate, basis, (first, last) if credit is discount is None else ()))
+        lines[invoice].append((amount, kind, rate, basis, (first, last) if credit is None else ()))
+    for (invoice, *cls), amount in discounts.items():
+        lines[invoice].append((amount, *cls, ()))
     for customer, pk, *facts in Invoice.objects.filter(customer__in=ids(people)).values_list(
         "customer", "pk", "kind", "month", "state", "net", "total", "due_on"
     ):
