@@ -16,7 +16,8 @@ from billing.documents.rendering import render_waiting
 from billing.models import Decision, Invoice, InvoiceLine
 from billing.month import checks
 from billing.services import adjust_invoice
-from contracts.models import Contract
+from contracts.models import Contract, ContractLine, Service
+from orders.services import start_contract
 from portal.models import CalendarDay, Mail
 from tests import make
 
@@ -302,3 +303,17 @@ def it_names_a_mail_that_has_waited_for_an_hour(cast):
         recipient.update(is_recipient=False)
         assert len(found()["mail_late"]) == 1  # of the other `recipient` tells that nobody is there to get it
         recipient.update(is_recipient=True)  # the database lets no company end without one
+
+
+def it_judges_what_joins_a_billed_term_by_日割_as_it_was_then(cast):
+    Service.objects.filter(code="cloud").update(prorate=True)
+    contract = make.make_contract(cast.a, (36000,), form="yearly")
+    make.close_month()
+    Service.objects.filter(code="cloud").update(prorate=False)
+    option = ContractLine(
+        position=2, item="オプション", unit="式", unit_price=36000, quantity=1, charge_from=date(2026, 5, 4)
+    )
+    start_contract(contract, [option], today=make.IN_MAY)
+    make.open_month()
+    assert contract.orders.get(kind="addition").amount == 33000  # eleven months of twelve
+    assert not [each for each in checks.check(make.MAY, today=make.IN_MAY) if each.code == "recount" and each.items]

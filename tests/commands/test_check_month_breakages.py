@@ -160,7 +160,7 @@ ROWS = [
         f" AND starts_on < '2026-05-01';{TOTALS}", "order_without_invoice", A),
     Row("the same, as a sum", f"DELETE FROM billing_invoiceline l WHERE {of(A)} AND tax_kind = 'reduced'"
         f" AND starts_on < '2026-05-01';{TOTALS}", "balance", A),
-    Row("line of an order line that is gone", f"UPDATE billing_invoiceline l SET order_line_id = NULL, origin = 'correction', is_order_head = false WHERE {of(B)};"
+    Row("line of an order line that is gone", f"UPDATE billing_invoiceline l SET order_line_id = NULL, origin = 'correction', (replaces_id, root_id) = (l.id, l.id), is_order_head = false WHERE {of(B)};"
         f"DELETE FROM orders_orderline l WHERE {of(B)}; DELETE FROM orders_order l WHERE {of(B)} AND NOT EXISTS"
         f" (SELECT FROM billing_invoiceline b WHERE b.order_id = l.id)", "balance", B),
     Row("price of an unbilled line changed", f"UPDATE contracts_contractline l SET (unit_price, amount, net) = (9999, 9999, 9999)"

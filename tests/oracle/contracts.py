@@ -31,7 +31,7 @@ def register(life, event):
 def save(life, event):
     contract = contract_of(life, event.contract)
     before = life.proposals()
-    contract.made_to = max(contract.made_to, event.day)  # what 適用 offers was made by then
+    make_terms(life, event.day)  # what 適用 offers was made by then
     for change in event.changes:
         CHANGES[type(change)](life, contract, change)
         if isinstance(change, ev.BillFrom):
@@ -53,10 +53,17 @@ def finish(life, contract, event):
         former = contract.lines.get(line.forerunner)
         if former and line.charge_from and (former.charge_to is None or former.charge_to >= line.charge_from):
             raise Refused("a line that is continued ends before its copy begins")
-    contract.made_to = max(contract.made_to, event.day)
-    past = [item for item in follow(life, event.day, charge_past=event.tick) if item.contract == contract.number]
+    make_terms(life, event.day)
+    past = follow(life, event.day, ticked=contract.number if event.tick else None)
+    past = [item for item in past if item.contract == contract.number]
     if past and not event.unjudged:
         raise Refused("closed months would be charged", count=len(past), yen=sum(item.yen for item in past))
+
+
+def make_terms(life, day):
+    """The unbilled orders of a customer follow at once after a save (D23): of all contracts, up to its day."""
+    for contract in life.contracts.values():
+        contract.made_to = max(contract.made_to, day)
 
 
 def undecided_before(life, contract, proposals):

@@ -26,15 +26,18 @@ class Wanted(NamedTuple):
     lines: tuple
 
 
-def follow(life, day, charge_past=False):
-    """Make, change and cancel unbilled orders. Returns what closed months owe and nobody asked for, as `Past`."""
+def follow(life, day, ticked=None):
+    """Make, change and cancel unbilled orders. Returns what closed months owe and nobody asked for, as `Past`.
+
+    `ticked` is the contract for which somebody asked: beside the tick stand its orders and its yen, no other's.
+    """
     life.charge_past = []
     for contract in life.contracts.values():
         kept = set()
         for term in life.terms(contract):
             for wanted in wanted_orders(life, contract, term):
                 kept.add((term.sequence, wanted.line))
-                put(life, contract, term, wanted, day, charge_past)
+                put(life, contract, term, wanted, day, contract.number == ticked)
         for order in life.orders_of(contract.number):
             if not order.frozen and (order.term, order.addition_of) not in kept:
                 order.cancelled = True  # rule 2: for good

@@ -15,6 +15,11 @@ OF_MONTH = "o.month = %(month)s AND o.reversed_on IS NULL"
 BILLED = """LEFT JOIN LATERAL (SELECT i.month, i.fixed_on, i.rounding FROM billing_invoiceline b
     JOIN billing_invoice i ON i.id = b.invoice_id AND i.state <> 'draft'
     WHERE b.order_line_id = l.id AND b.origin = 'order') i ON true"""
+# The fixed document that first billed the term of the order `o`: 日割 stays as it was then, for what joins the term later too.
+FIRST_BILLED = """LEFT JOIN LATERAL (SELECT i.month, i.fixed_on FROM orders_order x
+    JOIN billing_invoiceline b ON b.order_id = x.id AND b.origin = 'order' AND b.customer_id = o.customer_id
+    JOIN billing_invoice i ON i.id = b.invoice_id AND i.state <> 'draft'
+    WHERE x.term_id = o.term_id AND x.reversed_on IS NULL ORDER BY i.state = 'void', x.id LIMIT 1) f ON true"""
 # Whose orders have yet to follow a change is told as such.
 SETTLED = "(i.fixed_on IS NOT NULL OR NOT EXISTS (SELECT FROM orders_pending n WHERE n.customer_id = l.customer_id))"
 TOUCHED = """((extract(year FROM l.ends_on) - extract(year FROM l.starts_on)) * 12 + extract(month FROM l.ends_on)
@@ -50,8 +55,9 @@ QUESTIONS = [
 ]
 PARTS = f"""
     SELECT {WHOLE} AS whole, l.amount, k.form, k.service_id, {TOUCHED} AS touched, l.ends_on - l.starts_on + 1 AS days,
-        date_trunc('month', l.starts_on)::date AS first, i.month, i.fixed_on, o.number, l.customer_id, l.item
-    FROM orders_orderline l {ORDERED} {BILLED}
+        date_trunc('month', l.starts_on)::date AS first, coalesce(f.month, i.month) AS month,
+        coalesce(f.fixed_on, i.fixed_on) AS fixed_on, o.number, l.customer_id, l.item
+    FROM orders_orderline l {ORDERED} {BILLED} {FIRST_BILLED}
     WHERE {OF_MONTH} AND {SETTLED} AND (k.form = 'yearly' AND {TOUCHED} <> 12 OR k.form = 'monthly'
         AND (extract(day FROM l.starts_on) <> 1 OR extract(day FROM l.ends_on + 1) <> 1))
 """
@@ -63,7 +69,7 @@ NETS = f"""
 
 
 def parts(asked: Asked) -> Finding:
-    """Lines for a part of a month or year, with 日割 as it was when they were billed, else as it is (D24)."""
+    """Lines for a part of a month or year, with 日割 as it was when their term was billed, else as it is (D24)."""
     now = list(Service.objects.filter(prorate=True).values_list("pk", flat=True))
     runs: dict[Any, dict[Any, list[Settings]]] = {}
     wrong = []
