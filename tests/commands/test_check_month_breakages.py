@@ -162,7 +162,7 @@ ROWS = [
         f" AND starts_on < '2026-05-01';{TOTALS}", "balance", A),
     Row("line of an order line that is gone", f"UPDATE billing_invoiceline l SET order_line_id = NULL, origin = 'correction', (replaces_id, root_id) = (l.id, l.id), is_order_head = false WHERE {of(B)};"
         f"DELETE FROM orders_orderline l WHERE {of(B)}; DELETE FROM orders_order l WHERE {of(B)} AND NOT EXISTS"
-        f" (SELECT FROM billing_invoiceline b WHERE b.order_id = l.id)", "balance", B),
+        f" (SELECT FROM billing_invoiceline b WHERE b.order_id = l.id)", "recount", B),
     Row("price of an unbilled line changed", f"UPDATE contracts_contractline l SET (unit_price, amount, net) = (9999, 9999, 9999)"
         f" WHERE {of(B)}", "recount", B, make.MAY),
     Row("item of an unbilled line changed", f"UPDATE contracts_contractline l SET item = 'x' WHERE {of(B)}", "recount", B, make.MAY),
