@@ -65,6 +65,10 @@ def it_knows_every_list():
     assert {filterset for filterset, _table in LISTS.values()} == set(ListFilter.__subclasses__())
 
 
+# Rows that have none of a filter's choices: 社内確認 is of fixed invoices only, and one here is provisional.
+NOT_ASKED = {"review": 1}
+
+
 @pytest.mark.parametrize("path", LISTS)
 def it_answers_every_filter_with_each_of_its_choices(path, browser):
     """What the choices find together is what the list has: no row is missed, none found twice."""
@@ -73,7 +77,8 @@ def it_answers_every_filter_with_each_of_its_choices(path, browser):
         choices = [str(value) for value, _label in getattr(field, "choices", ())]
         found = [counts(browser, path, name, value) for value in choices]
         if choices:
-            assert sum(found) == counts(browser, path, name, choices) == page.context["total_count"], name
+            asked = page.context["total_count"] - NOT_ASKED.get(name, 0)
+            assert sum(found) == counts(browser, path, name, choices) == asked, name
         for value, encoding in product(choices, ("utf-8", "cp932")):
             assert browser.get(path, {name: value, "export": "csv", "encoding": encoding}).status_code == 200, name
 
