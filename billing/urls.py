@@ -11,4 +11,5 @@ urlpatterns = [
     path("invoices/<str:number>/", views.invoice_detail, name="invoice_detail"),
     path("invoices/<str:number>/review/", views.invoice_review, name="invoice_review"),
     path("invoices/<str:number>/pdf/", views.invoice_pdf, name="invoice_pdf"),
+    path("invoices/<str:number>/xml/", views.invoice_xml, name="invoice_xml"),
 ]

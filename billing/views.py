@@ -14,10 +14,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from billing import costs, difference, services
-from billing.documents import archive
+from billing.documents import archive, einvoice
 from billing.filters import InvoiceFilter
 from billing.forms import ReviewForm
-from billing.models import Correction, Invoice, InvoiceLine, InvoicePdf, Kind, Review, ReviewState, State
+from billing.models import Correction, Invoice, InvoiceLine, InvoicePdf, InvoiceXml, Kind, Review, ReviewState, State
 from billing.tables import (
     LOOKS,
     REVIEW_LOOKS,
@@ -126,7 +126,13 @@ def invoice_archive(request):
 
 @require_safe
 def invoice_detail(request, number):
-    rows = Invoice.objects.for_user(request.user).with_pdf().with_download().select_related("corrects", "customer")
+    rows = (
+        Invoice.objects.for_user(request.user)
+        .with_pdf()
+        .with_xml()
+        .with_download()
+        .select_related("corrects", "customer")
+    )
     invoice = get_object_or_404(rows, number=number)
     if request.GET.get("export") == "csv":
         encoding = request.GET.get("encoding")
@@ -138,7 +144,13 @@ def invoice_detail(request, number):
 @once
 def invoice_review(request, number):
     """Note 社内確認, and show the document again with what is wrong about the form, if it is."""
-    rows = Invoice.objects.for_user(request.user).with_pdf().with_download().select_related("corrects", "customer")
+    rows = (
+        Invoice.objects.for_user(request.user)
+        .with_pdf()
+        .with_xml()
+        .with_download()
+        .select_related("corrects", "customer")
+    )
     invoice = get_object_or_404(rows, number=number)
     form = ReviewForm(invoice, request.POST)
     if form.is_valid():
@@ -172,6 +184,7 @@ def detail(request, invoice, form=None):
         "balances": invoice.balances(),
         "credit_method": (invoice.issuer or {}).get("credit_method")
         or Vendor.objects.for_user(request.user).get().credit_method,
+        "no_xml": einvoice.reason_against(invoice),
         "returns": invoice.kind == Kind.RETURN,
         "related": related(invoice, request.user),
         "notices": notices(invoice, request.user),
@@ -255,6 +268,20 @@ def invoice_pdf(request, number):
         bytes(stored.content),
         content_type="application/pdf",
         headers={"Content-Disposition": f'attachment; filename="{invoice.number}.pdf"', "ETag": f'"{stored.sha256}"'},
+    )
+
+
+@require_safe
+def invoice_xml(request, number):
+    """The stored JP PINT; 404 where there is none."""
+    invoice = get_object_or_404(Invoice.objects.for_user(request.user).fixed(), number=number)
+    stored = get_object_or_404(InvoiceXml.objects.for_user(request.user), invoice=invoice)
+    if request.method == "GET":
+        services.note_download(invoice, by=request.user)
+    return HttpResponse(
+        bytes(stored.content),
+        content_type="application/xml",
+        headers={"Content-Disposition": f'attachment; filename="{invoice.number}.xml"', "ETag": f'"{stored.sha256}"'},
     )
 
 

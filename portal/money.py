@@ -104,6 +104,16 @@ def tax_total(exclusive: int, inclusive: int, rate: Decimal, mode: str) -> TaxTo
     return TaxTotal(base, tax_on(base, rate, mode))
 
 
+def nets_of(grosses: Sequence[int], rate: Decimal, net: int) -> list[int]:
+    """Tax-inclusive lines of one class without their tax, in yen; they add up to `net`, which their sum was made into.
+
+    What is left by rounding each running sum moves from line to line, and the last one takes what is missing. Raises like `tax_on`.
+    """
+    sums = [sum(grosses[:place]) for place in range(1, len(grosses))]
+    ends = [gross - tax_within(gross, rate, DOWN) for gross in sums] + [net] * bool(grosses)
+    return [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
+
+
 def split(amount: int, weights: Sequence[int]) -> list[int]:
     """`amount` yen (a 一括値引き over several tax classes) in proportion to `weights`; the parts add up to it exactly.
 

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils.timezone import localtime
 
 from accounts.models import User
-from billing.models import Invoice, InvoicePdf
+from billing.models import Invoice, InvoicePdf, InvoiceXml
 from portal.db import rls
 from portal.db.schema import ROLE
 from portal.lists.columns import FORMULA
@@ -30,7 +30,7 @@ LOCAL_HEAD, CENTRAL_HEAD, END = 30, 46, 22  # bytes that a ZIP takes beside name
 HEADS = [
     "連番", "取引年月日", "取引先名", "取引先登録番号", "書類区分", "書類番号", "税抜金額", "消費税額", "税込金額",
     "10%対象額", "10%税額", "8%対象額", "8%税額", "対象期間(自)", "対象期間(至)", "ファイル名", "SHA-256", "発行日時",
-    "訂正元書類番号", "書類状態", "差替先書類番号",
+    "訂正元書類番号", "書類状態", "差替先書類番号", "XMLファイル名", "XML SHA-256",
 ]  # fmt: skip
 
 
@@ -39,8 +39,9 @@ class TooMuch(Exception):
 
 
 class File(NamedTuple):
-    """A stored file of the ZIP: its name there, its day, its size in bytes, and the document whose it is."""
+    """A stored file of the ZIP: the table it is in, its name, its day, its size in bytes, and the document whose it is."""
 
+    kept: type[InvoicePdf | InvoiceXml]
     name: str
     day: date
     size: int
@@ -69,17 +70,22 @@ def gather(found: QuerySet[Invoice]) -> Archive:
     documents = list(found.fixed().with_archive().order_by("issued_on", "number")[: MOST_DOCUMENTS + 1])  # type: ignore[attr-defined]
     if len(documents) > MOST_DOCUMENTS:
         raise TooMuch
-    files = [File(file_name(row), row.issued_on, row.pdf_size, row.pk) for row in documents if row.pdf_size is not None]
+    files = []
+    for row in documents:
+        if row.pdf_size is not None:
+            files.append(File(InvoicePdf, file_name(row), row.issued_on, row.pdf_size, row.pk))
+        if row.xml_size is not None:
+            files.append(File(InvoiceXml, file_name(row, "xml"), row.issued_on, row.xml_size, row.pk))
     made = Archive(documents, files, index_of(documents))
     if made.size > MOST_BYTES:
         raise TooMuch
     return made
 
 
-def file_name(row: Any) -> str:
-    """`YYYYMMDD_取引先_金額_請求番号.pdf`: 請求日, the vendor as the document names it, yen with tax."""
+def file_name(row: Any, kind: str = "pdf") -> str:
+    """`YYYYMMDD_取引先_金額_請求番号.pdf` (or `.xml`): 請求日, the vendor as the document names it, yen with tax."""
     name = NOT_IN_NAMES.sub("_", unicodedata.normalize("NFC", row.issuer["name"]))[:LONGEST_NAME].strip()
-    return f"{row.issued_on:%Y%m%d}_{name}_{row.total}_{row.number}.pdf"
+    return f"{row.issued_on:%Y%m%d}_{name}_{row.total}_{row.number}.{kind}"
 
 
 def index_of(documents: Iterable[Any]) -> bytes:
@@ -96,6 +102,7 @@ def index_of(documents: Iterable[Any]) -> bytes:
                 file_name(row) if row.pdf_size is not None else "", row.pdf_sha256,
                 f"{localtime(row.rendered_at):%Y/%m/%d %H:%M:%S}" if row.rendered_at else "",
                 row.original, row.get_state_display(), row.replaced_by_number,
+                file_name(row, "xml") if row.xml_size is not None else "", row.xml_sha256,
             ]
         )  # fmt: skip
     return made.getvalue().encode("utf-8-sig")
@@ -159,5 +166,5 @@ def entry(name: str, day: date) -> ZipInfo:
 
 def stored(file: File, user: User) -> bytes:
     with rls.scope(ROLE, user.customer_id):
-        found = InvoicePdf.objects.for_user(user).values_list("content", flat=True)
+        found = file.kept.objects.for_user(user).values_list("content", flat=True)
         return bytes(found.get(invoice=file.document))

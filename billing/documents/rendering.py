@@ -12,8 +12,8 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import ConnectorException
 
-from billing.documents import pdf
-from billing.models import Invoice, InvoicePdf, Kind, Rendering, State
+from billing.documents import einvoice, pdf
+from billing.models import Invoice, InvoicePdf, InvoiceXml, Kind, Rendering, State
 from portal import mail, rights
 from portal.models import Mail
 
@@ -110,7 +110,7 @@ def uncount_try(invoice):
 
 @transaction.atomic
 def store(invoice, content):
-    """The bytes, their SHA-256 and the mail that says so, in one transaction; a second writer finds it done."""
+    """The bytes, the XML of the same rows, their SHA-256 and the mail that says so, in one transaction; a second writer finds it done."""
     locked = Invoice.objects.select_for_update(of=["self"], no_key=True).get(pk=invoice.pk)
     Rendering.objects.filter(invoice=locked).delete()
     if InvoicePdf.objects.filter(invoice=locked).exists():
@@ -122,6 +122,16 @@ def store(invoice, content):
         sha256=hashlib.sha256(content).hexdigest(),
         size=len(content),
     )
+    if not einvoice.reason_against(locked):
+        xml = einvoice.build(locked)
+        InvoiceXml.objects.create(
+            invoice=locked,
+            customer_id=locked.customer_id,
+            content=xml,
+            sha256=hashlib.sha256(xml).hexdigest(),
+            size=len(xml),
+            rules=einvoice.RULES,
+        )
     if locked.state == State.FIXED:  # of one replaced or void by now the later mail tells
         kind = NOTICES[locked.kind]
         mail.queue(kind, key=f"{kind}:{locked.number}", customer=locked.customer, number=locked.number)

@@ -42,6 +42,7 @@ class Invoices(Scoped):
     def with_archive(self):
         """Adds what the index of the archive says beside the row: its tax classes, the days it bills, its file, and its chain."""
         pdf = InvoicePdf.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"))
+        xml = InvoiceXml.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"))
         instead = Invoice.objects.filter(corrects=OuterRef("pk"), customer=OuterRef("customer"), kind=Kind.CORRECTION)
         return self.with_classes().annotate(
             tax_10=of_classes("tax", "0.10"),
@@ -51,6 +52,8 @@ class Invoices(Scoped):
             pdf_size=Subquery(pdf.values("size")),
             pdf_sha256=Subquery(pdf.values("sha256")),
             rendered_at=Subquery(pdf.values("rendered_at")),
+            xml_size=Subquery(xml.values("size")),
+            xml_sha256=Subquery(xml.values("sha256")),
             original=F("corrects__number"),
             replaced_by_number=Subquery(instead.order_by("-pk").values("number")[:1]),
         )
@@ -66,14 +69,20 @@ class Invoices(Scoped):
         waits = Case(When(state=State.FIXED, then=Value(ReviewState.OPEN)), output_field=models.CharField())
         return self.annotate(review_state=Coalesce(Subquery(reviews.values("state")[:1]), waits))
 
+    def with_xml(self):
+        """Adds `xml_size` in bytes; null where there is none."""
+        stored = InvoiceXml.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"))
+        return self.annotate(xml_size=Subquery(stored.values("size")[:1]))
+
     def with_pdf(self):
         """Adds `pdf_size` in bytes; null while the PDF isn't stored."""
         stored = InvoicePdf.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"))
         return self.annotate(pdf_size=Subquery(stored.values("size")[:1]))
 
     def held(self):
-        """How many documents these are, how many PDFs are stored of them, and the bytes of those, as `documents`, `pdfs`, `size`."""
-        return self.aggregate(documents=Count("pk"), pdfs=Count("pdf"), size=Sum("pdf__size"))
+        """How many documents these are, how many PDFs and XMLs are stored of them, and the bytes of those."""
+        size = Coalesce(Sum("pdf__size"), 0) + Coalesce(Sum("xml__size"), 0)
+        return self.aggregate(documents=Count("pk"), pdfs=Count("pdf"), xmls=Count("xml"), size=size)
 
     def without_pdf(self):
         """Fixed documents whose PDF is still to be rendered, those replaced or void by now too: they stay downloadable (D6).
@@ -308,6 +317,42 @@ class InvoicePdf(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["customer", "invoice"], include=["size"], name="pdf_of_invoice")]
+
+    def __str__(self):
+        return f"{self.sha256[:12]}"
+
+
+class InvoiceXml(models.Model):
+    """The same document as JP PINT, for programs; stored together with the PDF, never changed."""
+
+    invoice = models.OneToOneField(Invoice, models.PROTECT, primary_key=True, related_name="xml", db_constraint=False)
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
+    content = models.BinaryField()
+    sha256 = models.CharField("SHA-256", max_length=64)
+    size = models.PositiveIntegerField(_("サイズ"))
+    rules = models.CharField(_("規格"), max_length=30)
+    made_at = models.DateTimeField(_("作成日時"), auto_now_add=True)
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("デジタルインボイス")
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    sha256=Func(
+                        F("content"), template="encode(sha256(%(expressions)s), 'hex')", output_field=models.CharField()
+                    )
+                ),
+                name="xml_is_what_was_hashed",
+            ),
+            models.CheckConstraint(
+                condition=Q(size=Func(F("content"), function="octet_length", output_field=models.IntegerField())),
+                name="xml_is_whole",
+            ),
+        ]
+        indexes = [models.Index(fields=["customer", "invoice"], include=["size"], name="xml_of_invoice")]
 
     def __str__(self):
         return f"{self.sha256[:12]}"

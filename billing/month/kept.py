@@ -17,7 +17,7 @@ ADDRESSEE = """jsonb_build_object(
     'department', c.billing_department, 'person', c.billing_person,
     'postal_code', coalesce(nullif(c.billing_postal_code, ''), c.postal_code),
     'address', coalesce(nullif(c.billing_address, ''), c.address),
-    'registration_number', c.registration_number,
+    'registration_number', c.registration_number, 'corporate_number', c.corporate_number,
     'payment_months', c.payment_months, 'due_shift', c.due_shift)"""
 
 

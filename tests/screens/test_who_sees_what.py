@@ -54,6 +54,7 @@ TABLE = {
     "invoice_list": (SIGN_IN, OPEN, OPEN),
     "invoice_detail": (SIGN_IN, OPEN, MISSING),
     "invoice_pdf": (SIGN_IN, OPEN, MISSING),
+    "invoice_xml": (SIGN_IN, MISSING, MISSING),  # the cast has no 法人番号, so there is none
     "invoice_review": (SIGN_IN, REFUSED, REFUSED),
     "costs": (SIGN_IN, OPEN, OPEN),
     "invoice_archive": (SIGN_IN, OPEN, OPEN),

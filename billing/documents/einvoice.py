@@ -1,0 +1,239 @@
+"""The invoice as JP PINT (UBL 2.1): what a program reads, made from the frozen rows that the PDF is made from."""
+
+import re
+import unicodedata
+import xml.etree.ElementTree as ET
+from datetime import date
+from decimal import Decimal
+from itertools import groupby
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from billing.models import Invoice, InvoiceLine, Kind
+from portal import money
+from portal.models import PriceBasis, TaxKind
+from portal.months import last_day
+from portal.templatetags.figures import day_name, plain
+
+RULES = "JP PINT 1.1.3"
+CUSTOMIZATION, PROFILE, TYPE = "urn:peppol:pint:billing-1@jp-1", "urn:peppol:bis:billing", "380"
+SCHEMAS = "urn:oasis:names:specification:ubl:schema:xsd:"
+ROOT, CAC, CBC = f"{SCHEMAS}Invoice-2", f"{SCHEMAS}CommonAggregateComponents-2", f"{SCHEMAS}CommonBasicComponents-2"
+CORPORATE, REGISTERED = "0188", "0221"  # schemes of electronic addresses: 法人番号, 登録番号
+
+CATEGORIES = {
+    TaxKind.STANDARD: "S",
+    TaxKind.REDUCED: "AA",
+    TaxKind.EXEMPT: "E",
+    TaxKind.EXPORT: "G",
+    TaxKind.OUTSIDE: "O",
+}
+UNITS = {"月": "MON", "か月": "MON", "ヶ月": "MON", "時間": "HUR", "日": "DAY", "個": "H87", "台": "H87", "本": "H87"}
+ONE = "C62"
+# 振込先 as the vendor's settings show an example of it: banks' and branches' codes in brackets, kind, number, name in kana.
+ACCOUNT = re.compile(r"\((\d{4})\).*?\((\d{3})\)\s*(普通|当座)\s*(\d{7})\s+(\S.*)", re.DOTALL)
+ACCOUNT_KINDS = {"普通": "1", "当座": "2"}
+
+
+def reason_against(invoice: Invoice) -> str:
+    """Why there can't be a JP PINT of this document, in words for its page; empty if there can."""
+    if invoice.kind == Kind.IMPORTED:
+        return _("他のシステムから移行した請求書のため")
+    if not (invoice.issuer or {}).get("registration_number"):
+        return _("発行者の登録番号がない請求書のため")
+    if not address_of(invoice.addressee or {}):
+        return _("お客様の法人番号または登録番号が登録されていないため")
+    return ""
+
+
+def address_of(party: dict[str, Any]) -> tuple[str, str] | None:
+    """(scheme, number) by which a company is found on the network, None without any."""
+    if number := party.get("corporate_number"):
+        return CORPORATE, number
+    if number := party.get("registration_number"):
+        return REGISTERED, number
+    return None
+
+
+def build(invoice: Invoice) -> bytes:
+    """Bytes of the XML of a fixed document of which `reason_against` has nothing to say; the same rows give the same bytes."""
+    assert invoice.issuer is not None and invoice.addressee is not None  # fixed ones have both
+    lines = list(invoice.lines.order_by("position"))
+    classes = list(invoice.tax_totals.all())
+    root = ET.Element("Invoice", {"xmlns": ROOT, "xmlns:cac": CAC, "xmlns:cbc": CBC})
+    text(root, "CustomizationID", CUSTOMIZATION)
+    text(root, "ProfileID", PROFILE)
+    text(root, "ID", invoice.number)
+    text(root, "IssueDate", invoice.issued_on.isoformat())
+    if invoice.due_on and invoice.total > 0:
+        text(root, "DueDate", invoice.due_on.isoformat())
+    text(root, "InvoiceTypeCode", TYPE)
+    if invoice.corrects:
+        text(
+            root,
+            "Note",
+            f"{invoice.corrects.number}（{day_name(invoice.corrects.issued_on)}付）の{invoice.get_kind_display()}",
+        )
+    text(root, "DocumentCurrencyCode", "JPY")
+    text(root, "BuyerReference", invoice.addressee["number"])
+    period(root, *document_period(invoice, lines))
+    if invoice.corrects:
+        reference = part(part(root, "BillingReference"), "InvoiceDocumentReference")
+        text(reference, "ID", invoice.corrects.number)
+        text(reference, "IssueDate", invoice.corrects.issued_on.isoformat())
+    supplier(root, invoice.issuer)
+    buyer(root, invoice.addressee)
+    pay(root, invoice)
+    taxes(root, invoice, classes)
+    sums = part(root, "LegalMonetaryTotal")
+    for name, yen in [
+        ("LineExtensionAmount", invoice.net),
+        ("TaxExclusiveAmount", invoice.net),
+        ("TaxInclusiveAmount", invoice.total),
+        ("PayableAmount", invoice.total),
+    ]:
+        amount(sums, name, yen)
+    nets = exclusive(lines, classes)
+    for line in lines:
+        write_line(root, line, nets[line.pk])
+    ET.indent(root)
+    return ET.tostring(root, encoding="UTF-8", xml_declaration=True)
+
+
+def document_period(invoice: Invoice, lines: list[InvoiceLine]) -> tuple[date, date]:
+    """From the earliest day of a line to the latest: every line's period must lie within it."""
+    first = min((line.starts_on for line in lines), default=invoice.month)
+    return first, max((line.ends_on for line in lines), default=last_day(invoice.month))
+
+
+def exclusive(lines: list[InvoiceLine], classes: list[Any]) -> dict[int, int]:
+    """{line: yen without tax}; JP PINT has no others. Those of a tax class add up to its stored base, to the yen.
+
+    A tax-inclusive line gets its share of what the base leaves for the inclusive ones.
+    """
+    bases = {(row.kind, row.rate): row.base for row in classes}
+    nets = {line.pk: line.amount for line in lines if line.price_basis == PriceBasis.EXCLUSIVE}
+
+    def of_class(line: InvoiceLine) -> tuple[Decimal, str]:
+        return line.tax_rate, line.tax_kind
+
+    for (rate, kind), group in groupby(sorted(lines, key=of_class), key=of_class):
+        members = list(group)
+        inclusive = [line for line in members if line.price_basis == PriceBasis.INCLUSIVE]
+        left = bases[kind, rate] - sum(nets[line.pk] for line in members if line.pk in nets)
+        parts = money.nets_of([line.amount for line in inclusive], rate, left)
+        nets |= {line.pk: net for line, net in zip(inclusive, parts, strict=True)}
+    return nets
+
+
+def part(parent: ET.Element, name: str) -> ET.Element:
+    return ET.SubElement(parent, f"cac:{name}")
+
+
+def text(parent: ET.Element, name: str, words: str, /, **attributes: str) -> None:
+    ET.SubElement(parent, f"cbc:{name}", attributes).text = words
+
+
+def amount(parent: ET.Element, name: str, yen: int) -> None:
+    text(parent, name, str(yen), currencyID="JPY")
+
+
+def period(parent: ET.Element, first: Any, last: Any) -> None:
+    made = part(parent, "InvoicePeriod")
+    text(made, "StartDate", first.isoformat())
+    text(made, "EndDate", last.isoformat())
+
+
+def category(parent: ET.Element, name: str, kind: str, rate: Decimal) -> None:
+    made = part(parent, name)
+    text(made, "ID", CATEGORIES[TaxKind(kind)])
+    if kind != TaxKind.OUTSIDE:  # outside the tax's scope there is no rate, not even 0
+        text(made, "Percent", plain(rate * 100))
+    text(part(made, "TaxScheme"), "ID", "VAT")
+
+
+def place(party: ET.Element, kept: dict[str, Any]) -> None:
+    made = part(party, "PostalAddress")
+    if kept.get("address"):
+        text(made, "StreetName", kept["address"])
+    if kept.get("postal_code"):
+        text(made, "PostalZone", kept["postal_code"].replace("-", ""))
+    text(part(made, "Country"), "IdentificationCode", "JP")
+
+
+def supplier(root: ET.Element, issuer: dict[str, Any]) -> None:
+    party = part(part(root, "AccountingSupplierParty"), "Party")
+    text(party, "EndpointID", issuer["registration_number"], schemeID=REGISTERED)
+    place(party, issuer)
+    scheme = part(party, "PartyTaxScheme")
+    text(scheme, "CompanyID", issuer["registration_number"])
+    text(part(scheme, "TaxScheme"), "ID", "VAT")
+    text(part(party, "PartyLegalEntity"), "RegistrationName", issuer["name"])
+
+
+def buyer(root: ET.Element, addressee: dict[str, Any]) -> None:
+    party = part(part(root, "AccountingCustomerParty"), "Party")
+    scheme, number = address_of(addressee) or ("", "")
+    text(party, "EndpointID", number, schemeID=scheme)
+    place(party, addressee)
+    text(part(party, "PartyLegalEntity"), "RegistrationName", addressee["name"])
+    if who := " ".join(filter(None, (addressee.get("department"), addressee.get("person")))):
+        text(part(party, "Contact"), "Name", who)
+
+
+def pay(root: ET.Element, invoice: Invoice) -> None:
+    """The account where the 振込先 can be read as one, and always in words how and by when."""
+    asked = invoice.kind != Kind.RETURN and invoice.total > 0
+    account = ACCOUNT.search(unicodedata.normalize("NFKC", (invoice.issuer or {}).get("bank_account", "")))
+    if asked and invoice.payment_method == "transfer" and account:
+        bank, branch, kind, number, name = account.groups()
+        means = part(root, "PaymentMeans")
+        text(means, "PaymentMeansCode", "30", name="Credit transfer")
+        payee = part(means, "PayeeFinancialAccount")
+        text(payee, "ID", f"{bank}:{branch}:{ACCOUNT_KINDS[kind]}:{number}")
+        text(payee, "Name", name.strip())
+    words = (
+        f"{invoice.get_payment_method_display()} {day_name(invoice.due_on)}まで"
+        if asked
+        else "お支払いの必要はありません"
+    )
+    text(part(root, "PaymentTerms"), "Note", words)
+
+
+def taxes(root: ET.Element, invoice: Invoice, classes: list[Any]) -> None:
+    total = part(root, "TaxTotal")
+    amount(total, "TaxAmount", invoice.tax)
+    for row in classes:
+        made = part(total, "TaxSubtotal")
+        amount(made, "TaxableAmount", row.base)
+        amount(made, "TaxAmount", row.tax)
+        category(made, "TaxCategory", row.kind, row.rate)
+
+
+def write_line(root: ET.Element, line: InvoiceLine, net: int) -> None:
+    """Quantity times price is the amount exactly, else the line is one piece of its amount and its words tell the quantity."""
+    made = part(root, "InvoiceLine")
+    text(made, "ID", str(line.position))
+    quantity, price, unit, told = line.quantity, line.unit_price, UNITS.get(line.unit, ONE), ""
+    if quantity * price != net:
+        told = f"{plain(quantity)}{line.unit} × {plain(price)}（{line.get_price_basis_display()}）"
+        quantity, price, unit = Decimal(1), Decimal(net), ONE
+    if price < 0:  # a unit price is never below 0 there
+        quantity, price = -quantity, -price
+    text(made, "InvoicedQuantity", bare(quantity), unitCode=unit)
+    amount(made, "LineExtensionAmount", net)
+    period(made, line.starts_on, line.ends_on)
+    item = part(made, "Item")
+    if words := "　".join(filter(None, (line.specification, told))):
+        text(item, "Description", words)
+    text(item, "Name", f"{line.item}（軽減税率対象）" if line.tax_kind == TaxKind.REDUCED else line.item)
+    category(item, "ClassifiedTaxCategory", line.tax_kind, line.tax_rate)
+    of_one = part(made, "Price")
+    text(of_one, "PriceAmount", bare(price), currencyID="JPY")
+    text(of_one, "BaseQuantity", "1", unitCode=unit)
+
+
+def bare(number: Decimal) -> str:
+    """A number without separators and without zeros that say nothing."""
+    return plain(number).replace(",", "")
