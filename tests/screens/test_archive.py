@@ -103,7 +103,7 @@ def it_packs_the_stored_files_with_an_index(cast, browser):
     assert list(row.values()) == [
         "1", "2026/04/30", "つばめ通信株式会社", "T8990000000001", "請求書", "B202604-000001",
         "21500", "2120", "23620", "20000", "2000", "1500", "120", "2026/04/01", "2026/04/30", NAME,
-        hashlib.sha256(zipped.read(NAME)).hexdigest(), row["発行日時"], "", "確定", "",
+        hashlib.sha256(zipped.read(NAME)).hexdigest(), row["発行日時"], "", "確定", "", "", "",
     ]  # fmt: skip
     assert list(row) == archive.HEADS and row["発行日時"].startswith(f"{date.today().year}/")
 
@@ -196,7 +196,7 @@ def it_refuses_more_than_a_thousand_documents_and_says_what_to_do(browser, monke
 def it_packs_ones_own_documents_only_while_it_is_read_too(cast, browser, sign_in, monkeypatch):
     """The body is read after the request: with the first lock taken away the second one still holds there."""
     assert set(index(unpacked(sign_in(cast.jiro).get(URL)))) == {"B202604-000002"}
-    foreign = archive.File("x.pdf", make.APRIL, 1, april(cast).pk)
+    foreign = archive.File(InvoicePdf, "x.pdf", make.APRIL, 1, april(cast).pk)
     monkeypatch.setattr(Scoped, "for_user", lambda rows, user: rows.all())
     with pytest.raises(InvoicePdf.DoesNotExist):
         archive.stored(foreign, cast.jiro)
