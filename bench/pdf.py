@@ -66,13 +66,13 @@ def in_processes(count, each):
 
 
 def bare(text):
-    fonts, sheet = pdf.style("v1")
+    fonts, sheet = pdf.style(pdf.LAYOUT)
     return HTML(string=text).write_pdf(stylesheets=[sheet], font_config=fonts, pdf_variant="pdf/a-3a")
 
 
 def naive_page(text):
     """The same HTML with a sheet of its own that leaves widths and columns to the renderer."""
-    sheet = pdf.style_text("v1")
+    sheet = pdf.style_text(pdf.LAYOUT)
     for lean, easy in [
         ("display: table;", "display: flex;"),
         ("display: table-cell;", "flex: 1 1 auto;"),

@@ -18,13 +18,18 @@ class ReviewFilter(AnyOfFilter):
         return super().filter(rows.with_review(), value)
 
 
+class DueFilter(DateRangeFilter):
+    def filter(self, rows, value):
+        return super().filter(rows.with_due(), value)
+
+
 class InvoiceFilter(ListFilter):
     number = NumberFilter(label=_("請求番号"))
     month = MonthRangeFilter(label=_("請求対象年月"))
     state = AnyOfFilter(State.choices, label=_("請求状態"))
     issued_on = DateRangeFilter(label=_("請求日"))
     fixed_on = DateRangeFilter(label=_("確定日"))
-    due_on = DateRangeFilter(label=_("支払期日"))
+    due_on = DueFilter(field_name="payable_on", label=_("支払期日"))
     total = YenRangeFilter(label=_("請求金額（税込）"))
     review = ReviewFilter(ReviewState.choices, field_name="review_state", label=_("社内確認"))
 

@@ -183,7 +183,7 @@ class InvoiceTable(Table):
     issued_on = DateColumn(gettext_lazy("請求日"), "issued_on", shown=True)
     fixed_on = FixedOnColumn(gettext_lazy("確定日"), "fixed_on", shown=True, card="planned")
     fix_due_on = DateColumn(gettext_lazy("確定予定日"), "fix_due_on")
-    due_on = DateColumn(gettext_lazy("支払期日"), "due_on", shown=True, card="sub")
+    due_on = DateColumn(gettext_lazy("支払期日"), "payable_on", shown=True, needs="with_due", card="sub")
     total = TotalColumn(gettext_lazy("請求金額（税込）"), "total", shown=True, card="main")
     net = YenColumn(gettext_lazy("税抜金額"), "net")
     tax = YenColumn(gettext_lazy("消費税額"), "tax")

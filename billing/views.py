@@ -244,7 +244,11 @@ def header(invoice):
         (_("件名"), invoice.subject),
         (_("返還日") if invoice.kind == Kind.RETURN else _("請求日"), ymd(invoice.issued_on)),
         day,
-        *([] if invoice.kind == Kind.RETURN else [(_("支払方法"), invoice.get_payment_method_display())]),
+        *(
+            []
+            if invoice.kind == Kind.RETURN or invoice.is_free
+            else [(_("支払方法"), invoice.get_payment_method_display())]
+        ),
         (_("宛先"), addressed(to)),
     ]
 

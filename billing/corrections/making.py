@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from billing.documents import rendering
+from billing.documents.pdf import LAYOUT
 from billing.models import Correction, Decision, Invoice, InvoiceLine, Kind
 from billing.month import credits, drafts
 from billing.month.kept import ADDRESSEE, issuer
@@ -86,12 +87,14 @@ def fix(invoice: Invoice, *, today: date) -> Invoice:
                 credits.note_what_is_left(cursor, {"credited": [invoice.customer_id]})
         cursor.execute(
             f"""
-            UPDATE billing_invoice i SET state = 'fixed', fixed_on = %(today)s, issuer = %(issuer)s::jsonb, addressee = {ADDRESSEE}
+            UPDATE billing_invoice i SET state = 'fixed', fixed_on = %(today)s, issuer = %(issuer)s::jsonb,
+                template = %(layout)s, addressee = {ADDRESSEE}
             FROM accounts_customer c WHERE c.id = i.customer_id AND i.id = %(invoice)s
             """,
             {
                 "today": today,
                 "invoice": invoice.pk,
+                "layout": LAYOUT,
                 "issuer": json.dumps(issuer(months.last_day(invoice.month))),
             },
         )

@@ -15,7 +15,7 @@ from procrastinate.exceptions import ConnectorException
 from billing.documents import einvoice, pdf
 from billing.models import Invoice, InvoicePdf, InvoiceXml, Kind, Rendering, State
 from portal import mail, rights
-from portal.models import Mail
+from portal.models import Mail, Vendor
 
 TASK, QUEUE = "billing.render", "render"
 INVOICES_A_TASK = 15  # invoices
@@ -132,7 +132,8 @@ def store(invoice, content):
             size=len(xml),
             rules=einvoice.RULES,
         )
-    if locked.state == State.FIXED:  # of one replaced or void by now the later mail tells
+    silent = locked.kind == Kind.INVOICE and locked.is_free and not Vendor.objects.settings().mail_free
+    if locked.state == State.FIXED and not silent:  # of one replaced or void by now the later mail tells
         kind = NOTICES[locked.kind]
         mail.queue(kind, key=f"{kind}:{locked.number}", customer=locked.customer, number=locked.number)
 

@@ -58,6 +58,10 @@ class Invoices(Scoped):
             replaced_by_number=Subquery(instead.order_by("-pk").values("number")[:1]),
         )
 
+    def with_due(self):
+        """Adds the day by which money is asked for (`payable_on`); null where nothing is to be paid (D29)."""
+        return self.annotate(payable_on=Case(When(total__gt=0, then=F("due_on")), output_field=models.DateField()))
+
     def with_download(self):
         """Adds when somebody of the company last downloaded the PDF (`downloaded_at`)."""
         last = Download.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer")).order_by("-at")
@@ -216,6 +220,11 @@ class Invoice(models.Model):
     def asks_for_payment(self):
         """Whether somebody has to see to it that it is paid."""
         return self.state == State.FIXED and self.kind in (*OF_MONTH, Kind.IMPORTED) and self.total > 0
+
+    @property
+    def is_free(self):
+        """Whether it says that nothing is to be paid (D29); its 支払期日 stays the one that a 修正 would keep (D36)."""
+        return self.is_fixed and self.kind != Kind.RETURN and self.total == 0
 
     def balances(self):
         """調整残高 after this document, as (rate, 税区分, 税抜・税込, yen); none unless credits concern it."""

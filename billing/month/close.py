@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Customer
 from billing.documents import rendering
+from billing.documents.pdf import LAYOUT
 from billing.models import FIXED_SQL, OF_MONTH, OF_MONTH_SQL, Invoice, MonthRun, Parked
 from billing.month import batches, drafts, parking
 from billing.month.kept import ADDRESSEE, issuer, settings_of
@@ -252,6 +253,7 @@ def fix_drafts(batch: list[int], month: date, today: date) -> None:
         "month": month,
         "today": today,
         "issuer": json.dumps(issuer(months.last_day(month))),
+        "layout": LAYOUT,
     }
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT i.customer_id FROM {drafts.DRAFTS} AND {NEGATIVE}", given)
@@ -259,6 +261,7 @@ def fix_drafts(batch: list[int], month: date, today: date) -> None:
         cursor.execute(
             f"""
             UPDATE billing_invoice i SET state = 'fixed', fixed_on = %(today)s, due_on = d.due_on, issuer = %(issuer)s::jsonb,
+                template = %(layout)s,
                 addressee = {ADDRESSEE}
             FROM accounts_customer c JOIN {drafts.DUE} WHERE c.id = i.customer_id
                 AND i.id IN (SELECT i.id FROM {drafts.DRAFTS} AND NOT {NEGATIVE})

@@ -57,6 +57,9 @@ class Vendor(models.Model):
     attach_pdf = models.BooleanField(
         _("PDFの添付"), default=False, help_text=_("請求のお知らせのメールに書類のPDFを添付します（3MBまで）")
     )
+    mail_free = models.BooleanField(
+        _("0円の請求のお知らせ"), default=True, help_text=_("合計が0円の請求書についても、確定をメールで知らせます")
+    )
     remind = models.BooleanField(
         _("支払期日のお知らせ"),
         default=False,

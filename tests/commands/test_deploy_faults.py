@@ -83,15 +83,15 @@ def it_renders_a_fixed_invoice_with_the_template_of_its_day(cast, tmp_path, sett
     make.close_month()
     invoice = Invoice.objects.get(customer=cast.a)
     before = pdf.render(invoice)
-    new = tmp_path / "billing" / "invoice_pdf" / "v2"
+    new = tmp_path / "billing" / "invoice_pdf" / "v99"
     new.mkdir(parents=True)
     (new / "invoice.html").write_text("<p>{{ invoice.number }}</p>")
     (new / "invoice.css").write_text("@page { size: A4 }")
     settings.TEMPLATES = [settings.TEMPLATES[0] | {"DIRS": [tmp_path, *settings.TEMPLATES[0]["DIRS"]]}]
-    monkeypatch.setattr(Invoice._meta.get_field("template"), "default", "v2")
+    monkeypatch.setattr("billing.month.close.LAYOUT", "v99")
     invoice = Invoice.objects.get(customer=cast.a)
     assert pdf.render(invoice) == before
-    invoice.template = "v2"
+    invoice.template = "v99"
     assert pdf.render(invoice) != before
     with pytest.raises(DatabaseError), transaction.atomic():
         invoice.save()

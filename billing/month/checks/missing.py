@@ -78,6 +78,8 @@ QUESTIONS = [
         SELECT i.number AS document, c.number AS customer FROM billing_invoice i JOIN accounts_customer c ON c.id = i.customer_id
         WHERE i.month = %(month)s AND i.kind <> 'imported' AND (i.state = 'void'
                 OR i.state = 'fixed' AND EXISTS (SELECT FROM billing_invoicepdf p WHERE p.invoice_id = i.id))
+            -- A vendor may keep quiet about those of 0 yen, and change that at any time (D29).
+            AND NOT (i.kind = 'invoice' AND i.total = 0)
             AND NOT EXISTS (SELECT FROM portal_mail m WHERE m.key = {NOTICE})
         """,
         after=True,
