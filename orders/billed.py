@@ -16,6 +16,17 @@ BILLED_CONTRACT = """
         OR b.origin = 'rebill' OR EXISTS (SELECT FROM billing_invoiceline r WHERE r.replaces_id = b.id AND r.origin = 'rebill')))
 """
 
+# Lines carry the service of their contract, by which costs are told apart: on fixed documents for good, on drafts it follows.
+FIXED_CONTRACT = """
+    SELECT EXISTS (SELECT FROM billing_invoiceline b JOIN billing_invoice i ON i.id = b.invoice_id
+    WHERE b.customer_id = %(customer)s AND b.contract_id = %(contract)s AND b.origin = 'order' AND i.state <> 'draft')
+"""
+DRAFTED_SERVICE = """
+    UPDATE billing_invoiceline b SET service_id = %(service)s FROM billing_invoice i
+    WHERE i.id = b.invoice_id AND i.state = 'draft' AND b.origin = 'order'
+        AND b.customer_id = %(customer)s AND b.contract_id = %(contract)s
+"""
+
 # Given back by decisions, of a line in a term (G): it isn't charged again but by a tick (D25).
 GIVEN = """SELECT contract_line_id, term_id, sum(amount)::bigint AS given FROM billing_decision
     WHERE customer_id = ANY(%(changed)s) AND choice IN ('credit', 'return') GROUP BY 1, 2"""

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Customer, User
 from contracts.models import Contract, ContractLine
 from contracts.services import add_terms, facts, save_contract
-from orders.billed import BILLED_CONTRACT
+from orders.billed import BILLED_CONTRACT, DRAFTED_SERVICE, FIXED_CONTRACT
 from orders.changes import NEXT, Past, settle
 from orders.follow import Change, Followed, follow, record
 from orders.owed import proposed
@@ -65,9 +65,24 @@ def store_contract(
     if contract.pk and Vendor.objects.exists():  # what 適用 offers is made by today
         add_terms([contract.customer_id], until=today)
         need_decisions(contract)
+    if contract.pk:
+        move_service(contract)
     settled = settle(contract, lines, removed, apply, today=today)
     forget(removed, today)
     return save_contract(contract, settled, removed, today=today, by=by)
+
+
+def move_service(contract: Contract) -> None:
+    """Another service is another contract once a document is fixed (D21); until then drafts follow. Raises ValidationError."""
+    if contract.service_id == Contract.objects.get(pk=contract.pk).service_id:
+        return
+    given = {"customer": contract.customer_id, "contract": contract.pk, "service": contract.service_id}
+    with connection.cursor() as cursor:
+        cursor.execute(FIXED_CONTRACT, given)
+        if cursor.fetchone()[0]:
+            text = _("請求が確定した契約のサービスは変更できません。この契約を解約し、別の契約を登録してください。")
+            raise ValidationError({"service": ValidationError(text, code="billed")})
+        cursor.execute(DRAFTED_SERVICE, given)
 
 
 def need_decisions(contract: Contract) -> None:
