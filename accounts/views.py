@@ -49,7 +49,7 @@ LEFT = {
 # URLs that answer nobody who was just led there: buttons, ways in, and what programs ask for.
 NO_PAGE = {
     "login", "second_step", "password_reset_confirm", "logout", "user_send", "other_sessions_end", "second_factor_off",
-    "healthz",
+    "invoice_review", "healthz",
 }  # fmt: skip
 
 
