@@ -5,7 +5,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer, User
-from billing.models import Credit, Decision, Invoice, InvoiceLine, Kind, MonthRun, State
+from billing.models import OF_MONTH, Credit, Decision, Invoice, InvoiceLine, MonthRun, State
 from billing.month import drafts
 from portal import history, months, rights
 from portal.models import Action, Vendor
@@ -23,7 +23,7 @@ def give_credit(invoice_line: InvoiceLine, amount: int, reason: str, *, by: User
     need_carrying()
     Customer.objects.lock([invoice_line.customer_id])
     line = InvoiceLine.objects.select_related("invoice").get(pk=invoice_line.pk)
-    if line.invoice.state != State.FIXED or line.invoice.kind not in (Kind.INVOICE, Kind.CORRECTION):
+    if line.invoice.state != State.FIXED or line.invoice.kind not in OF_MONTH:
         raise ValidationError(_("確定している請求の明細だけを翌月調整できます。"))
     if line.amount <= 0 or line.origin not in InvoiceLine.CHARGING:
         raise ValidationError(_("この明細は翌月調整できません。"))

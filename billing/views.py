@@ -5,7 +5,7 @@ from functools import partial
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import Q, Sum
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
@@ -126,14 +126,7 @@ def invoice_archive(request):
 
 @require_safe
 def invoice_detail(request, number):
-    rows = (
-        Invoice.objects.for_user(request.user)
-        .with_pdf()
-        .with_xml()
-        .with_download()
-        .select_related("corrects", "customer")
-    )
-    invoice = get_object_or_404(rows, number=number)
+    invoice = shown_invoice(request, number)
     if request.GET.get("export") == "csv":
         encoding = request.GET.get("encoding")
         return csv_of_lines(InvoiceLineTable, invoice.lines.all(), name=invoice.number, encoding=encoding)
@@ -144,14 +137,7 @@ def invoice_detail(request, number):
 @once
 def invoice_review(request, number):
     """Note 社内確認, and show the document again with what is wrong about the form, if it is."""
-    rows = (
-        Invoice.objects.for_user(request.user)
-        .with_pdf()
-        .with_xml()
-        .with_download()
-        .select_related("corrects", "customer")
-    )
-    invoice = get_object_or_404(rows, number=number)
+    invoice = shown_invoice(request, number)
     form = ReviewForm(invoice, request.POST)
     if form.is_valid():
         try:
@@ -161,6 +147,11 @@ def invoice_review(request, number):
             messages.error(request, refused.messages[0])
         return redirect(reverse("invoice_detail", args=[number]) + "#review")
     return detail(request, invoice, form)
+
+
+def shown_invoice(request, number):
+    rows = Invoice.objects.for_user(request.user).with_files().with_download()
+    return get_object_or_404(rows.select_related("corrects", "customer"), number=number)
 
 
 def detail(request, invoice, form=None):
@@ -261,31 +252,24 @@ def addressed(to):
 
 @require_safe
 def invoice_pdf(request, number):
-    """The stored bytes; 404 until the amount is fixed and the file is there (D5, D10)."""
-    invoice = get_object_or_404(Invoice.objects.for_user(request.user).fixed(), number=number)
-    stored = InvoicePdf.objects.for_user(request.user).filter(invoice=invoice).first()
-    if stored is None:
-        raise Http404
-    if request.method == "GET":
-        services.note_download(invoice, by=request.user)
-    return HttpResponse(
-        bytes(stored.content),
-        content_type="application/pdf",
-        headers={"Content-Disposition": f'attachment; filename="{invoice.number}.pdf"', "ETag": f'"{stored.sha256}"'},
-    )
+    return handed_out(request, number, InvoicePdf, "pdf")
 
 
 @require_safe
 def invoice_xml(request, number):
-    """The stored JP PINT; 404 where there is none."""
+    return handed_out(request, number, InvoiceXml, "xml")
+
+
+def handed_out(request, number, kept, kind):
+    """The stored bytes; 404 until the amount is fixed and the file is there (D5, D10)."""
     invoice = get_object_or_404(Invoice.objects.for_user(request.user).fixed(), number=number)
-    stored = get_object_or_404(InvoiceXml.objects.for_user(request.user), invoice=invoice)
+    stored = get_object_or_404(kept.objects.for_user(request.user), invoice=invoice)
     if request.method == "GET":
         services.note_download(invoice, by=request.user)
     return HttpResponse(
         bytes(stored.content),
-        content_type="application/xml",
-        headers={"Content-Disposition": f'attachment; filename="{invoice.number}.xml"', "ETag": f'"{stored.sha256}"'},
+        content_type=f"application/{kind}",
+        headers={"Content-Disposition": f'attachment; filename="{number}.{kind}"', "ETag": f'"{stored.sha256}"'},
     )
 
 

@@ -62,19 +62,20 @@ def store_contract(
     Customer.objects.lock([contract.customer_id])
     if contract.withdrawn_on:
         raise ValidationError(_("取り消した契約は変更できません。"), code="withdrawn")
-    if contract.pk and Vendor.objects.exists():  # what 適用 offers is made by today
-        add_terms([contract.customer_id], until=today)
-        need_decisions(contract)
     if contract.pk:
-        move_service(contract)
+        stored = Contract.objects.get(pk=contract.pk)
+        if Vendor.objects.exists():  # what 適用 offers is made by today
+            add_terms([contract.customer_id], until=today)
+            need_decisions(contract, stored)
+        move_service(contract, stored)
     settled = settle(contract, lines, removed, apply, today=today)
     forget(removed, today)
     return save_contract(contract, settled, removed, today=today, by=by)
 
 
-def move_service(contract: Contract) -> None:
+def move_service(contract: Contract, stored: Contract) -> None:
     """Another service is another contract once a document is fixed (D21); until then drafts follow. Raises ValidationError."""
-    if contract.service_id == Contract.objects.get(pk=contract.pk).service_id:
+    if contract.service_id == stored.service_id:
         return
     given = {"customer": contract.customer_id, "contract": contract.pk, "service": contract.service_id}
     with connection.cursor() as cursor:
@@ -85,9 +86,8 @@ def move_service(contract: Contract) -> None:
         cursor.execute(DRAFTED_SERVICE, given)
 
 
-def need_decisions(contract: Contract) -> None:
+def need_decisions(contract: Contract, stored: Contract) -> None:
     """Before 請求開始年月 cuts terms away, what is proposed to be given back of them is decided (D22, D27). Raises ValidationError."""
-    stored = Contract.objects.get(pk=contract.pk)
     if contract.bill_from is None or contract.bill_from == stored.bill_from:
         return
     found = [

@@ -1,6 +1,5 @@
 """New documents that name a fixed one: made as 未確定 with lines and totals, and fixed in the same transaction (D6)."""
 
-import json
 from datetime import date
 from typing import Any
 
@@ -11,10 +10,9 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from billing.documents import rendering
-from billing.documents.pdf import LAYOUT
 from billing.models import Correction, Decision, Invoice, InvoiceLine, Kind
 from billing.month import credits, drafts
-from billing.month.kept import ADDRESSEE, issuer
+from billing.month.kept import FREEZE, frozen
 from billing.month.open_months import redraft
 from orders.models import Pending
 from orders.services import renew
@@ -87,16 +85,10 @@ def fix(invoice: Invoice, *, today: date) -> Invoice:
                 credits.note_what_is_left(cursor, {"credited": [invoice.customer_id]})
         cursor.execute(
             f"""
-            UPDATE billing_invoice i SET state = 'fixed', fixed_on = %(today)s, issuer = %(issuer)s::jsonb,
-                template = %(layout)s, addressee = {ADDRESSEE}
+            UPDATE billing_invoice i SET {FREEZE}
             FROM accounts_customer c WHERE c.id = i.customer_id AND i.id = %(invoice)s
             """,
-            {
-                "today": today,
-                "invoice": invoice.pk,
-                "layout": LAYOUT,
-                "issuer": json.dumps(issuer(months.last_day(invoice.month))),
-            },
+            {"invoice": invoice.pk} | frozen(invoice.month, today),
         )
     rendering.defer([invoice.pk])
     invoice.refresh_from_db()

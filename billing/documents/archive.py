@@ -9,7 +9,6 @@ from datetime import date
 from typing import Any, NamedTuple
 from zipfile import ZipFile, ZipInfo
 
-from django.db.models import QuerySet
 from django.utils.timezone import localtime
 
 from accounts.models import User
@@ -62,12 +61,12 @@ class Archive(NamedTuple):
         return END + sum(LOCAL_HEAD + CENTRAL_HEAD + 2 * len(name.encode()) + size for name, size in entries)
 
 
-def gather(found: QuerySet[Invoice]) -> Archive:
+def gather(found: Any) -> Archive:
     """The archive of what is fixed among these documents, oldest first. Raises TooMuch.
 
     A document without a stored PDF (移行, or not rendered yet) stands in the index, without a file.
     """
-    documents = list(found.fixed().with_archive().order_by("issued_on", "number")[: MOST_DOCUMENTS + 1])  # type: ignore[attr-defined]
+    documents = list(found.fixed().with_archive().order_by("issued_on", "number")[: MOST_DOCUMENTS + 1])
     if len(documents) > MOST_DOCUMENTS:
         raise TooMuch
     files = []

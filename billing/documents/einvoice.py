@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from accounts.models import PaymentMethod
 from billing.models import Invoice, InvoiceLine, Kind
 from portal import money
 from portal.models import PriceBasis, TaxKind
@@ -186,7 +187,7 @@ def pay(root: ET.Element, invoice: Invoice) -> None:
     """The account where the 振込先 can be read as one, and always in words how and by when."""
     asked = invoice.kind != Kind.RETURN and invoice.total > 0
     account = ACCOUNT.search(unicodedata.normalize("NFKC", (invoice.issuer or {}).get("bank_account", "")))
-    if asked and invoice.payment_method == "transfer" and account:
+    if asked and invoice.payment_method == PaymentMethod.TRANSFER and account:
         bank, branch, kind, number, name = account.groups()
         means = part(root, "PaymentMeans")
         text(means, "PaymentMeansCode", "30", name="Credit transfer")

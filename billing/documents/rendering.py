@@ -115,27 +115,24 @@ def store(invoice, content):
     Rendering.objects.filter(invoice=locked).delete()
     if InvoicePdf.objects.filter(invoice=locked).exists():
         return
-    InvoicePdf.objects.create(
-        invoice=locked,
-        customer_id=locked.customer_id,
-        content=content,
-        sha256=hashlib.sha256(content).hexdigest(),
-        size=len(content),
-    )
+    keep(InvoicePdf, locked, content)
     if not einvoice.reason_against(locked):
-        xml = einvoice.build(locked)
-        InvoiceXml.objects.create(
-            invoice=locked,
-            customer_id=locked.customer_id,
-            content=xml,
-            sha256=hashlib.sha256(xml).hexdigest(),
-            size=len(xml),
-            rules=einvoice.RULES,
-        )
+        keep(InvoiceXml, locked, einvoice.build(locked), rules=einvoice.RULES)
     silent = locked.kind == Kind.INVOICE and locked.is_free and not Vendor.objects.settings().mail_free
     if locked.state == State.FIXED and not silent:  # of one replaced or void by now the later mail tells
         kind = NOTICES[locked.kind]
         mail.queue(kind, key=f"{kind}:{locked.number}", customer=locked.customer, number=locked.number)
+
+
+def keep(kind, invoice, content, **more):
+    kind.objects.create(
+        invoice=invoice,
+        customer_id=invoice.customer_id,
+        content=content,
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+        **more,
+    )
 
 
 def render_waiting(invoices=None):

@@ -2,17 +2,11 @@
 
 from billing.models.corrections import Correction
 from billing.models.credits import Credit, Decision, Discount
-from billing.models.invoices import (
-    Download,
-    Invoice,
-    InvoicePdf,
-    InvoiceXml,
-    NumberGone,
-    Rendering,
-    Review,
-    TaxTotal,
-)
+from billing.models.files import InvoicePdf, InvoiceXml, Rendering
+from billing.models.invoices import Invoice, TaxTotal
 from billing.models.lines import CHARGING_SQL, InvoiceLine
+from billing.models.numbers import NumberGone
+from billing.models.reviews import Download, Review
 from billing.models.runs import MonthRun, Parked
 from billing.models.states import DRAFT_SQL, FIXED_SQL, LIVE, LIVE_SQL, OF_MONTH, OF_MONTH_SQL, Kind, ReviewState, State
 

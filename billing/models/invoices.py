@@ -1,14 +1,15 @@
-"""Invoices with lines, tax totals and PDF."""
+"""Invoices, and their totals by tax class."""
 
 from decimal import Decimal
 
-from django.conf import settings
 from django.db import models
-from django.db.models import Case, Count, Exists, F, Func, Max, Min, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models import Case, Count, F, Max, Min, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import PaymentMethod
+from billing.models.files import InvoicePdf, InvoiceXml, Rendering
+from billing.models.reviews import Download, Review
 from billing.models.states import LIVE, OF_MONTH, Kind, ReviewState, State
 from portal.models import PriceBasis, RoundingMode, TaxKind
 from portal.scoping import Scoped
@@ -41,21 +42,22 @@ class Invoices(Scoped):
 
     def with_archive(self):
         """Adds what the index of the archive says beside the row: its tax classes, the days it bills, its file, and its chain."""
-        pdf = InvoicePdf.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"))
-        xml = InvoiceXml.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"))
+        pdf, xml = stored(InvoicePdf), stored(InvoiceXml)
         instead = Invoice.objects.filter(corrects=OuterRef("pk"), customer=OuterRef("customer"), kind=Kind.CORRECTION)
-        return self.with_classes().annotate(
-            tax_10=of_classes("tax", "0.10"),
-            tax_8=of_classes("tax", "0.08"),
-            period_from=of_lines(Min("lines__starts_on", filter=Q(lines__credit=None))),
-            period_to=of_lines(Max("lines__ends_on", filter=Q(lines__credit=None))),
-            pdf_size=Subquery(pdf.values("size")),
-            pdf_sha256=Subquery(pdf.values("sha256")),
-            rendered_at=Subquery(pdf.values("rendered_at")),
-            xml_size=Subquery(xml.values("size")),
-            xml_sha256=Subquery(xml.values("sha256")),
-            original=F("corrects__number"),
-            replaced_by_number=Subquery(instead.order_by("-pk").values("number")[:1]),
+        return (
+            self.with_classes()
+            .with_files()
+            .annotate(
+                tax_10=of_classes("tax", "0.10"),
+                tax_8=of_classes("tax", "0.08"),
+                period_from=of_lines(Min("lines__starts_on", filter=Q(lines__credit=None))),
+                period_to=of_lines(Max("lines__ends_on", filter=Q(lines__credit=None))),
+                pdf_sha256=Subquery(pdf.values("sha256")),
+                rendered_at=Subquery(pdf.values("rendered_at")),
+                xml_sha256=Subquery(xml.values("sha256")),
+                original=F("corrects__number"),
+                replaced_by_number=Subquery(instead.order_by("-pk").values("number")[:1]),
+            )
         )
 
     def with_due(self):
@@ -73,15 +75,13 @@ class Invoices(Scoped):
         waits = Case(When(state=State.FIXED, then=Value(ReviewState.OPEN)), output_field=models.CharField())
         return self.annotate(review_state=Coalesce(Subquery(reviews.values("state")[:1]), waits))
 
-    def with_xml(self):
-        """Adds `xml_size` in bytes; null where there is none."""
-        stored = InvoiceXml.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"))
-        return self.annotate(xml_size=Subquery(stored.values("size")[:1]))
-
     def with_pdf(self):
         """Adds `pdf_size` in bytes; null while the PDF isn't stored."""
-        stored = InvoicePdf.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"))
-        return self.annotate(pdf_size=Subquery(stored.values("size")[:1]))
+        return self.annotate(pdf_size=Subquery(stored(InvoicePdf).values("size")))
+
+    def with_files(self):
+        """Adds that and `xml_size`; null where there is none."""
+        return self.with_pdf().annotate(xml_size=Subquery(stored(InvoiceXml).values("size")))
 
     def held(self):
         """How many documents these are, how many PDFs and XMLs are stored of them, and the bytes of those."""
@@ -99,6 +99,11 @@ class Invoices(Scoped):
         """Those that workers still try: without PDF, and not parked for somebody to look at."""
         parked = Rendering.objects.filter(parked_at__isnull=False)
         return self.without_pdf().exclude(pk__in=parked.values("invoice"))
+
+
+def stored(kept):
+    """The PDF or XML of the document in the outer query."""
+    return kept.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"))
 
 
 def of_classes(column, rate):
@@ -239,38 +244,6 @@ class Invoice(models.Model):
         return self.is_fixed and self.kind != Kind.IMPORTED
 
 
-class NumbersGone(Scoped):
-    def with_return(self):
-        """Adds whether an invoice has the number again (`came_back`)."""
-        again = Invoice.objects.filter(number=OuterRef("number"), customer=OuterRef("customer"))
-        return self.annotate(came_back=Exists(again))
-
-
-class NumberGone(models.Model):
-    """The number of a provisional invoice that went, and why; its customer gets it back until the month is fixed (D20).
-
-    The database adds the row as the invoice is deleted, whoever does it. Rows are only ever added.
-    """
-
-    customer = models.ForeignKey(
-        "accounts.Customer", models.PROTECT, verbose_name=_("お客様"), related_name="+", db_index=False
-    )
-    number = models.CharField(_("請求番号"), max_length=20)
-    month = models.DateField(_("請求対象年月"))
-    cause = models.CharField(_("理由"), max_length=200)
-    at = models.DateTimeField(_("日時"), auto_now_add=True)
-
-    objects = NumbersGone.as_manager()
-
-    class Meta:
-        verbose_name = verbose_name_plural = _("請求番号の欠番")
-        ordering = ["-at", "-pk"]
-        indexes = [models.Index(fields=["month", "customer"], name="numbers_gone_of_month")]
-
-    def __str__(self):
-        return self.number
-
-
 class TaxTotal(models.Model):
     """Base and tax of one tax class on one document, in yen; rounded once, here (D7)."""
 
@@ -295,139 +268,3 @@ class TaxTotal(models.Model):
 
     def __str__(self):
         return f"{self.get_kind_display()} {self.rate * 100:.0f}%"
-
-
-class InvoicePdf(models.Model):
-    """The bytes of a fixed document; stored once, never changed."""
-
-    invoice = models.OneToOneField(Invoice, models.PROTECT, primary_key=True, related_name="pdf", db_constraint=False)
-    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
-    content = models.BinaryField()
-    sha256 = models.CharField("SHA-256", max_length=64)
-    size = models.PositiveIntegerField(_("サイズ"))
-    rendered_at = models.DateTimeField(_("作成日時"), auto_now_add=True)
-
-    objects = Scoped.as_manager()
-
-    class Meta:
-        verbose_name = verbose_name_plural = _("請求書PDF")
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(
-                    sha256=Func(
-                        F("content"), template="encode(sha256(%(expressions)s), 'hex')", output_field=models.CharField()
-                    )
-                ),
-                name="pdf_is_what_was_hashed",
-            ),
-            models.CheckConstraint(
-                condition=Q(size=Func(F("content"), function="octet_length", output_field=models.IntegerField())),
-                name="pdf_is_whole",
-            ),
-        ]
-        indexes = [models.Index(fields=["customer", "invoice"], include=["size"], name="pdf_of_invoice")]
-
-    def __str__(self):
-        return f"{self.sha256[:12]}"
-
-
-class InvoiceXml(models.Model):
-    """The same document as JP PINT, for programs; stored together with the PDF, never changed."""
-
-    invoice = models.OneToOneField(Invoice, models.PROTECT, primary_key=True, related_name="xml", db_constraint=False)
-    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
-    content = models.BinaryField()
-    sha256 = models.CharField("SHA-256", max_length=64)
-    size = models.PositiveIntegerField(_("サイズ"))
-    rules = models.CharField(_("規格"), max_length=30)
-    made_at = models.DateTimeField(_("作成日時"), auto_now_add=True)
-
-    objects = Scoped.as_manager()
-
-    class Meta:
-        verbose_name = verbose_name_plural = _("デジタルインボイス")
-        default_permissions = ()
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(
-                    sha256=Func(
-                        F("content"), template="encode(sha256(%(expressions)s), 'hex')", output_field=models.CharField()
-                    )
-                ),
-                name="xml_is_what_was_hashed",
-            ),
-            models.CheckConstraint(
-                condition=Q(size=Func(F("content"), function="octet_length", output_field=models.IntegerField())),
-                name="xml_is_whole",
-            ),
-        ]
-        indexes = [models.Index(fields=["customer", "invoice"], include=["size"], name="xml_of_invoice")]
-
-    def __str__(self):
-        return f"{self.sha256[:12]}"
-
-
-class Rendering(models.Model):
-    """Attempts at an invoice's PDF, counted as they begin; gone once it is stored, parked after three until somebody looks."""
-
-    invoice = models.OneToOneField(
-        Invoice, models.CASCADE, primary_key=True, related_name="rendering", db_constraint=False, verbose_name=_("請求")
-    )
-    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", verbose_name=_("お客様"))
-    tries = models.PositiveSmallIntegerField(_("試行回数"), default=0)
-    error = models.TextField(_("エラー"))
-    parked_at = models.DateTimeField(_("保留日時"), null=True)
-
-    objects = Scoped.as_manager()
-
-    class Meta:
-        verbose_name = verbose_name_plural = _("PDF作成の失敗")
-
-    def __str__(self):
-        return self.error[:80] or str(_("作成中"))
-
-
-class Download(models.Model):
-    """Somebody of the company took the PDF."""
-
-    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
-    invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="downloads", db_constraint=False, db_index=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False)
-    at = models.DateTimeField(_("日時"), auto_now_add=True)
-
-    objects = Scoped.as_manager()
-
-    class Meta:
-        verbose_name = verbose_name_plural = _("ダウンロード")
-        indexes = [models.Index(F("customer"), F("invoice"), F("at").desc(), name="downloads_of_invoice")]
-
-    def __str__(self):
-        return f"{self.at:%Y/%m/%d %H:%M}"
-
-
-class Review(models.Model):
-    """社内確認: what somebody of the company noted about the document. The vendor's staff never see it.
-
-    Rows are only ever added: the newest holds, and all of them are its history.
-    """
-
-    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="+", db_index=False)
-    invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="reviews", db_constraint=False, db_index=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False)
-    state = models.CharField(_("社内確認"), max_length=8, choices=ReviewState, default=ReviewState.CHECKED)
-    memo = models.CharField(_("メモ"), max_length=200, blank=True)
-    at = models.DateTimeField(_("日時"), auto_now_add=True)
-
-    objects = Scoped.as_manager()
-
-    class Meta:
-        verbose_name = verbose_name_plural = _("社内確認")
-        default_permissions = ()  # nobody can be given a right to them at the desk
-        ordering = ["-pk"]
-        constraints = [
-            models.CheckConstraint(condition=Q(state__in=ReviewState.values), name="review_state_known"),
-        ]
-        indexes = [models.Index(F("customer"), F("invoice"), F("id").desc(), name="reviews_of_invoice")]
-
-    def __str__(self):
-        return f"{self.at:%Y/%m/%d %H:%M}"  # without what it says: the desk lists what refers to a row

@@ -1,6 +1,5 @@
 """The month-end close (月末締め), and the same run without fixing: what is done with each batch of customers."""
 
-import json
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -14,10 +13,9 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Customer
 from billing.documents import rendering
-from billing.documents.pdf import LAYOUT
 from billing.models import FIXED_SQL, OF_MONTH, OF_MONTH_SQL, Invoice, MonthRun, Parked
 from billing.month import batches, drafts, parking
-from billing.month.kept import ADDRESSEE, issuer, settings_of
+from billing.month.kept import FREEZE, frozen, settings_of
 from billing.month.lock import CheckLock
 from orders.services import renew
 from orders.usage import recharge_other_rates
@@ -248,21 +246,13 @@ def fix_drafts(batch: list[int], month: date, today: date) -> None:
 
     Where contract lines leave a tax class below 0, nothing is fixed: the customer is parked for a decision (D9).
     """
-    given: dict[str, Any] = {
-        "customers": batch,
-        "month": month,
-        "today": today,
-        "issuer": json.dumps(issuer(months.last_day(month))),
-        "layout": LAYOUT,
-    }
+    given: dict[str, Any] = {"customers": batch, "month": month} | frozen(month, today)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT i.customer_id FROM {drafts.DRAFTS} AND {NEGATIVE}", given)
         negative = [row[0] for row in cursor.fetchall()]
         cursor.execute(
             f"""
-            UPDATE billing_invoice i SET state = 'fixed', fixed_on = %(today)s, due_on = d.due_on, issuer = %(issuer)s::jsonb,
-                template = %(layout)s,
-                addressee = {ADDRESSEE}
+            UPDATE billing_invoice i SET {FREEZE}, due_on = d.due_on
             FROM accounts_customer c JOIN {drafts.DUE} WHERE c.id = i.customer_id
                 AND i.id IN (SELECT i.id FROM {drafts.DRAFTS} AND NOT {NEGATIVE})
             RETURNING i.id

@@ -1,11 +1,13 @@
 """The vendor's settings as a run used them, kept with it: so a fixed month can be counted again when they have changed."""
 
+import json
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
 
+from billing.documents.pdf import LAYOUT
 from contracts.models import Service
 from portal import months
 from portal.models import CalendarDay, RoundingMode, TaxClass, TaxKind, Vendor, VendorRegistration
@@ -19,6 +21,16 @@ ADDRESSEE = """jsonb_build_object(
     'address', coalesce(nullif(c.billing_address, ''), c.address),
     'registration_number', c.registration_number, 'corporate_number', c.corporate_number,
     'payment_months', c.payment_months, 'due_shift', c.due_shift)"""
+
+
+# What freezes the document `i`: from this UPDATE on only its state moves (D6). `frozen` gives the values.
+FREEZE = f"""state = 'fixed', fixed_on = %(today)s, issuer = %(issuer)s::jsonb, template = %(layout)s,
+    addressee = {ADDRESSEE}"""
+
+
+def frozen(month: date, today: date) -> dict[str, Any]:
+    """The values of `FREEZE` for documents of a month."""
+    return {"today": today, "issuer": json.dumps(issuer(months.last_day(month))), "layout": LAYOUT}
 
 
 def issuer(day: date) -> dict[str, str]:

@@ -1,0 +1,70 @@
+"""The month's runs, and what waits for somebody: parked customers, PDFs that failed."""
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from billing.documents.rendering import render_again
+from billing.models import MonthRun, Parked, Rendering
+from billing.month.kept import in_words
+from billing.services import defer_catch_up
+from portal.desk import ReadOnly, cell, empty_or_not
+from portal.templatetags.figures import month_name
+
+
+@admin.register(MonthRun)
+class MonthRunAdmin(ReadOnly):
+    fields = readonly_fields = [
+        cell("month", month_name, _("対象年月")),
+        "kind",
+        "as_of",
+        "whole",
+        "started_at",
+        "finished_at",
+        "expected",
+        "fixed",
+        "skipped",
+        "parked",
+        cell("settings", in_words, _("使った設定")),
+    ]
+    list_display = [
+        cell("month", month_name, _("対象年月")),
+        "kind",
+        "as_of",
+        "started_at",
+        "finished_at",
+        "expected",
+        "fixed",
+        "skipped",
+        "parked",
+    ]
+    list_filter = ["kind"]
+
+
+@admin.register(Parked)
+class ParkedAdmin(ReadOnly):
+    list_display = ["customer", cell("month", month_name, _("対象年月")), "reason", "tries", "parked_at", "tried_at"]
+    list_filter = ["month"]
+    list_select_related = ["customer"]
+    search_fields = ["customer__number", "customer__name", "reason"]
+    actions = ["try_again"]
+
+    @admin.action(description=_("もう一度締める"), permissions=["act"])
+    def try_again(self, request, parked):
+        defer_catch_up(*{each.customer for each in parked.select_related("customer")}, decided=True, by=request.user)
+        self.message_user(
+            request, _("%(count)d件をもう一度処理します。結果はこの一覧に表れます。") % {"count": len(parked)}
+        )
+
+
+@admin.register(Rendering)
+class RenderingAdmin(ReadOnly):
+    list_display = ["invoice", "customer", "tries", "__str__", "parked_at"]
+    list_filter = [("parked_at", empty_or_not(_("状態"), _("再試行中"), _("保留中")))]
+    list_select_related = ["invoice", "customer"]
+    search_fields = ["invoice__number", "customer__number", "error"]
+    actions = ["try_again"]
+
+    @admin.action(description=_("もう一度作成する"), permissions=["act"])
+    def try_again(self, request, failed):
+        count = render_again(failed, by=request.user)
+        self.message_user(request, _("%(count)d件のPDFをもう一度作成します。") % {"count": count})
