@@ -11,6 +11,7 @@ from portal import mail
 from portal.models import Mail, Vendor
 
 BEFORE = timedelta(days=3)
+BATCH = 1000  # mails that are queued at a time
 
 
 def queue_due(today: date) -> int:
@@ -29,15 +30,10 @@ def queue_due(today: date) -> int:
         .exclude(Exists(told))
         .with_review()
         .exclude(review_state=ReviewState.ARRANGED)
-        .select_related("customer")
         .order_by("pk")
     )
-    return sum(
-        mail.queue(
-            Mail.Kind.INVOICE_REMINDER,
-            key=f"{Mail.Kind.INVOICE_REMINDER}:{invoice.number}",
-            customer=invoice.customer,
-            number=invoice.number,
-        )
-        for invoice in due
-    )
+    kind = Mail.Kind.INVOICE_REMINDER
+    rows = [
+        (f"{kind}:{number}", customer, {"number": number}) for number, customer in due.values_list("number", "customer")
+    ]
+    return sum(mail.queue_all(kind, rows[place : place + BATCH]) for place in range(0, len(rows), BATCH))

@@ -70,16 +70,39 @@ def queue(kind, *, key, customer=None, user=None, **data):
     return added
 
 
+@transaction.atomic
+def queue_all(kind, rows):
+    """The same for many mails of one kind at once, each row (key, customer's id, data). Returns how many were added."""
+    now = timezone.now()
+    Mail.objects.bulk_create(
+        (Mail(key=key, kind=kind, customer_id=customer, data=data, due_at=now) for key, customer, data in rows),
+        ignore_conflicts=True,
+    )
+    added = Mail.objects.filter(key__in=[key for key, _customer, _data in rows], due_at=now)
+    jobs = [{"mail_id": pk} for pk in added.order_by("pk").values_list("pk", flat=True)]
+    if jobs and not waits_for_pace(kind):
+        task_of(kind).batch_defer(*jobs)
+    return len(jobs)
+
+
 def defer(mail):
-    """Have it sent after the commit; with a pace (MAIL_PER_MINUTE) notices wait for the sweep of a minute to give them jobs."""
-    if not (mail.kind in TO_RECIPIENT and settings.MAIL_PER_MINUTE):
+    """Have it sent after the commit."""
+    if not waits_for_pace(mail.kind):
         give_job(mail)
 
 
+def waits_for_pace(kind):
+    """With a pace (MAIL_PER_MINUTE) notices wait for the sweep of a minute to give them jobs."""
+    return kind in TO_RECIPIENT and settings.MAIL_PER_MINUTE
+
+
 def give_job(mail):
+    task_of(mail.kind).defer(mail_id=mail.pk)
+
+
+def task_of(kind):
     """Somebody waits for a mail about credentials; 100,000 notices of invoices don't hold it up."""
-    priority = 0 if mail.kind in TO_RECIPIENT else 10
-    app.configure_task("portal.deliver", queue="mail", priority=priority).defer(mail_id=mail.pk)
+    return app.configure_task("portal.deliver", queue="mail", priority=0 if kind in TO_RECIPIENT else 10)
 
 
 def deliver(mail_id):
