@@ -28,6 +28,7 @@ from portal.forms import (
     WholeField,
 )
 from portal.models import HistoryEvent
+from portal.once import key_of_content, once
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,11 @@ class Desk(admin.ModelAdmin):
     formfield_overrides = READ
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        """A form that is sent twice as it is (a double click, Reload) works once; the second gets the first one's answer."""
+        views = once(lambda _request: self.save_view(_request, object_id, form_url, extra_context), key_of_content)
+        return views(request)
+
+    def save_view(self, request, object_id, form_url, extra_context):
         """A save that met another one in the database is tried again: its form sees now what was stored meanwhile."""
         if request.method != "POST":
             return super().changeform_view(request, object_id, form_url, extra_context)

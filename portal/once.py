@@ -2,7 +2,8 @@
 
 import re
 from functools import wraps
-from uuid import uuid4
+from urllib.parse import urlencode
+from uuid import UUID, uuid4, uuid5
 
 from django.db import transaction
 from django.http import HttpResponseRedirect
@@ -11,6 +12,7 @@ from portal.models import SentForm
 
 FIELD = "form_key"
 KEPT_HOURS = 24
+LONGEST = 200  # of an answer that is kept; what a list's filter makes longer leads to the whole list
 
 
 def key_for(request):
@@ -24,8 +26,15 @@ def given_key(request):
     return given if re.fullmatch(r"[0-9a-f]{32}", given) else ""
 
 
-def once(view):
-    """A form of this view works once a key: what answers it by a redirect is stored, in the transaction of the work itself.
+def key_of_content(request):
+    """The key of what the form says: with other content it counts as another form, as after Back at staff's desk."""
+    key = given_key(request)
+    said = sorted(pair for pair in request.POST.lists() if pair[0] != "csrfmiddlewaretoken")
+    return key and uuid5(UUID(key), urlencode(said, doseq=True)).hex
+
+
+def once(view, key_of=given_key):
+    """A form of this view works once a key (`key_of` gives it): what answers it by a redirect is stored, in the transaction of the work itself.
 
     Of two at once the second waits for the first one's commit (the unique key makes it), also in another web process.
     A form that was refused isn't sent yet: its key stays good. Without a key every sending counts.
@@ -33,7 +42,7 @@ def once(view):
 
     @wraps(view)
     def answer(request, *args, **kwargs):
-        key = given_key(request)
+        key = key_of(request)
         if not key:
             return view(request, *args, **kwargs)
         with transaction.atomic():
@@ -44,7 +53,7 @@ def once(view):
                 return HttpResponseRedirect(sent.answer)
             response = view(request, *args, **kwargs)
             if response.status_code == 302:
-                sent.answer = response.url
+                sent.answer = response.url if len(response.url) <= LONGEST else response.url.partition("?")[0]
                 sent.save(update_fields=["answer"])
             else:
                 sent.delete()

@@ -10,10 +10,13 @@ from procrastinate.contrib.django import app
 
 from accounts.models import User
 from accounts.tasks import tidy
+from billing.models import Discount, Invoice
+from contracts.models import Contract, Service
 from portal.models import HistoryEvent, Inquiry, Mail, SentForm
 from portal.months import TOKYO
 from portal.tasks import send_due
 from tests import make
+from tests.screens.test_contract_questions import filled
 
 INQUIRY = {"kind": "question", "subject": "件名", "body": "本文"}
 NEWCOMER = {"name": "新人 一郎", "email": "ichiro@example.com"}
@@ -109,3 +112,37 @@ def it_forgets_keys_after_a_day(cast, sign_in):
 def it_tidies_at_night_in_japan():
     [cron] = [each.croniter for each in app.periodic_registry.periodic_tasks.values() if each.task is tidy]
     assert datetime.fromtimestamp(cron.get_next(float, start_time=0), TOKYO).hour < 6
+
+
+def of_the_desk(cast, web, path, **changes):
+    web.force_login(cast.staff)
+    return filled(web, path, **changes) | key_on(web, path)
+
+
+def it_registers_one_contract_of_a_desk_form_sent_twice(cast, web):
+    path = "/admin/contracts/contract/add/"
+    service = Service.objects.get(code="cloud")
+    given = of_the_desk(cast, web, path, customer=cast.b.pk, service=service.pk, name="二重", start_on="2026/12/01") | {
+        "lines-0-item": "基本", "lines-0-unit": "式", "lines-0-unit_price": "7000",
+    }  # fmt: skip
+    first, second = web.post(path, given), web.post(path, given)
+    assert (first.status_code, first.url) == (second.status_code, second.url) == (302, "/admin/contracts/contract/")
+    assert Contract.objects.filter(name="二重").count() == 1
+    web.post(path, given | {"name": "三重"})  # Back, and another one typed into the same form
+    assert Contract.objects.filter(name="三重").count() == 1
+
+
+def it_takes_an_adjustment_and_a_discount_once_and_refused_ones_not(cast, web, time_machine):
+    time_machine.move_to("2026-05-08T03:00Z")
+    make.open_month()
+    draft = Invoice.objects.drafts().filter(customer=cast.b).first()
+    path = f"/admin/billing/invoice/{draft.pk}/change/?_changelist_filters=" + "q%3D" * 100
+    given = of_the_desk(
+        cast, web, path, **{"discounts-TOTAL_FORMS": 1, "discounts-0-item": "値引", "discounts-0-amount": "x"}
+    )
+    assert web.post(path, given).status_code == 200
+    given |= {"discounts-0-amount": "100"}
+    first, second = web.post(path, given), web.post(path, given)
+    assert (first.status_code, second.status_code) == (302, 302)
+    assert second.url == "/admin/billing/invoice/"
+    assert [each.amount for each in Discount.objects.all()] == [100]
