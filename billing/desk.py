@@ -15,6 +15,7 @@ from contracts.models import Contract
 from portal import rights
 from portal.forms import LineField, WholeField
 from portal.models import Vendor
+from portal.once import once
 from portal.templatetags.figures import yen, ymd
 
 
@@ -33,6 +34,7 @@ class CreditForm(ReasonForm):
     field_order = ["amount", "reason"]
 
 
+@once
 def decide_page(request, contract, line, term, choice):
     """翌月調整 or 返金しない for one proposal of a contract; who comes second is told so, on the contract's page."""
     rights.need(request.user, "billing.add_decision")
@@ -76,6 +78,7 @@ def proposal_of(contract: Contract, line: int, term: int) -> Proposal | None:
     )
 
 
+@once
 def credit_page(request, invoice, line):
     """翌月調整 by hand for a line of a fixed document."""
     rights.need(request.user, "billing.add_credit")

@@ -71,8 +71,7 @@ class Desk(admin.ModelAdmin):
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
         """A form that is sent twice as it is (a double click, Reload) works once; the second gets the first one's answer."""
-        views = once(lambda _request: self.save_view(_request, object_id, form_url, extra_context), key_of_content)
-        return views(request)
+        return once(self.save_view, key_of_content)(request, object_id, form_url, extra_context)
 
     def save_view(self, request, object_id, form_url, extra_context):
         """A save that met another one in the database is tried again: its form sees now what was stored meanwhile."""

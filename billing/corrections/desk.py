@@ -23,6 +23,7 @@ from portal import months, rights
 from portal.forms import DayField, LineField, NumberField, WholeField
 from portal.models import PriceBasis, TaxKind
 from portal.money import MOST_YEN
+from portal.once import once
 from portal.templatetags.figures import yen
 
 LINES_SHOWN = 40  # of a document with more, one looks for those that are meant
@@ -109,6 +110,7 @@ class ReturnedForm(forms.Form):
 ROWS = {Way.REISSUE: RestatedForm, Way.RETURN: ReturnedForm}
 
 
+@once
 def correct_page(request, invoice):
     """One page in three steps: the cause (GET), the form with its lines (GET with `cause`), the preview and the doing (POST)."""
     rights.need(request.user, ADD)

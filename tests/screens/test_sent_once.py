@@ -10,7 +10,7 @@ from procrastinate.contrib.django import app
 
 from accounts.models import User
 from accounts.tasks import tidy
-from billing.models import Discount, Invoice
+from billing.models import Credit, Discount, Invoice
 from contracts.models import Contract, Service
 from portal.models import HistoryEvent, Inquiry, Mail, SentForm
 from portal.months import TOKYO
@@ -146,3 +146,30 @@ def it_takes_an_adjustment_and_a_discount_once_and_refused_ones_not(cast, web, t
     assert (first.status_code, second.status_code) == (302, 302)
     assert second.url == "/admin/billing/invoice/"
     assert [each.amount for each in Discount.objects.all()] == [100]
+
+
+def it_gives_one_credit_of_a_page_sent_twice(cast, web, time_machine):
+    time_machine.move_to("2026-05-08T03:00Z")
+    make.close_month()
+    line = Invoice.objects.get(customer=cast.b).lines.get()
+    path = f"/admin/billing/invoice/{line.invoice_id}/credit/{line.pk}/"
+    web.force_login(cast.staff)
+    given = {"amount": "100", "reason": "障害"} | key_on(web, path)
+    first, second = web.post(path, given), web.post(path, given)
+    assert first.url == second.url == f"/admin/billing/invoice/{line.invoice_id}/change/"
+    assert [credit.amount for credit in Credit.objects.all()] == [100]
+
+
+def it_returns_once_what_a_page_confirms_twice(cast, web, time_machine):
+    time_machine.move_to("2026-05-08T03:00Z")
+    make.close_month()
+    line = Invoice.objects.get(customer=cast.b).lines.get()
+    path = f"/admin/billing/invoice/{line.invoice_id}/correct/"
+    web.force_login(cast.staff)
+    given = {"cause": "discount", "way": "return", "reason": "値下げ", f"line-{line.pk}-yen": "100"}
+    given |= key_on(web, f"{path}?cause=discount")
+    shown = web.post(path, given)
+    given |= {"confirm": "1", "digest": shown.context["outcome"].digest}
+    first, second = web.post(path, given), web.post(path, given)
+    made = Invoice.objects.get(kind="return")
+    assert first.url == second.url == f"/admin/billing/invoice/{made.pk}/change/"
