@@ -10,15 +10,13 @@ from billing import credits
 from billing.corrections.giving_back import by_days, by_quantity, give_back
 from billing.corrections.reissue import reissue
 from billing.corrections.voiding import void
-from billing.documents.rendering import render_waiting
 from billing.models import Correction, Credit, Discount, Invoice, InvoiceLine
 from billing.month import checks
 from billing.services import adjust_invoice
 from contracts.models import ContractLine
 from orders.models import Order
 from orders.services import start_contract
-from portal import mail
-from portal.models import HistoryEvent, Mail, Vendor
+from portal.models import Vendor
 from tests import make
 
 JULY = date(2026, 7, 1)
@@ -366,78 +364,3 @@ def it_voids_a_document_that_took_up_a_credit_naming_its_own_line(cast, april):
     void(may, **by_staff(cast, date(2026, 6, 4)))
     assert sum(Credit.objects.values_list("amount", flat=True)) == 0
     assert faults(date(2026, 6, 4)) == {}
-
-
-# Mails, files, history
-
-
-def it_tells_the_company_of_each_once(cast, april, mailoutbox):
-    list(render_waiting())
-    first = reissue(april, **by_staff(cast))
-    second = reissue(first, **by_staff(cast))  # before the first was rendered
-    returned = give_back(second, {line(second).pk: 1}, **by_staff(cast))
-    list(render_waiting())
-    void(returned, **by_staff(cast))
-    mails = Mail.objects.filter(customer=cast.a, key__contains="B2026")
-    for each in mails.filter(state="waiting"):
-        mail.deliver(each.pk)
-    told = {each.subject: each.body for each in mailoutbox}
-    assert set(told) == {
-        f"請求書差替えのお知らせ（2026年4月分・{second.number}）", f"請求取消のお知らせ（2026年4月分・{returned.number}）",
-    }  # fmt: skip
-    corrected = next(body for subject, body in told.items() if "差替え" in subject)
-    assert first.number in corrected and second.number in corrected
-    keys = set(Mail.objects.filter(customer=cast.a, key__contains="B2026").values_list("key", flat=True))
-    assert keys == {
-        f"invoice_fixed:{april.number}", f"invoice_corrected:{second.number}", f"invoice_returned:{returned.number}",
-        f"invoice_void:{returned.number}",
-    }  # fmt: skip
-    assert all(
-        Invoice.objects.with_pdf()
-        .filter(customer=cast.a, state__in=["fixed", "replaced", "void"])
-        .values_list("pdf_size", flat=True)
-    )
-    assert HistoryEvent.objects.filter(action="invoice_corrected", customer=cast.a, actor=cast.staff).count() == 4
-
-
-# What customers see
-
-
-def it_names_beside_an_order_the_document_that_bills_it_now(cast, april, sign_in):
-    order = Order.objects.get(customer=cast.a, month=make.APRIL)
-
-    def named():
-        number = Order.objects.with_invoice().get(pk=order.pk).invoice_number
-        assert number in sign_in(cast.hanako).get(f"/orders/{order.number}/").content.decode()
-        return number
-
-    assert named() == april.number
-    new = reissue(april, **by_staff(cast))
-    give_back(new, {line(new).pk: 1}, **by_staff(cast))
-    assert named() == new.number
-    void(new, chain=True, **by_staff(cast))
-    assert named() == april.number
-    void(new, rebill=True, **by_staff(cast))
-    assert named() == Invoice.objects.get(customer=cast.a, month=make.MAY).number
-
-
-def it_shows_the_company_old_and_new_each_with_its_state_and_reason(cast, april, sign_in):
-    new = reissue(april, **by_staff(cast))
-    back = give_back(new, {line(new).pk: 1000}, **by_staff(cast))
-    web = sign_in(cast.hanako)
-    old_page, new_page, back_page = (
-        web.get(f"/invoices/{each.number}/").content.decode() for each in (april, new, back)
-    )
-    assert "差替済" in old_page and f"/invoices/{new.number}/" in old_page and "間違い" in old_page
-    assert f"/invoices/{april.number}/" in new_page and f"/invoices/{back.number}/" in new_page
-    assert "返還金額（税込）" in back_page and "1,100<small>" in back_page and f"/invoices/{new.number}/" in back_page
-    assert "支払期日" not in back_page
-    assert sign_in(cast.jiro).get(f"/invoices/{new.number}/").status_code == 404
-
-
-def it_shows_where_a_void_invoice_is_billed_again(cast, april, sign_in):
-    void(april, rebill=True, **by_staff(cast))
-    may = Invoice.objects.get(customer=cast.a, month=make.MAY)
-    pages = [sign_in(cast.hanako).get(f"/invoices/{each.number}/").content.decode() for each in (april, may)]
-    assert "この請求は取り消しました。" in pages[0]
-    assert f"/invoices/{may.number}/" in pages[0] and f"/invoices/{april.number}/" in pages[1]

@@ -72,7 +72,7 @@ OUTDATED = set(CASES["ignored_always"]["shipped_rules"]) if FOLDER.is_dir() else
 
 
 def gaps(tree):
-    """What the official rules let pass (japan-billing: nothing but these six), found in an invoice of ours."""
+    """What the official rules let pass (nothing but these six), found in an invoice of ours."""
     found = set()
 
     def yen(path):
