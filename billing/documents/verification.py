@@ -15,7 +15,7 @@ from portal.templatetags.figures import yen
 
 PIECE = 20  # PDFs that are held at a time
 # What a document's last page says of itself: 請求番号 at its foot, the total below the tax classes.
-NUMBER = re.compile(r"請求番号\s+([A-Z0-9-]{1,20})(?![A-Z0-9-])")
+NUMBER = re.compile(r"請求番号\s+([A-Z0-9-]{1,20})\s+\d+ / \d+")
 TOTAL = re.compile(r"合計（税込）\s*([-▲△]?)\s*¥?\s*([-▲△]?)\s*([\d,]+)")
 
 

@@ -1,5 +1,6 @@
 """What the operators' commands share: one clear line and an exit code for everything that can be foreseen."""
 
+import os
 import signal
 import sys
 import time
@@ -108,8 +109,13 @@ class OperatorCommand(BaseCommand):
                 "表の所有者ロールで実行してください（Webのロールではできません）。", returncode=CONFIGURATION
             )
 
-    def say(self, text):
-        self.stdout.write(text)
+    def say(self, text, ending="\n"):
+        """What nobody reads any more, as `| head` has closed the pipe, is left unsaid; the work goes on."""
+        try:
+            self.stdout.write(text, ending=ending)
+            self.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def say_parked(self, parked):
         """`parked` as `parked_customers` gives it."""
@@ -126,10 +132,9 @@ class OperatorCommand(BaseCommand):
             parked = Parked.objects.filter(month=month).count()
             text = f"{done:,}/{total:,}件  保留 {parked}  {rate:,.0f}件/秒  残り {left}"
             bar = "█" * (BAR * done // total)
-            self.stdout.write(
+            self.say(
                 f"\r{bar:░<{BAR}} {text}\033[K" if live else text, ending="\n" if not live or done == total else ""
             )
-            self.stdout.flush()
 
         return tell
 

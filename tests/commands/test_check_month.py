@@ -19,7 +19,7 @@ from billing.services import adjust_invoice
 from contracts.models import Contract, ContractLine, Service
 from orders.services import start_contract
 from portal.models import CalendarDay, Mail
-from tests import make
+from tests import make, processes
 
 
 @pytest.fixture(params=["before", "after"])
@@ -317,3 +317,11 @@ def it_judges_what_joins_a_billed_term_by_日割_as_it_was_then(cast):
     make.open_month()
     assert contract.orders.get(kind="addition").amount == 33000  # eleven months of twelve
     assert not [each for each in checks.check(make.MAY, today=make.IN_MAY) if each.code == "recount" and each.items]
+
+
+def it_goes_on_when_nobody_reads_its_words_any_more(transactional_db, tmp_path):
+    """As with `| head`: no traceback, and the code that it would have had."""
+    make.cast()
+    command = processes.start("check_month", "2026-04", **processes.here(tmp_path))
+    command.stdout.close()
+    assert (command.stderr.read(), command.wait()) == ("", 1)

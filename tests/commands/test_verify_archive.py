@@ -9,6 +9,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, models, transaction
 
+from billing.corrections.giving_back import give_back
+from billing.corrections.reissue import reissue
 from billing.documents.rendering import render_waiting
 from billing.models import Invoice, InvoicePdf
 from tests import make
@@ -71,6 +73,15 @@ def it_counts_what_is_sound_and_names_what_is_not(kept, cast):
         code, said = verified()
         assert code == 1 and f"× {kept.number}: 確定していますが、PDFがありません" in said
     assert verified()[0] == 0
+
+
+def it_takes_a_document_that_names_another_for_itself(kept, cast):
+    """A 修正 and a 返還 say which document they stand for; their own number is at the foot."""
+    said = {"reason": "間違い", "by": cast.staff, "today": make.IN_MAY}
+    new = reissue(kept, **said)
+    give_back(new, None, **said)
+    list(render_waiting())
+    assert verified() == (0, "PDF 4件を照合: 一致 4件、相違 0件、PDFのない書類 0件\n")
 
 
 def it_compares_the_bytes_only_of_documents_laid_out_elsewhere(kept):
