@@ -12,7 +12,7 @@ from django.template.loader import get_template
 from django.utils import translation
 
 from billing.models import Kind
-from portal.models import PriceBasis, RoundingMode, TaxKind
+from portal.models import PriceBasis, RoundingMode, TaxClass, TaxKind
 
 # The layout of what is fixed from now on, a folder of `templates/billing/invoice_pdf/`. What documents were fixed with stays as
 # it is, and so does what it is given here: the same rows give the same bytes. A change of the page begins a new folder.
@@ -71,6 +71,7 @@ def render(invoice):
         "ends_on": max((line.ends_on for line in billed), default=invoice.issued_on),
         "balances": invoice.balances(),
         "reduced": any(line.tax_kind == TaxKind.REDUCED for line in lines),
+        "taxed": [kind.value for kind in TaxKind if kind not in TaxClass.UNTAXED],
         "rounded": ROUNDED[invoice.rounding],
         "mixed": len(bases) > 1,
         "basis": PriceBasis(bases.pop()).label if len(bases) == 1 else "",

@@ -12,6 +12,12 @@ def yen(value):
 
 
 @register.filter
+def yen_sign(value):
+    """The same as a document writes it, the sign before the unit: ¥1,000, -¥1,000."""
+    return f"{'-' if value < 0 else ''}¥{abs(value):,}"
+
+
+@register.filter
 def signed(value):
     """Yen of a difference: +1,860, -8,000, ±0."""
     return f"{value:+,}" if value else "±0"

@@ -5,10 +5,12 @@ from io import BytesIO
 import pytest
 from pypdf import PdfReader
 
+from accounts.models import Customer
+from billing.corrections.giving_back import give_back
 from billing.documents import pdf
 from billing.models import Invoice
 from contracts.models import ContractLine
-from portal.models import RoundingMode, Vendor
+from portal.models import RoundingMode, TaxClass, Vendor
 from tests import make
 
 
@@ -69,3 +71,34 @@ def it_says_what_of_a_credit_is_left_and_how_it_goes_on(cast, text, given, left)
 
 def it_says_nothing_of_credits_where_there_are_none(text):
     assert "調整" not in text()
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("transfer", ["お振込先", "お振込名義の前に"]),
+        ("debit", ["お支払方法口座振替", "2026年6月1日（月）にご指定の口座から振り替えます。"]),
+        ("card", ["お支払方法クレジットカード", "2026年6月1日（月）にご登録のクレジットカードへ請求します。"]),
+    ],
+)
+def it_says_one_way_to_pay(cast, text, method, words):
+    Customer.objects.filter(pk=cast.a.pk).update(payment_method=method)
+    said = text()
+    assert all(each in said for each in words)
+    assert ("お振込" in said) == (method == "transfer")
+
+
+def it_prints_the_rate_of_what_is_taxed_at_nothing(cast, text):
+    """A rate of 0 is a rate (57条の4 ①四); 非課税 has none."""
+    TaxClass.objects.filter(kind="reduced", valid_to=None).update(rate=0)
+    make.make_contract(cast.a, (3000, 1, {"tax_kind": "reduced"}), (500, 1, {"tax_kind": "exempt"}))
+    said = text()
+    assert "0%対象（軽減税率※）" in said and "非課税¥500¥0" in said
+
+
+def it_puts_the_sign_before_the_unit(cast):
+    make.close_month()
+    april = Invoice.objects.get(customer=cast.a)
+    back = give_back(april, {april.lines.first().pk: 1000}, reason="値引き", by=cast.staff, today=make.IN_MAY)
+    said = "".join(PdfReader(BytesIO(pdf.render(back))).pages[0].extract_text().split())
+    assert "合計（税込）-¥1,100" in said and "返還金額（税込）" in said
