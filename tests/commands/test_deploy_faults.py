@@ -88,7 +88,7 @@ def it_renders_a_fixed_invoice_with_the_template_of_its_day(cast, tmp_path, sett
     (new / "invoice.html").write_text("<p>{{ invoice.number }}</p>")
     (new / "invoice.css").write_text("@page { size: A4 }")
     settings.TEMPLATES = [settings.TEMPLATES[0] | {"DIRS": [tmp_path, *settings.TEMPLATES[0]["DIRS"]]}]
-    monkeypatch.setattr("billing.month.close.LAYOUT", "v99")
+    monkeypatch.setattr("billing.month.kept.LAYOUT", "v99")
     invoice = Invoice.objects.get(customer=cast.a)
     assert pdf.render(invoice) == before
     invoice.template = "v99"

@@ -66,7 +66,7 @@ def it_explains_the_difference_cause_by_cause(two_months, cast, sign_in):
 
 def it_says_on_home_how_much_the_month_differs_and_leads_to_why(two_months, cast, sign_in):
     text = page(sign_in(cast.hanako), "/")
-    assert re.findall(r"前月との差</dt>\s*<dd>\s*(\S+)\s*<a href=\"(\S+)\"", text) == [
+    assert re.findall(r"前月との差</dt>\s*<dd>\s*(\S+)\s*<a class=\"text-nowrap\" href=\"(\S+)\"", text) == [
         ("+23,620円", "/invoices/B202604-000001/#difference"),  # there was no March
         ("+17,105円", f"/invoices/{two_months.number}/#difference"),
     ]
