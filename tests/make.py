@@ -5,6 +5,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 
 from django.contrib.auth.hashers import make_password
+from django.db import transaction
 
 from accounts.models import Customer, User
 from billing.demo import data
@@ -12,7 +13,7 @@ from billing.models import Credit, Invoice, MonthRun
 from billing.month import close
 from contracts.models import Contract, ContractLine, Meter, MeterPrice, MeterTier, Service
 from orders import usage
-from orders.services import start_contract
+from orders.services import renew, start_contract, store_contract
 from portal import months
 from portal.models import Inquiry, Vendor
 from portal.services import send_inquiry
@@ -44,8 +45,14 @@ def make_user(customer, email, **fields):
     )
 
 
-def make_contract(customer, *lines, service="cloud", today=APRIL, start_on=APRIL, charge_past=False, **fields):
+def make_contract(customer, *lines, today=APRIL, charge_past=False, **fields):
     """A contract with lines of (unit price,) or (unit price, quantity, {fields})."""
+    contract, made = draw_up(customer, *lines, **fields)
+    return start_contract(contract, made, today=today, charge_past=charge_past)
+
+
+def draw_up(customer, *lines, service="cloud", start_on=APRIL, **fields):
+    """(contract, lines) of that kind, not stored yet."""
     contract = Contract(
         customer=customer, name="サーバ契約", service=Service.objects.get(code=service), start_on=start_on, **fields
     )
@@ -63,7 +70,7 @@ def make_contract(customer, *lines, service="cloud", today=APRIL, start_on=APRIL
                 **more,
             )
         )
-    return start_contract(contract, made, today=today, charge_past=charge_past)
+    return contract, made
 
 
 def make_meter(contract, price, *tiers, service="line", free_quantity=0, **fields):
@@ -111,8 +118,10 @@ def cast():
     taro = make_user(a, "taro@example.com")
     jiro = make_user(b, "jiro@example.org", is_recipient=True, is_manager=True)
     staff = User.objects.get(email="staff@example.net")
-    make_contract(a, (10000, 2), (500, 3, {"tax_kind": "reduced"}))
-    make_contract(b, (7777,))
+    with transaction.atomic():
+        for contract, lines in (draw_up(a, (10000, 2), (500, 3, {"tax_kind": "reduced"})), draw_up(b, (7777,))):
+            store_contract(contract, lines, today=APRIL)
+        renew([a.pk, b.pk], until=APRIL, today=APRIL)
     return SimpleNamespace(a=a, b=b, hanako=hanako, taro=taro, jiro=jiro, staff=staff)
 
 
