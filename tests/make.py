@@ -63,11 +63,9 @@ def draw_up(customer, *lines, service="cloud", start_on=APRIL, **fields):
         made.append(
             ContractLine(
                 position=position,
-                item=f"品目{position}",
-                unit="式",
                 unit_price=Decimal(price),
                 quantity=Decimal(quantity),
-                **more,
+                **{"item": f"品目{position}", "unit": "式", **more},
             )
         )
     return contract, made

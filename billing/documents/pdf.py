@@ -13,6 +13,7 @@ from django.utils import translation
 
 from billing.models import Kind
 from portal.models import PriceBasis, RoundingMode, TaxClass, TaxKind
+from portal.templatetags.figures import plain, yen
 
 # The layout of what is fixed from now on, a folder of `templates/billing/invoice_pdf/`. What documents were fixed with stays as
 # it is, and so does what it is given here: the same rows give the same bytes. A change of the page begins a new folder.
@@ -23,6 +24,9 @@ ROUNDED = {
     RoundingMode.HALF_UP: "四捨五入しています",
     RoundingMode.UP: "切り上げています",
 }
+# Of a line's figures at 8.5pt, in millimetres: a digit, what separates digits, and the paddings of the cell.
+DIGIT, SEPARATOR, PADDING = 1.67, 1.05, 2.6
+LEAST = {"no": 8.0, "quantity": 11.0, "price": 17.0, "amount": 23.0}
 FACES = [("Portal", "NotoSansJP"), ("PortalLatin", "NotoSans")]
 
 
@@ -50,6 +54,22 @@ def style_text(version):
 atexit.register(style.cache_clear)  # fonts that outlive the library they belong to complain at the process's end
 
 
+def widths(lines):
+    """Millimetres of the columns of figures, each as wide as its longest one needs; the items get what is left."""
+    figures = {
+        "no": [str(len(lines))],
+        "quantity": [plain(line.quantity) for line in lines],
+        "price": [plain(line.unit_price) for line in lines],
+        "amount": [yen(line.amount) for line in lines],
+    }
+    return {name: f"{max([LEAST[name], *map(width, texts)]):.1f}" for name, texts in figures.items()}
+
+
+def width(figure):
+    digits = sum(map(str.isdigit, figure))
+    return PADDING + digits * DIGIT + (len(figure) - digits) * SEPARATOR
+
+
 def render(invoice):
     """Bytes of the PDF of a fixed invoice. The same rows give the same bytes. Raises whatever the layout raises."""
     from weasyprint import HTML
@@ -66,6 +86,7 @@ def render(invoice):
         "to": invoice.addressee,
         "issuer": invoice.issuer,
         "lines": lines,
+        "widths": widths(lines),
         "classes": list(invoice.tax_totals.all()),
         "starts_on": min((line.starts_on for line in billed), default=invoice.month),
         "ends_on": max((line.ends_on for line in billed), default=invoice.issued_on),
