@@ -149,6 +149,13 @@ class CustomerForm(forms.ModelForm):
     def clean_fax(self):
         return reading.phone(self.cleaned_data["fax"])
 
+    def clean(self):
+        """Documents print the 請求先's address with its own 〒, or else the company's with the company's."""
+        data = super().clean()
+        if data.get("billing_postal_code") and not data.get("billing_address", ""):
+            self.add_error("billing_address", _("請求先郵便番号の住所を入力してください。"))
+        return data
+
 
 @admin.register(Customer)
 class CustomerAdmin(Desk):

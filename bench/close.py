@@ -58,7 +58,7 @@ INSERT INTO billing_taxtotal (customer_id, invoice_id, kind, rate, base, tax)
 UPDATE billing_invoice i SET state = 'fixed', fixed_on = %(today)s, issuer = %(issuer)s::jsonb,
     addressee = jsonb_build_object('number', c.number, 'name', coalesce(nullif(c.billing_name, ''), c.name),
         'department', c.billing_department, 'person', c.billing_person,
-        'postal_code', coalesce(nullif(c.billing_postal_code, ''), c.postal_code),
+        'postal_code', CASE WHEN c.billing_address = '' THEN c.postal_code ELSE c.billing_postal_code END,
         'address', coalesce(nullif(c.billing_address, ''), c.address), 'registration_number', c.registration_number,
         'payment_months', c.payment_months, 'due_shift', c.due_shift)
     FROM accounts_customer c WHERE c.id = i.customer_id;

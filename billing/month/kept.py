@@ -13,11 +13,12 @@ from portal import months
 from portal.models import CalendarDay, RoundingMode, TaxClass, TaxKind, Vendor, VendorRegistration
 from portal.templatetags.figures import month_name, percent, ymd
 
-# The customer `c` as an invoice that is fixed now shows it, with what its 支払期日 follows from.
+# The customer `c` as an invoice that is fixed now shows it, with what its 支払期日 follows from. An address is one whole: the
+# 請求先's own 〒 never stands over the company's address, nor the other way round.
 ADDRESSEE = """jsonb_build_object(
     'number', c.number, 'name', coalesce(nullif(c.billing_name, ''), c.name),
     'department', c.billing_department, 'person', c.billing_person,
-    'postal_code', coalesce(nullif(c.billing_postal_code, ''), c.postal_code),
+    'postal_code', CASE WHEN c.billing_address = '' THEN c.postal_code ELSE c.billing_postal_code END,
     'address', coalesce(nullif(c.billing_address, ''), c.address),
     'registration_number', c.registration_number, 'corporate_number', c.corporate_number,
     'payment_months', c.payment_months, 'due_shift', c.due_shift)"""

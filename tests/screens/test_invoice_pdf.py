@@ -7,7 +7,7 @@ from pypdf import PdfReader
 
 from accounts.models import Customer
 from billing.corrections.giving_back import give_back
-from billing.documents import pdf
+from billing.documents import einvoice, pdf
 from billing.models import Invoice
 from contracts.models import ContractLine
 from portal.models import RoundingMode, TaxClass, Vendor
@@ -102,3 +102,23 @@ def it_puts_the_sign_before_the_unit(cast):
     back = give_back(april, {april.lines.first().pk: 1000}, reason="値引き", by=cast.staff, today=make.IN_MAY)
     said = "".join(PdfReader(BytesIO(pdf.render(back))).pages[0].extract_text().split())
     assert "合計（税込）-¥1,100" in said and "返還金額（税込）" in said
+
+
+def it_prints_an_address_as_one_whole(cast, sign_in):
+    """Never the 〒 of the company over the address of the 請求先, nor the other way round."""
+    head, elsewhere = {"postal_code": "100-0001", "address": "東京都千代田区1-1"}, "大阪府大阪市2-2"
+    Customer.objects.filter(pk=cast.a.pk).update(**head, billing_address=elsewhere, corporate_number="5835678256246")
+    Customer.objects.filter(pk=cast.b.pk).update(**head, billing_postal_code="530-0001")
+    make.close_month()
+    for user, shown, hidden in (
+        (cast.hanako, ["大阪府大阪市2-2"], ["100-0001", "千代田区1-1"]),
+        (cast.jiro, ["〒100-0001", "東京都千代田区1-1"], ["530-0001"]),
+    ):
+        invoice = Invoice.objects.get(customer=user.customer)
+        said = PdfReader(BytesIO(pdf.render(invoice))).pages[0].extract_text()
+        facts = sign_in(user).get("/account/").content.decode().partition("請求先名")[2]
+        for words in shown:
+            assert words in said and words.removeprefix("〒") in facts
+        for words in hidden:
+            assert words not in said and words not in facts
+    assert b"PostalZone>1000001" not in einvoice.build(Invoice.objects.get(customer=cast.a))

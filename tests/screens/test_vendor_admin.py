@@ -311,6 +311,12 @@ def it_tells_beside_the_field_what_is_wrong_with_a_company(cast, save, field, ty
     assert words in refused[field]
 
 
+def it_asks_for_the_address_of_a_postal_code(cast, save):
+    """Without it documents would go on to print the company's own address."""
+    refused = save(f"/admin/accounts/customer/{cast.a.pk}/change/", billing_postal_code="530-0001")
+    assert list(refused) == ["billing_address"]
+
+
 @pytest.mark.parametrize("typed", ["ＰＨＯＮＥ", " Phone\u200b"])
 def it_spells_a_service_code_in_one_way(cast, save, typed):
     assert save("/admin/contracts/service/add/", code=typed, name="電話") == {}

@@ -91,7 +91,7 @@ QUESTIONS = [
         FROM billing_invoice i {OWNED}
         CROSS JOIN LATERAL (VALUES ('number', c.number, true), ('name', coalesce(nullif(c.billing_name, ''), c.name), true),
             ('address', coalesce(nullif(c.billing_address, ''), c.address), c.updated_at < i.fixed_on),
-            ('postal_code', coalesce(nullif(c.billing_postal_code, ''), c.postal_code), c.updated_at < i.fixed_on),
+            ('postal_code', CASE WHEN c.billing_address = '' THEN c.postal_code ELSE c.billing_postal_code END, c.updated_at < i.fixed_on),
             ('department', c.billing_department, c.updated_at < i.fixed_on),
             ('person', c.billing_person, c.updated_at < i.fixed_on)) AS has (key, value, certain)
         WHERE {FIXED} AND has.certain AND has.value <> '' AND coalesce(i.addressee ->> has.key, '') = ''
