@@ -102,6 +102,14 @@ class LineKindColumn(ListColumn):
         return Case(*kinds, *origins, output_field=CharField())
 
 
+class ItemColumn(StackColumn):
+    """The item over its specification and what explains its amount."""
+
+    def writer(self):
+        write = super().writer()
+        return lambda row: f"{write(row)}<small>{escape(row.explanation)}</small>" if row.explanation else write(row)
+
+
 class TaxClassColumn(TaxRateColumn):
     css = "text"
 
@@ -207,7 +215,7 @@ class InvoiceLineTable(Table):
     product_code = TextColumn(gettext_lazy("商品コード"), "product_code")
     item = TextColumn(gettext_lazy("品目"), "item")
     specification = TextColumn(gettext_lazy("仕様"), "specification")
-    items = StackColumn(gettext_lazy("品目"), item, specification)
+    items = ItemColumn(gettext_lazy("品目"), item, specification)
     starts_on = DateColumn(gettext_lazy("利用開始日"), "starts_on")
     ends_on = DateColumn(gettext_lazy("利用終了日"), "ends_on")
     period = PeriodColumn(gettext_lazy("利用期間"), starts_on, ends_on)

@@ -173,6 +173,7 @@ def detail(request, invoice, form=None):
         "classes": lines(TaxTotalTable, invoice.tax_totals.all(), label=_("税率区分ごとの合計")),
         "reduced": invoice.lines.filter(tax_kind="reduced").exists(),
         "balances": invoice.balances(),
+        "past": invoice.lines.adjusting_past().exists(),
         "credit_method": (invoice.issuer or {}).get("credit_method")
         or Vendor.objects.for_user(request.user).get().credit_method,
         "no_xml": einvoice.reason_against(invoice),

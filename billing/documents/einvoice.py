@@ -60,7 +60,7 @@ def address_of(party: dict[str, Any]) -> tuple[str, str] | None:
 def build(invoice: Invoice) -> bytes:
     """Bytes of the XML of a fixed document of which `reason_against` has nothing to say; the same rows give the same bytes."""
     assert invoice.issuer is not None and invoice.addressee is not None  # fixed ones have both
-    lines = list(invoice.lines.order_by("position"))
+    lines = list(invoice.lines.select_related("contract", "order").order_by("position"))
     classes = list(invoice.tax_totals.all())
     root = ET.Element("Invoice", {"xmlns": ROOT, "xmlns:cac": CAC, "xmlns:cbc": CBC})
     text(root, "CustomizationID", CUSTOMIZATION)
@@ -226,7 +226,7 @@ def write_line(root: ET.Element, line: InvoiceLine, net: int) -> None:
     amount(made, "LineExtensionAmount", net)
     period(made, line.starts_on, line.ends_on)
     item = part(made, "Item")
-    if words := "　".join(filter(None, (line.specification, told))):
+    if words := "　".join(filter(None, (line.specification, told, line.explanation))):
         text(item, "Description", words)
     text(item, "Name", f"{line.item}（軽減税率対象）" if line.tax_kind == TaxKind.REDUCED else line.item)
     category(item, "ClassifiedTaxCategory", line.tax_kind, line.tax_rate)

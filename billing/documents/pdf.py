@@ -91,6 +91,7 @@ def render(invoice):
         "starts_on": min((line.starts_on for line in billed), default=invoice.month),
         "ends_on": max((line.ends_on for line in billed), default=invoice.issued_on),
         "balances": invoice.balances(),
+        "past": invoice.lines.adjusting_past().exists(),
         "reduced": any(line.tax_kind == TaxKind.REDUCED for line in lines),
         "taxed": [kind.value for kind in TaxKind if kind not in TaxClass.UNTAXED],
         "rounded": ROUNDED[invoice.rounding],

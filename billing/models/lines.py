@@ -4,10 +4,13 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.invoices import Invoice
 from billing.models.states import State
+from orders.models import Kind as OrderKind
+from portal import money, months
 from portal.models import PriceBasis, TaxKind
 from portal.scoping import Scoped
 
@@ -42,6 +45,10 @@ class InvoiceLines(Scoped):
     def adjustments(self):
         """What staff charged by hand; not what was taken up of a credit."""
         return self.filter(origin=InvoiceLine.Origin.ADJUSTMENT, credit=None)
+
+    def adjusting_past(self):
+        """What was charged or taken off by hand, or of a credit, for days before the month of its document."""
+        return self.filter(origin=InvoiceLine.Origin.ADJUSTMENT, starts_on__lt=F("invoice__month"))
 
     def of_invoices(self, invoices):
         """Their lines in the order in which invoices are listed."""
@@ -228,6 +235,33 @@ class InvoiceLine(models.Model):
         kind = self.order and self.order.get_kind_display()
         contract = self.contract and f"契約 {self.contract.number}"
         return "　".join(str(each) for each in (kind, contract, order) if each)
+
+    @property
+    def explanation(self):
+        """In words, what makes the amount another one than quantity × unit price, or comes beside a term's order (D24, D25)."""
+        if self.order is None:
+            return ""
+        words = []
+        if self.order.is_difference:
+            words.append(gettext("請求済みの分との差額"))
+        elif self.order.kind == OrderKind.ADDITION:
+            words.append(gettext("契約期間の途中の追加"))
+        if self.order.prorate and self.contract:
+            words.append(self.share_of_period(self.contract.form))
+        return gettext("、").join(filter(None, words))
+
+    def share_of_period(self, form):
+        """日割 or 月割 with days or months and those of the whole; empty where they don't make the amount what it is."""
+        first, last = self.starts_on, self.ends_on
+        yearly = form == months.YEARLY
+        touched = months.months_between(months.month_of(first), months.month_of(last))
+        part = len(list(touched)) if yearly else months.days(first, last)
+        whole = 12 if yearly else months.days_in_month(first)
+        price = money.line_amount(self.quantity, self.unit_price)
+        if not part < whole or self.amount != money.prorated(price, part, whole):
+            return ""
+        told = {"part": part, "whole": whole}
+        return (gettext("月割 %(part)d/%(whole)dか月") if yearly else gettext("日割 %(part)d/%(whole)d日")) % told
 
 
 # The same as `charging()` in the SQL of the month's runs, where a line is called `l`.

@@ -1,5 +1,6 @@
 """The invoice as PDF, read as its reader does: each sentence that explains an amount is there, and is Japanese."""
 
+from datetime import date
 from io import BytesIO
 
 import pytest
@@ -9,7 +10,7 @@ from accounts.models import Customer
 from billing.corrections.giving_back import give_back
 from billing.documents import einvoice, pdf
 from billing.models import Invoice
-from contracts.models import ContractLine
+from contracts.models import ContractLine, Service
 from portal.models import RoundingMode, TaxClass, Vendor
 from tests import make
 
@@ -122,3 +123,29 @@ def it_prints_an_address_as_one_whole(cast, sign_in):
         for words in hidden:
             assert words not in said and words not in facts
     assert b"PostalZone>1000001" not in einvoice.build(Invoice.objects.get(customer=cast.a))
+
+
+def it_explains_an_amount_that_isnt_quantity_times_price(cast, sign_in):
+    """日割, 月割 and 追加 in words at their line, on paper, on the page and in the XML; what an adjustment is for below."""
+    Service.objects.filter(code="cloud").update(prorate=True)
+    Customer.objects.filter(pk=cast.a.pk).update(corporate_number="5835678256246")
+    make.make_contract(cast.a, (10000,), start_on=date(2026, 4, 16))
+    make.make_contract(cast.a, (36000,), (24000, 1, {"charge_from": date(2026, 5, 20)}), form="yearly")
+    make.make_contract(cast.a, (36000, 1, {"charge_to": date(2026, 9, 15)}), form="yearly")
+    make.close_month()
+    make.make_credit(cast.a, 500, given_on=date(2026, 5, 20))
+    make.close_month(make.MAY, today=date(2026, 6, 8))
+    web = sign_in(cast.hanako)
+    for month, told in {
+        make.APRIL: {"日割 15/30日": "5,000", "月割 6/12か月": "18,000"},
+        make.MAY: {"契約期間の途中の追加、月割 11/12か月": "22,000", "過去月の調整を含みます。": ""},
+    }.items():
+        invoice = Invoice.objects.get(customer=cast.a, month=month)
+        said = "".join("".join(page.extract_text().split()) for page in PdfReader(BytesIO(pdf.render(invoice))).pages)
+        page = web.get(f"/invoices/{invoice.number}/").content.decode()
+        xml = einvoice.build(invoice).decode()
+        for words, amount in told.items():
+            assert "".join(words.split()) in said and words in page, words
+            assert amount in said and (not amount or words in xml)
+        assert said.count("日割") == (month == make.APRIL) and said.count("月割") == 1
+        assert ("過去月の調整" in page) == ("過去月の調整" in said) == (month == make.MAY)
