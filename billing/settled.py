@@ -40,13 +40,10 @@ def last_closed_day() -> date:
 
 
 def last_day_of_registration(row: VendorRegistration) -> date | None:
-    """The last day of the latest month whose fixed invoices carry this number; None if none does."""
+    """The last day of this time of the number in a month whose fixed invoices carry it, or that they bill late; None if none does."""
     fixed = Invoice.objects.exclude(state=State.DRAFT).filter(issuer__registration_number=row.number)
-    fixed = fixed.filter(month__gte=months.month_of(row.valid_from))
-    if row.valid_to:
-        fixed = fixed.filter(month__lt=months.month_of(row.valid_to + months.ONE_DAY))
-    last = fixed.aggregate(last=Max("month"))["last"]
-    return last and months.last_day(last)
+    last = fixed.filter(month__gte=months.month_of(row.valid_from)).aggregate(last=Max("month"))["last"]
+    return last and min(months.last_day(last), row.valid_to or date.max)
 
 
 def uses_calendar_day(row: CalendarDay) -> bool:

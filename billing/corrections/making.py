@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from billing.documents import rendering
 from billing.models import Correction, Decision, Invoice, InvoiceLine, Kind
-from billing.month import credits, drafts
+from billing.month import credits, drafts, required
 from billing.month.kept import FREEZE, frozen
 from billing.month.open_months import redraft
 from orders.models import Pending
@@ -71,7 +71,7 @@ def add_lines(invoice: Invoice, lines: list[InvoiceLine]) -> None:
 def fix(invoice: Invoice, *, today: date) -> Invoice:
     """Total the document, freeze it with addressee and issuer as they are now, and have it rendered.
 
-    Raises ValidationError where a class of a 修正 falls below 0 (D9), or a 返還 would ask for money.
+    Raises ValidationError where a class of a 修正 falls below 0 (D9), a 返還 would ask for money, or it would lack what a 適格請求書 must say.
     """
     with connection.cursor() as cursor:
         drafts.set_totals(cursor, {"kept": [invoice.pk]})
@@ -83,12 +83,15 @@ def fix(invoice: Invoice, *, today: date) -> Invoice:
                 raise ValidationError(_("税率ごとの金額がマイナスになります。"))
             if invoice.customer.credits.exists():
                 credits.note_what_is_left(cursor, {"credited": [invoice.customer_id]})
+        given = {"invoice": invoice.pk} | frozen(invoice.month, today)
+        if missing := required.lacking(cursor, "i.id = %(invoice)s", given):
+            raise ValidationError(required.refused(missing[invoice.customer_id]))
         cursor.execute(
             f"""
             UPDATE billing_invoice i SET {FREEZE}
             FROM accounts_customer c WHERE c.id = i.customer_id AND i.id = %(invoice)s
             """,
-            {"invoice": invoice.pk} | frozen(invoice.month, today),
+            given,
         )
     rendering.defer([invoice.pk])
     invoice.refresh_from_db()

@@ -5,15 +5,15 @@ import unicodedata
 import xml.etree.ElementTree as ET
 from datetime import date
 from decimal import Decimal
-from itertools import groupby
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from accounts.models import PaymentMethod
+from billing.documents import registered
+from billing.documents.registered import Class
 from billing.models import Invoice, InvoiceLine, Kind
-from portal import money
-from portal.models import PriceBasis, TaxKind
+from portal.models import TaxKind
 from portal.months import last_day
 from portal.templatetags.figures import day_name, plain
 
@@ -32,6 +32,7 @@ CATEGORIES = {
 }
 UNITS = {"月": "MON", "か月": "MON", "ヶ月": "MON", "時間": "HUR", "日": "DAY", "個": "H87", "台": "H87", "本": "H87"}
 ONE = "C62"
+NOT_COVERED = "登録番号の対象外"
 # 振込先 as the vendor's settings show an example of it: banks' and branches' codes in brackets, kind, number, name in kana.
 ACCOUNT = re.compile(r"\((\d{4})\).*?\((\d{3})\)\s*(普通|当座)\s*(\d{7})\s+(\S.*)", re.DOTALL)
 ACCOUNT_KINDS = {"普通": "1", "当座": "2"}
@@ -61,7 +62,9 @@ def build(invoice: Invoice) -> bytes:
     """Bytes of the XML of a fixed document of which `reason_against` has nothing to say; the same rows give the same bytes."""
     assert invoice.issuer is not None and invoice.addressee is not None  # fixed ones have both
     lines = list(invoice.lines.select_related("contract", "order").order_by("position"))
-    classes = list(invoice.tax_totals.all())
+    apart = registered.apart(invoice, lines)
+    classes = registered.classes(invoice, lines, apart)
+    nets = registered.nets(lines, classes, apart)
     root = ET.Element("Invoice", {"xmlns": ROOT, "xmlns:cac": CAC, "xmlns:cbc": CBC})
     text(root, "CustomizationID", CUSTOMIZATION)
     text(root, "ProfileID", PROFILE)
@@ -70,12 +73,8 @@ def build(invoice: Invoice) -> bytes:
     if invoice.due_on and invoice.total > 0:
         text(root, "DueDate", invoice.due_on.isoformat())
     text(root, "InvoiceTypeCode", TYPE)
-    if invoice.corrects:
-        text(
-            root,
-            "Note",
-            f"{invoice.corrects.number}（{day_name(invoice.corrects.issued_on)}付）の{invoice.get_kind_display()}",
-        )
+    if words := note(invoice, apart):
+        text(root, "Note", words)
     text(root, "DocumentCurrencyCode", "JPY")
     text(root, "BuyerReference", invoice.addressee["number"])
     period(root, *document_period(invoice, lines))
@@ -86,18 +85,18 @@ def build(invoice: Invoice) -> bytes:
     supplier(root, invoice.issuer)
     buyer(root, invoice.addressee)
     pay(root, invoice)
-    taxes(root, invoice, classes)
+    taxes(root, classes)
     sums = part(root, "LegalMonetaryTotal")
+    net = sum(nets.values())
     for name, yen in [
-        ("LineExtensionAmount", invoice.net),
-        ("TaxExclusiveAmount", invoice.net),
+        ("LineExtensionAmount", net),
+        ("TaxExclusiveAmount", net),
         ("TaxInclusiveAmount", invoice.total),
         ("PayableAmount", invoice.total),
     ]:
         amount(sums, name, yen)
-    nets = exclusive(lines, classes)
     for line in lines:
-        write_line(root, line, nets[line.pk])
+        write_line(root, line, nets[line.pk], apart=line.pk in apart)
     ET.indent(root)
     return ET.tostring(root, encoding="UTF-8", xml_declaration=True)
 
@@ -108,24 +107,17 @@ def document_period(invoice: Invoice, lines: list[InvoiceLine]) -> tuple[date, d
     return first, max((line.ends_on for line in lines), default=last_day(invoice.month))
 
 
-def exclusive(lines: list[InvoiceLine], classes: list[Any]) -> dict[int, int]:
-    """{line: yen without tax}; JP PINT has no others. Those of a tax class add up to its stored base, to the yen.
-
-    A tax-inclusive line gets its share of what the base leaves for the inclusive ones.
-    """
-    bases = {(row.kind, row.rate): row.base for row in classes}
-    nets = {line.pk: line.amount for line in lines if line.price_basis == PriceBasis.EXCLUSIVE}
-
-    def of_class(line: InvoiceLine) -> tuple[Decimal, str]:
-        return line.tax_rate, line.tax_kind
-
-    for (rate, kind), group in groupby(sorted(lines, key=of_class), key=of_class):
-        members = list(group)
-        inclusive = [line for line in members if line.price_basis == PriceBasis.INCLUSIVE]
-        left = bases[kind, rate] - sum(nets[line.pk] for line in members if line.pk in nets)
-        parts = money.nets_of([line.amount for line in inclusive], rate, left)
-        nets |= {line.pk: net for line, net in zip(inclusive, parts, strict=True)}
-    return nets
+def note(invoice: Invoice, apart: set[int]) -> str:
+    """What the document names, and what of it isn't under its 登録番号."""
+    words = []
+    if invoice.corrects:
+        named = f"{invoice.corrects.number}（{day_name(invoice.corrects.issued_on)}付）"
+        words.append(f"{named}の{invoice.get_kind_display()}")
+    if apart:
+        words.append(
+            f"品目に（{NOT_COVERED}）とある明細は、適格請求書の対象ではありません（消費税相当額を含む金額です）。"
+        )
+    return "　".join(words)
 
 
 def part(parent: ET.Element, name: str) -> ET.Element:
@@ -146,7 +138,9 @@ def period(parent: ET.Element, first: Any, last: Any) -> None:
     text(made, "EndDate", last.isoformat())
 
 
-def category(parent: ET.Element, name: str, kind: str, rate: Decimal) -> None:
+def category(parent: ET.Element, name: str, kind: str, rate: Decimal, *, apart: bool = False) -> None:
+    """The tax category; what stands apart from the 登録番号 has none of which a buyer could deduct tax (O)."""
+    kind = TaxKind.OUTSIDE if apart else kind
     made = part(parent, name)
     text(made, "ID", CATEGORIES[TaxKind(kind)])
     if kind != TaxKind.OUTSIDE:  # outside the tax's scope there is no rate, not even 0
@@ -202,17 +196,26 @@ def pay(root: ET.Element, invoice: Invoice) -> None:
     text(part(root, "PaymentTerms"), "Note", words)
 
 
-def taxes(root: ET.Element, invoice: Invoice, classes: list[Any]) -> None:
+def taxes(root: ET.Element, classes: list[Class]) -> None:
+    """Base and tax by category; what stands apart is one of them, with its tax inside."""
     total = part(root, "TaxTotal")
-    amount(total, "TaxAmount", invoice.tax)
+    outside = [row for row in classes if row.apart or row.kind == TaxKind.OUTSIDE]
+    amount(total, "TaxAmount", sum(row.tax for row in classes if not row.apart))
     for row in classes:
-        made = part(total, "TaxSubtotal")
-        amount(made, "TaxableAmount", row.base)
-        amount(made, "TaxAmount", row.tax)
-        category(made, "TaxCategory", row.kind, row.rate)
+        if row not in outside:
+            subtotal(total, row, row.base, row.tax)
+    if outside:
+        subtotal(total, outside[0], sum(row.base + row.tax for row in outside), 0)
 
 
-def write_line(root: ET.Element, line: InvoiceLine, net: int) -> None:
+def subtotal(total: ET.Element, row: Class, base: int, tax: int) -> None:
+    made = part(total, "TaxSubtotal")
+    amount(made, "TaxableAmount", base)
+    amount(made, "TaxAmount", tax)
+    category(made, "TaxCategory", row.kind, row.rate, apart=row.apart)
+
+
+def write_line(root: ET.Element, line: InvoiceLine, net: int, *, apart: bool) -> None:
     """Quantity times price is the amount exactly, else the line is one piece of its amount and its words tell the quantity."""
     made = part(root, "InvoiceLine")
     text(made, "ID", str(line.position))
@@ -228,8 +231,9 @@ def write_line(root: ET.Element, line: InvoiceLine, net: int) -> None:
     item = part(made, "Item")
     if words := "　".join(filter(None, (line.specification, told, line.explanation))):
         text(item, "Description", words)
-    text(item, "Name", f"{line.item}（軽減税率対象）" if line.tax_kind == TaxKind.REDUCED else line.item)
-    category(item, "ClassifiedTaxCategory", line.tax_kind, line.tax_rate)
+    marks = [("軽減税率対象", line.tax_kind == TaxKind.REDUCED), (NOT_COVERED, apart)]
+    text(item, "Name", line.item + "".join(f"（{mark}）" for mark, holds in marks if holds))
+    category(item, "ClassifiedTaxCategory", line.tax_kind, line.tax_rate, apart=apart)
     of_one = part(made, "Price")
     text(of_one, "PriceAmount", bare(price), currencyID="JPY")
     text(of_one, "BaseQuantity", "1", unitCode=unit)

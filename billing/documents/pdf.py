@@ -11,6 +11,7 @@ from django.conf import settings
 from django.template.loader import get_template
 from django.utils import translation
 
+from billing.documents import registered
 from billing.models import Kind
 from portal.models import PriceBasis, RoundingMode, TaxClass, TaxKind
 from portal.templatetags.figures import plain, yen
@@ -77,6 +78,7 @@ def render(invoice):
 
     fonts, sheet = style(invoice.template)
     lines = list(invoice.lines.select_related("contract", "order").order_by("position"))
+    apart = registered.apart(invoice, lines)
     billed = [line for line in lines if line.credit_id is None]  # a credit's period is that of what it gives back
     bases = {line.price_basis for line in lines}
     context = {
@@ -85,9 +87,10 @@ def render(invoice):
         "returns": invoice.kind == Kind.RETURN,
         "to": invoice.addressee,
         "issuer": invoice.issuer,
-        "lines": lines,
+        "lines": sorted(lines, key=lambda line: line.pk in apart),
         "widths": widths(lines),
-        "classes": list(invoice.tax_totals.all()),
+        "apart": apart,
+        "classes": registered.classes(invoice, lines, apart),
         "starts_on": min((line.starts_on for line in billed), default=invoice.month),
         "ends_on": max((line.ends_on for line in billed), default=invoice.issued_on),
         "balances": invoice.balances(),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Customer
 from billing.documents import rendering
 from billing.models import FIXED_SQL, OF_MONTH, OF_MONTH_SQL, Invoice, MonthRun, Parked
-from billing.month import batches, drafts, parking
+from billing.month import batches, drafts, parking, required
 from billing.month.kept import FREEZE, frozen, settings_of
 from billing.month.lock import CheckLock
 from orders.services import renew
@@ -244,24 +244,28 @@ def work(batch: list[int], month: date, closed: date, today: date, fix: bool) ->
 def fix_drafts(batch: list[int], month: date, today: date) -> None:
     """Freeze the batch's drafts with addressee, issuer and 支払期日 (D36) as of today, and defer their rendering.
 
-    Where contract lines leave a tax class below 0, nothing is fixed: the customer is parked for a decision (D9).
+    Where contract lines leave a tax class below 0, nothing is fixed: the customer is parked for a decision (D9). So is who would get
+    a 適格請求書 that lacks something; whoever completes it runs the month again.
     """
     given: dict[str, Any] = {"customers": batch, "month": month} | frozen(month, today)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT i.customer_id FROM {drafts.DRAFTS} AND {NEGATIVE}", given)
         negative = [row[0] for row in cursor.fetchall()]
+        lacking = required.lacking(cursor, drafts.OF_BATCH, given)
         cursor.execute(
             f"""
             UPDATE billing_invoice i SET {FREEZE}, due_on = d.due_on
             FROM accounts_customer c JOIN {drafts.DUE} WHERE c.id = i.customer_id
-                AND i.id IN (SELECT i.id FROM {drafts.DRAFTS} AND NOT {NEGATIVE})
+                AND i.id IN (SELECT i.id FROM {drafts.DRAFTS} AND NOT {NEGATIVE} AND i.customer_id <> ALL(%(lacking)s))
             RETURNING i.id
             """,
-            given | drafts.days_due(cursor, given, fixed_on=today),
+            given | drafts.days_due(cursor, given, fixed_on=today) | {"lacking": list(lacking)},
         )
         fixed = sorted(row[0] for row in cursor.fetchall())
-    parking.unpark(batch, month, but=negative)
+    parking.unpark(batch, month, but=[*negative, *lacking])
     rendering.defer(fixed)
+    for customer, missing in lacking.items():
+        parking.park([customer], month, required.refused(missing))
     if negative:
         parking.park(negative, month, _("請求金額がマイナスです。調整または返還を決めてください。"), by_person=True)
 

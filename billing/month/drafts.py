@@ -51,7 +51,8 @@ UNBILLED = f"""
 """
 DUE = """unnest(%(later)s::int[], %(shifts)s::text[], %(days)s::date[]) AS d (later, shift, due_on)
     ON d.later = c.payment_months AND d.shift = c.due_shift"""
-DRAFTS = f"""billing_invoice i WHERE {DRAFT_SQL} AND i.month = %(month)s AND i.customer_id = ANY(%(customers)s)"""
+OF_BATCH = f"{DRAFT_SQL} AND i.month = %(month)s AND i.customer_id = ANY(%(customers)s)"
+DRAFTS = f"billing_invoice i WHERE {OF_BATCH}"
 
 
 def rebuild(customers: list[int], month: date, closed: date) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from billing.documents.pdf import LAYOUT
+from billing.documents.registered import COVERS_SQL
 from contracts.models import Service
 from portal import months
 from portal.models import CalendarDay, RoundingMode, TaxClass, TaxKind, Vendor, VendorRegistration
@@ -15,8 +16,9 @@ from portal.templatetags.figures import month_name, percent, ymd
 
 # The customer `c` as an invoice that is fixed now shows it, with what its 支払期日 follows from. An address is one whole: the
 # 請求先's own 〒 never stands over the company's address, nor the other way round.
-ADDRESSEE = """jsonb_build_object(
-    'number', c.number, 'name', coalesce(nullif(c.billing_name, ''), c.name),
+NAME = "coalesce(nullif(c.billing_name, ''), c.name)"
+ADDRESSEE = f"""jsonb_build_object(
+    'number', c.number, 'name', {NAME},
     'department', c.billing_department, 'person', c.billing_person,
     'postal_code', CASE WHEN c.billing_address = '' THEN c.postal_code ELSE c.billing_postal_code END,
     'address', coalesce(nullif(c.billing_address, ''), c.address),
@@ -24,9 +26,13 @@ ADDRESSEE = """jsonb_build_object(
     'payment_months', c.payment_months, 'due_shift', c.due_shift)"""
 
 
+# The 登録番号 under which any line of the document `i` may stand (D41), the latest where there were several; none without such a line.
+NUMBER = f"""coalesce((SELECT r.number FROM portal_vendorregistration r JOIN billing_invoiceline l
+    ON l.customer_id = i.customer_id AND l.invoice_id = i.id AND {COVERS_SQL} ORDER BY r.valid_from DESC LIMIT 1), '')"""
+
 # What freezes the document `i`: from this UPDATE on only its state moves (D6). `frozen` gives the values.
-FREEZE = f"""state = 'fixed', fixed_on = %(today)s, issuer = %(issuer)s::jsonb, template = %(layout)s,
-    addressee = {ADDRESSEE}"""
+FREEZE = f"""state = 'fixed', fixed_on = %(today)s, template = %(layout)s, addressee = {ADDRESSEE},
+    issuer = %(issuer)s::jsonb || jsonb_build_object('registration_number', {NUMBER})"""
 
 
 def frozen(month: date, today: date) -> dict[str, Any]:
@@ -34,13 +40,21 @@ def frozen(month: date, today: date) -> dict[str, Any]:
     return {"today": today, "issuer": json.dumps(issuer(months.last_day(month))), "layout": LAYOUT}
 
 
-def issuer(day: date) -> dict[str, str]:
-    """The vendor as an invoice of that day shows it (消費税法 57条の4); no registration number without a valid one."""
+def issuer(day: date) -> dict[str, Any]:
+    """The vendor as an invoice of that day shows it (消費税法 57条の4); no registration number without a valid one.
+
+    `registrations` says from when to when which number held: so each document tells what its own may cover.
+    """
     vendor = Vendor.objects.settings()
     registration = VendorRegistration.objects.valid_on(day).first()
+    times = VendorRegistration.objects.order_by("valid_from").values_list("number", "valid_from", "valid_to")
     return {
         "name": vendor.name,
         "registration_number": registration.number if registration else "",
+        "registrations": [
+            {"number": number, "from": since.isoformat(), "to": until and until.isoformat()}
+            for number, since, until in times
+        ],
         "postal_code": vendor.postal_code,
         "address": vendor.address,
         "phone": vendor.phone,

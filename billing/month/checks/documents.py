@@ -5,7 +5,7 @@ Order lines and charges of fixed documents are frozen, so later changes of contr
 
 from django.utils.translation import gettext_lazy
 
-from billing.month.checks.findings import BROKEN, Question
+from billing.month.checks.findings import BROKEN, WARNING, Question
 
 CODE, TITLE = "recount", gettext_lazy("数え直しと合わない注文と請求")
 
@@ -16,6 +16,7 @@ CHARGE_FACTS = FACTS.replace("l.product_code", "''")
 WRITTEN = """{l}.quantity || '×' || {l}.unit_price || ' ' || {l}.item || ' ' || {l}.tax_kind || ' ' || {l}.tax_rate || ' ' ||
     {l}.price_basis || ' ' || to_char({l}.starts_on, 'YYYY/MM/DD') || '-' || to_char({l}.ends_on, 'YYYY/MM/DD')"""
 OWNED = "JOIN accounts_customer c ON c.id = i.customer_id"
+BLANK = "btrim({}, E' \\t\\u3000') = ''"
 FIXED = "i.month = %(month)s AND i.kind = 'invoice' AND i.state <> 'draft'"
 
 
@@ -96,5 +97,43 @@ QUESTIONS = [
             ('person', c.billing_person, c.updated_at < i.fixed_on)) AS has (key, value, certain)
         WHERE {FIXED} AND has.certain AND has.value <> '' AND coalesce(i.addressee ->> has.key, '') = ''
         """
+    ),
+    # The 登録番号 of the latest time that holds on each day of some line, by what the document kept of the vendor's registrations.
+    question(
+        f"""
+        SELECT i.number AS document, c.number AS customer, due.number AS expected, i.issuer ->> 'registration_number' AS found,
+            '登録番号' AS text
+        FROM billing_invoice i {OWNED} CROSS JOIN LATERAL (SELECT coalesce((
+            SELECT r.number FROM jsonb_to_recordset(i.issuer -> 'registrations') AS r (number text, "from" date, "to" date)
+            WHERE EXISTS (SELECT FROM billing_invoiceline b WHERE b.customer_id = i.customer_id AND b.invoice_id = i.id
+                AND b.starts_on >= greatest(r."from", '2023-10-01') AND b.ends_on <= coalesce(r."to", 'infinity'))
+            ORDER BY r."from" DESC LIMIT 1), '') AS number) due
+        WHERE i.month = %(month)s AND i.state <> 'draft' AND i.issuer -> 'registrations' IS NOT NULL
+            AND i.issuer ->> 'registration_number' IS DISTINCT FROM due.number
+        """
+    ),
+    # What would stop the close: a document under a 登録番号 that lacks what a 適格請求書 must say (消費税法57条の4①).
+    Question(
+        "incomplete",
+        WARNING,
+        gettext_lazy("適格請求書に足りない記載"),
+        f"""
+        SELECT i.number AS document, c.number AS customer, concat_ws('、',
+            CASE WHEN {BLANK.format("v.name")} THEN '発行者の名称' END,
+            CASE WHEN bool_or(r.number !~ '^T[0-9]{{13}}$') THEN '正しい登録番号' END,
+            CASE WHEN bool_or({BLANK.format("b.item")}) THEN '取引の内容（品目）' END,
+            CASE WHEN bool_or(t.id IS NULL) THEN '税率ごとの対価の額と消費税額' END,
+            CASE WHEN {BLANK.format("c.billing_name || c.name")} OR c.billing_name <> '' AND {BLANK.format("c.billing_name")}
+                THEN '宛名' END) AS text
+        FROM billing_invoice i {OWNED} JOIN billing_invoiceline b ON b.customer_id = i.customer_id AND b.invoice_id = i.id
+        CROSS JOIN portal_vendor v
+        JOIN portal_vendorregistration r ON r.valid_from <= b.starts_on AND coalesce(r.valid_to, 'infinity') >= b.ends_on
+        LEFT JOIN billing_taxtotal t ON t.customer_id = i.customer_id AND t.invoice_id = i.id
+            AND t.kind = b.tax_kind AND t.rate = b.tax_rate
+        WHERE i.month = %(month)s AND i.state = 'draft'
+        GROUP BY i.id, c.id, v.id
+        HAVING {BLANK.format("v.name")} OR bool_or(r.number !~ '^T[0-9]{{13}}$' OR {BLANK.format("b.item")} OR t.id IS NULL)
+            OR {BLANK.format("c.billing_name || c.name")} OR c.billing_name <> '' AND {BLANK.format("c.billing_name")}
+        """,
     ),
 ]

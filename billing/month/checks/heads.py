@@ -18,6 +18,7 @@ from billing.month.checks.findings import BROKEN, Asked, Finding, found, select
 from portal import months
 from portal.models import TaxClass
 
+OF_LINES = ("registration_number",)  # of the issuer: judged by the lines of each document
 LEAST_DAYS = 10  # from the fix to the due date (D36)
 
 HEAD = """i.fixed_on, i.rounding, i.issued_on, i.due_on, i.issuer::text AS issuer, i.addressee ->> 'payment_months' AS later,
@@ -98,10 +99,13 @@ def odd_head(way: dict[str, Any], asked: Asked, runs: dict[date | None, list[Set
         return  # a close of before settings were kept
     yield from differing(settings, lambda one: one["rounding"], way["rounding"], "消費税の端数処理")
     issuer = json.loads(way["issuer"])
-    if all(one["issuer"] != issuer for one in settings):
-        for name, value in settings[-1]["issuer"].items():
-            if issuer.get(name) != value:
-                yield value, issuer.get(name, ""), f"発行者 {name}"
+    differs = [
+        [name for name in one["issuer"] if name not in OF_LINES and issuer.get(name) != one["issuer"][name]]
+        for one in settings
+    ]
+    if all(differs):
+        for name in differs[-1]:
+            yield told(settings[-1]["issuer"][name]), told(issuer.get(name, "")), f"発行者 {name}"
     if way["later"]:
         day = written(way["due_on"])
         yield from differing(settings, lambda one: written(due_on(way, asked.month, one["calendar"])), day, "支払期日")
@@ -134,6 +138,11 @@ def rate_in(known: list[tuple[Any, ...]], kind: str, day: date) -> Any:
     return next(
         (Decimal(rate) for its, rate, since, until in known if its == kind and since <= day <= (until or day)), None
     )
+
+
+def told(value: Any) -> str:
+    """Of what the issuer is told by, a text, or figures."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def written(day: date) -> str:

@@ -100,10 +100,13 @@ def mails(asked: Asked) -> Finding:
 
 
 def registration(asked: Asked) -> Finding:
-    """Whether the vendor has a registration number on the month's last day."""
-    valid = VendorRegistration.objects.valid_on(asked.last).exists()
-    row = {"what": f"{asked.last:%Y/%m/%d}", "text": _("この日に有効な登録番号がありません")}
-    return found("registration", WARNING, _("適格請求書の登録番号"), [] if valid else [row])
+    """Whether the vendor has a registration number on each day of the month: the first and the last day without one are named."""
+    times = list(VendorRegistration.objects.values_list("valid_from", "valid_to"))
+    days = [asked.month + timedelta(each) for each in range((asked.last - asked.month).days + 1)]
+    without = [day for day in days if not any(since <= day <= (until or day) for since, until in times)]
+    text = _("この日に有効な登録番号がありません")
+    rows = [{"what": f"{day:%Y/%m/%d}", "text": text} for day in sorted({*without[:1], *without[-1:]})]
+    return found("registration", WARNING, _("適格請求書の登録番号"), rows)
 
 
 def deadline(asked: Asked) -> Finding:
