@@ -51,6 +51,11 @@ def reserve(series: str, count: int = 1) -> int:
     return last - count + 1
 
 
+def digits(number: str, width: int = 6) -> str:
+    """SQL that writes this counted number as `next_numbers` does: filled up with zeros, never cut (as lpad alone would)."""
+    return f"lpad(({number})::text, greatest({width}, length(({number})::text)), '0')"
+
+
 def next_numbers(series: str, count: int) -> list[str]:
     """New numbers, written as they are shown: C0000001, K0000001, O202404-000001, B202404-000001."""
     width = 7 if series in (CUSTOMER, CONTRACT) else 6

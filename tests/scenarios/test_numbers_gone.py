@@ -104,3 +104,18 @@ def it_keeps_a_number_whoever_deletes_the_invoice_and_only_ever_adds(cast):
             connection.cursor() as cursor,
         ):
             cursor.execute(sql)
+
+
+def it_counts_orders_and_invoices_on_beyond_six_digits(cast):
+    """The millionth of a month is written out, and not mixed up with the hundred thousandth."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE portal_counter SET value = 999998 WHERE series = 'O202604-'")
+        cursor.execute("INSERT INTO portal_counter VALUES ('B202604-', 999998)")
+    for number in ("C0000004", "C0000005", "C0000006"):
+        make.make_contract(make.make_customer(number), (100,))
+    make.open_month(make.APRIL, today=DAY)
+    made = Contract.objects.filter(customer__number__in=["C0000004", "C0000005", "C0000006"])
+    assert [each.orders.get().number for each in made.order_by("customer__number")] == [
+        "O202604-999999", "O202604-1000000", "O202604-1000001",
+    ]  # fmt: skip
+    assert Invoice.objects.filter(number__in=["B202604-999999", "B202604-1000000"]).count() == 2
