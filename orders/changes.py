@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from contracts.models import Contract, ContractLine, Term
-from orders.billed import FROZEN
+from orders.billed import FROZEN, closed
 from portal import months
 from portal.models import Vendor
 from portal.templatetags.figures import ymd
@@ -18,15 +18,21 @@ from portal.templatetags.figures import ymd
 NOW, NEXT, FROM = "now", "next", "from:"
 # What a billed line keeps; its place, 商品コード, 仕様 and 課金終了日 may be mended.
 KEPT = ("item", "quantity", "unit", "unit_price", "price_basis", "tax_kind")
+# What of it makes other yen; mended words of a line that isn't billed are mended everywhere.
+PRICED = ("quantity", "unit_price", "price_basis", "tax_kind")
 
 
 class Shown(NamedTuple):
-    """An order that stands, for one of its lines: `addition_of` is the line of a 追加, `is_frozen` once a fixed document has it."""
+    """An order that stands, for one of its lines: `addition_of` is the line of a 追加, `is_frozen` once a fixed document has it.
+
+    `is_closed` is one whose month is closed for the customer.
+    """
 
     term_id: int
     line_id: int | None
     addition_of: int | None
     is_frozen: bool
+    is_closed: bool
 
 
 class Past:
@@ -42,7 +48,8 @@ class Past:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"""
-                SELECT o.term_id, x.contract_line_id, o.line_id, {FROZEN} FROM orders_order o
+                SELECT o.term_id, x.contract_line_id, o.line_id, {FROZEN}, {closed("o.customer_id", "o.month")}
+                FROM orders_order o
                 JOIN orders_orderline x ON x.order_id = o.id
                 WHERE o.customer_id = %s AND o.contract_id = %s AND o.reversed_on IS NULL
                 """,
@@ -67,15 +74,27 @@ class Past:
         billed = any(each.is_frozen and each.addition_of in (None, line.pk) for each in shown)
         return (own and not self.holds(line, term)) or (not billed and term.starts_on >= self.may)
 
-    def is_charged_before(self, line: ContractLine, day: date) -> bool:
-        """Whether an earlier term charges the line."""
-        return any(
-            term.starts_on < day
-            and self.begins(line) <= term.ends_on
+    def charges(self, line: ContractLine, term: Term) -> bool:
+        """Whether the term charges the line, by its dates."""
+        return (
+            self.begins(line) <= term.ends_on
             and (line.charge_to is None or line.charge_to >= term.starts_on)
             and max(term.starts_on, self.begins(line)) >= self.may
-            for term in self.terms
         )
+
+    def is_charged_before(self, line: ContractLine, day: date) -> bool:
+        """Whether an earlier term charges the line."""
+        return any(term.starts_on < day and self.charges(line, term) for term in self.terms)
+
+    def asks(self, line: ContractLine) -> bool:
+        """Whether a person is asked from when a change of it holds: it is billed, or several terms or a closed month follow it."""
+        if self.holds(line):
+            return True
+        terms = [term for term in self.terms if self.is_unbilled(line, term) and self.charges(line, term)]
+        is_late = any(each.is_closed and not each.is_frozen and each.line_id == line.pk for each in self.shown)
+        days = [day for _value, day in self.choices(line) if terms and day >= terms[0].starts_on]
+        days = [day for day in days if line.charge_to is None or line.charge_to >= day]
+        return len(days) > 1 and (len(terms) > 1 or is_late)
 
     def choices(self, line: ContractLine) -> list[tuple[str, date]]:
         """What 適用 offers for a change of this line: each unbilled term and the next one, as (value, first day)."""
@@ -100,6 +119,58 @@ class Past:
             if apply in (NOW, value):
                 return day
         raise refusal(line, {"apply": _("この変更は、選んだ期間からは適用できません。")}, "apply")
+
+
+def asked(contract: Contract, lines: Sequence[ContractLine], past: Past) -> list[ContractLine]:
+    """The lines, as they will be but for the change itself, of which a person has to say from when their change holds (rule 3)."""
+    stored = {line.pk: line for line in contract.lines.all()} if contract.pk else {}
+    found = []
+    for line in lines:
+        former = stored.get(line.pk)
+        if former and is_changed(line, former, KEPT if past.holds(former) else PRICED):
+            take_dates(past, line, former)
+            found += [former] if past.asks(former) else []
+    return found
+
+
+def need_apply(contract: Contract, lines: Sequence[ContractLine], *, today: date) -> None:
+    """A page asks for 適用 wherever there is a choice. Raises ValidationError at the first line that needs it."""
+    past = Past(contract, today)
+    for former in asked(contract, lines, past):
+        line = next(each for each in lines if each.pk == former.pk)
+        raise unanswered(past, line, former)
+
+
+def followers(contract: Contract, lines: Sequence[ContractLine]) -> list[ContractLine]:
+    """The lines that continue these, one after the other, by their first day."""
+    others, found = list(contract.lines.all()), [line.pk for line in lines]
+    for pk in found:
+        found += [each.pk for each in others if each.continues_id == pk and each.pk not in found]
+    return sorted(
+        (each for each in others if each.pk in found[len(lines) :] and each.charge_from),
+        key=lambda each: (each.charge_from or date.max, each.position),
+    )
+
+
+def is_changed(line: ContractLine, former: ContractLine, names: Sequence[str] = KEPT) -> bool:
+    return any(getattr(line, name) != getattr(former, name) for name in names)
+
+
+def take_dates(past: Past, line: ContractLine, former: ContractLine) -> None:
+    """課金開始日 of a line of which nothing is billed moves before its change is applied."""
+    if not past.holds(former):
+        former.charge_from = line.charge_from
+
+
+def unanswered(past: Past, line: ContractLine, former: ContractLine) -> ValidationError:
+    names = KEPT if past.holds(former) else PRICED
+    name = next(name for name in names if getattr(line, name) != getattr(former, name))
+    text = (
+        _("請求済みの明細です。変更をいつから適用するかを選んでください。")
+        if past.holds(former)
+        else _("まだ請求していない期間が複数あります。変更をいつから適用するかを選んでください。")
+    )
+    return refusal(line, {name: text}, "apply")
 
 
 def settle(
@@ -132,16 +203,12 @@ def settle(
             continue
         if past.holds(former) and line.charge_from != former.charge_from:
             raise refusal(line, {"charge_from": _("請求済みの明細の課金開始日は変更できません。")}, "billed")
-        if all(getattr(line, name) == getattr(former, name) for name in KEPT):
+        if apply is None and past.holds(former) and is_changed(line, former):
+            raise unanswered(past, line, former)
+        if apply is None or not is_changed(line, former):
             found.append(line)
             continue
-        if apply is None and past.holds(former):
-            name = next(name for name in KEPT if getattr(line, name) != getattr(former, name))
-            text = _("請求済みの明細です。変更をいつから適用するかを選んでください。")
-            raise refusal(line, {name: text}, "apply")
-        if apply is None:
-            found.append(line)
-            continue
+        take_dates(past, line, former)
         begin = past.first_day(former, apply)
         if not past.holds(former) and not past.is_charged_before(former, begin):
             found.append(line)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from django.core.exceptions import ValidationError
 
 from contracts.models import Contract, ContractLine
-from orders.services import Charge, Offer, charge_of, offers, try_contract
+from orders.services import Charge, Offer, charge_of, need_choice, offers, try_contract
 
 
 class Answers(NamedTuple):
@@ -35,6 +35,11 @@ class Question(NamedTuple):
     asks_tick: bool
 
     @property
+    def following(self) -> Sequence[ContractLine]:
+        """The lines that go on after those that were changed: what is typed doesn't reach them."""
+        return self.offers[0].following if self.offers else ()
+
+    @property
     def shown(self) -> str:
         return shown(self.past) if self.past else ""
 
@@ -46,7 +51,9 @@ def shown(charge: Charge) -> str:
 def try_out(
     contract: Contract, lines: Sequence[ContractLine], removed: Sequence[ContractLine], answers: Answers, *, today: date
 ) -> None:
-    """See whether a save with these answers would do. Raises ValidationError as `start_contract` does."""
+    """See whether a save with these answers would do. Raises ValidationError as `start_contract` does, and where 適用 is open."""
+    if answers.apply is None:
+        need_choice(contract, lines, today=today)
     try:
         try_contract(contract, lines, removed, today=today, apply=answers.apply)
     except ValidationError as refused:

@@ -42,7 +42,8 @@ def follow(
 
     The caller has locked the customers. Terms and orders are added up to the day `until` (D31). Who has no change since the
     last time gets what is missing only. What closed months would be charged with is left alone (D25), but for the contract
-    that somebody `saved`: it is made if they asked to `charge_past`, else refused. Raises ValidationError, for that with
+    that somebody `saved`: it is made if they asked to `charge_past`, else refused; so is what an order of a closed month
+    would rise by. Raises ValidationError, for that with
     code `charge_past` and params `count` and `yen`; and for a line without tax class.
     """
     Vendor.objects.settings()
@@ -145,12 +146,14 @@ WANTED = f"""
     ) p
     WHERE p.place IS NOT NULL AND NOT (p.place = 'difference' AND p.more <= 0)
 """
-# Each beside the unbilled order that stands for it, if there is one. What would charge a closed month is `past`.
+# Each beside the unbilled order that stands for it, if there is one. What would charge a closed month is `past`; an order of
+# one that comes to more has `risen`: a person is asked, a run lets it follow.
 WANTED_ORDERS = f"""
     SELECT x.*, x.is_difference OR x.is_closed AS asked_for,
         CASE WHEN x.order_id IS NULL THEN (x.is_difference OR x.is_closed)
             WHEN x.is_closed AND NOT x.was_closed THEN x.amount > 0
             ELSE x.is_difference AND x.amount > x.former END AS past,
+        coalesce(x.was_closed AND x.is_closed AND x.amount > x.former, false) AS risen,
         x.amount - CASE WHEN x.order_id IS NULL OR x.is_closed AND NOT x.was_closed THEN 0 ELSE x.former END AS more
     FROM (
         SELECT w.*, {closed("w.customer_id", "w.month")} AS is_closed, e.id AS order_id, e.amount AS former,
@@ -177,10 +180,12 @@ def find_wanted(cursor: Any, today: date) -> None:
 
 
 def leave_past(cursor: Any, saved: Contract | None, charge_past: bool) -> None:
-    """Closed months are charged for a `saved` contract alone, and only if that was asked for (D25)."""
+    """Closed months are charged, or charged more, for a `saved` contract alone, and only if that was asked for (D25)."""
     number = saved.pk if saved else None
     if saved and not charge_past:
-        cursor.execute("SELECT count(*), sum(more)::bigint FROM wanted_order WHERE past AND contract_id = %s", [number])
+        cursor.execute(
+            "SELECT count(*), sum(more)::bigint FROM wanted_order WHERE (past OR risen) AND contract_id = %s", [number]
+        )
         count, more = cursor.fetchone()
         if count:
             raise ValidationError(
@@ -211,7 +216,7 @@ def make(cursor: Any, today: date, until: date) -> int:
             INSERT INTO orders_order (customer_id, contract_id, term_id, line_id, number, kind, ordered_on, month, starts_on,
                 ends_on, amount, is_difference, prorate)
             SELECT d.customer_id, d.contract_id, d.term_id, d.line_id,
-                'O' || to_char(f.month, 'YYYYMM') || '-' || lpad((f.first - 1 + d.row)::text, 6, '0'), d.kind,
+                'O' || to_char(f.month, 'YYYYMM') || '-' || {numbers.digits("f.first - 1 + d.row")}, d.kind,
                 CASE WHEN d.asked_for THEN %(today)s ELSE d.begins_on END, d.month, d.starts_on, d.ends_on, d.amount,
                 d.is_difference, d.prorate
             FROM (

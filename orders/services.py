@@ -13,7 +13,7 @@ from accounts.models import Customer, User
 from contracts.models import Contract, ContractLine
 from contracts.services import add_terms, facts, save_contract
 from orders.billed import BILLED_CONTRACT, DRAFTED_SERVICE, FIXED_CONTRACT
-from orders.changes import NEXT, Past, settle
+from orders.changes import NEXT, Past, asked, followers, need_apply, settle
 from orders.follow import Change, Followed, follow, record
 from orders.owed import proposed
 from orders.usage import recharge_moved_months
@@ -124,7 +124,8 @@ class Tried(NamedTuple):
 class Offer(NamedTuple):
     """A choice of 適用: what `start_contract` takes, in words, and what becomes of the orders that aren't billed.
 
-    `yen` is what those come to more (less, if negative) than if the lines stayed as they are, without tax.
+    `yen` is what those come to more (less, if negative) than if the lines stayed as they are, without tax. `following` are
+    the lines that go on after those that were changed, and stay as they are.
     """
 
     apply: str
@@ -132,6 +133,7 @@ class Offer(NamedTuple):
     yen: int
     changes: list[Change]
     past: Charge | None = None
+    following: Sequence[ContractLine] = ()
 
 
 def offers(
@@ -143,13 +145,14 @@ def offers(
 ) -> list[Offer]:
     """What 適用 can be for these changed lines of a stored contract, each with what it costs: done, and taken back.
 
-    Nothing if no line is billed. A choice that would be refused isn't offered, unless a tick is all that it needs.
+    Nothing where nobody has to choose. A choice that would be refused isn't offered, unless a tick is all that it needs.
     """
     with transaction.atomic():
         add_terms([contract.customer_id], until=today)  # as the save will
         past = Past(contract, today)
-        held = [line for line in lines if line.pk and past.holds(line)]
-        days = dict(sorted({choice for line in held for choice in past.choices(line)}, key=lambda choice: choice[1]))
+        changed = asked(contract, lines, past)
+        days = dict(sorted({choice for line in changed for choice in past.choices(line)}, key=lambda choice: choice[1]))
+        following = followers(contract, changed)
         transaction.set_rollback(True)
     unchanged = tried(contract, [], [], today=today, apply=None) if days else None
     found = []
@@ -161,7 +164,7 @@ def offers(
                 _("次の期間から（%(year)d年%(month)d月）") if apply == NEXT else _("%(year)d年%(month)d月の期間から")
             )
             more = total(done.changes) - (total(unchanged.changes) if unchanged else 0)
-            found.append(Offer(apply, label % month, more, *done))
+            found.append(Offer(apply, label % month, more, *done, following))
     return found
 
 
@@ -201,6 +204,18 @@ def try_contract(
         )
         transaction.set_rollback(True)
     return done
+
+
+def need_choice(contract: Contract, lines: Sequence[ContractLine], *, today: date) -> None:
+    """What a page does before it saves without 適用. Raises ValidationError where somebody has to choose (D23)."""
+    if contract.pk is None or not Vendor.objects.exists():
+        return
+    with transaction.atomic():
+        add_terms([contract.customer_id], until=today)
+        try:
+            need_apply(contract, lines, today=today)
+        finally:
+            transaction.set_rollback(True)
 
 
 def charge_of(refused: ValidationError) -> Charge | None:

@@ -27,24 +27,26 @@ class Wanted(NamedTuple):
 
 
 def follow(life, day, ticked=None):
-    """Make, change and cancel unbilled orders. Returns what closed months owe and nobody asked for, as `Past`.
+    """Make, change and cancel unbilled orders. Returns what a save has to ask for, as `Past`: what closed months owe and nobody
+    asked for, and what their orders rise by.
 
     `ticked` is the contract for which somebody asked: beside the tick stand its orders and its yen, no other's.
     """
-    life.charge_past = []
+    life.charge_past, risen = [], []
     for contract in life.contracts.values():
         kept = set()
         for term in life.terms(contract):
             for wanted in wanted_orders(life, contract, term):
                 kept.add((term.sequence, wanted.line))
-                put(life, contract, term, wanted, day, contract.number == ticked)
+                risen += put(life, contract, term, wanted, day, contract.number == ticked)
         for order in life.orders_of(contract.number):
             if not order.frozen and (order.term, order.addition_of) not in kept:
                 order.cancelled = True  # rule 2: for good
-    return life.charge_past
+    return life.charge_past + risen
 
 
 def put(life, contract, term, wanted, day, charge_past):
+    """Bring one order about. Returns what an order of a closed month rises by and nobody asked for: a run lets it follow."""
     amount = sum(line.amount for line in wanted.lines)
     stands = [
         o for o in life.orders_of(contract.number, term.sequence) if not o.frozen and o.addition_of == wanted.line
@@ -55,19 +57,21 @@ def put(life, contract, term, wanted, day, charge_past):
         more = amount if moved_back else amount - order.amount
         if (wanted.difference or moved_back) and more > 0 and not charge_past:
             life.charge_past.append(Past(contract.number, term.sequence, wanted.line, more))
-        else:
-            order.lines, order.month, order.difference = wanted.lines, wanted.month, wanted.difference
-        return
+            return []
+        order.lines, order.month, order.difference = wanted.lines, wanted.month, wanted.difference
+        is_late = more > 0 and not charge_past and not life.is_open(wanted.month)
+        return [Past(contract.number, term.sequence, wanted.line, more)] if is_late else []
     asked_for = wanted.difference or not life.is_open(wanted.month)
     if asked_for and not charge_past:
         life.charge_past.append(Past(contract.number, term.sequence, wanted.line, amount))
-        return
+        return []
     kind = "addition" if wanted.line else "new" if term.sequence == 1 else "renewal"
     ordered_on = day if asked_for else wanted.begins_on
     life.orders.append(
         Order(len(life.orders), contract.number, term.sequence, kind, wanted.line, wanted.month, ordered_on,
               wanted.lines, wanted.difference)
     )  # fmt: skip
+    return []
 
 
 def wanted_orders(life, contract, term):

@@ -62,7 +62,9 @@ def line(cast, web):
     }  # fmt: skip
 
     def saved(**changes):
-        fields = given | {f"lines-0-{name}" if name not in given else name: value for name, value in changes.items()}
+        fields = given | {
+            name if name in (*given, "apply") else f"lines-0-{name}": value for name, value in changes.items()
+        }
         page = web.post(f"/admin/contracts/contract/{contract.pk}/change/", fields, follow=True).content.decode()
         return page, ContractLine.objects.get(pk=stored.pk)
 
@@ -70,7 +72,7 @@ def line(cast, web):
 
 
 def it_takes_amounts_and_quantities_with_separators_and_in_full_width(line):
-    _page, stored = line(unit_price="￥９，８００", quantity="1,234.5 ", position="２")
+    _page, stored = line(unit_price="￥９，８００", quantity="1,234.5 ", position="２", apply="now")
     assert (stored.unit_price, stored.quantity, stored.position) == (Decimal("9800"), Decimal("1234.5"), 2)
 
 

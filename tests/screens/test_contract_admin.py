@@ -26,6 +26,7 @@ def save(cast, web):
         "lines-0-position": 1, "lines-0-item": line.item, "lines-0-quantity": "1", "lines-0-unit_price": "7777",
         "lines-0-price_basis": "exclusive", "lines-0-tax_kind": "standard", "meters-TOTAL_FORMS": 0,
         "meters-INITIAL_FORMS": 0, "terms-TOTAL_FORMS": 0, "terms-INITIAL_FORMS": 0,
+        "apply": "now",  # of the months that weren't billed since April
     }  # fmt: skip
 
     def saved(**changes):

@@ -151,6 +151,27 @@ def it_takes_a_month_of_first_billing_instead_of_the_tick(cast, desk):
     assert amounts(Contract.objects.get(name="移行分")) == [(5, 500)]
 
 
+def it_asks_of_a_line_that_isnt_billed_from_when_it_changes_and_for_closed_months(cast, desk):
+    """Of April, which is closed, and of May; and says what goes on after them."""
+    new_contract(desk, cast.b, start_on="2026-04-01", charge_past="on")
+    contract = Contract.objects.get(name="移行分")
+    page = save(desk, contract, lines__0__unit_price="600")
+    assert re.findall(r'name="apply"\s+value="([^"]*)"', page) == ["from:2026-04", FROM_MAY, FROM_JUNE]
+    assert "まだ請求していない期間が複数あります" in page
+    assert "2026年4月の期間から 未請求の注文 +200円（税抜）" in text(page)
+    assert "締めた月の注文1件、100円（税抜）を含みます" in text(page)
+    assert "続きの明細" not in page
+    assert amounts(contract) == [(4, 500), (5, 500)]
+    assert "過去分も請求する （注文1件、100円（税抜））" in text(
+        save(desk, contract, lines__0__unit_price="600", apply="from:2026-04")
+    )
+    assert amounts(contract) == [(4, 500), (5, 500)]
+    assert "errornote" not in save(desk, contract, lines__0__unit_price="600", apply=FROM_JUNE)
+    page = save(desk, contract, lines__0__unit_price="550")
+    assert re.findall(r'name="apply"\s+value="([^"]*)"', page) == ["from:2026-04", FROM_MAY]
+    assert "2026/06/01からは、続きの明細「移行」（1×600円）が請求されます" in text(page)
+
+
 def it_asks_again_when_the_tick_was_for_other_yen(cast, desk):
     """Ticked for 500 yen, then the price was typed over: nobody has agreed to 5,000."""
     page = new_contract(

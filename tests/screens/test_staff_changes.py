@@ -65,7 +65,8 @@ def it_keeps_a_contracts_former_price_and_who_changed_it(cast, desk):
     stored = contract.lines.get()
     given = line(id=stored.pk, contract=contract.pk, item=stored.item, unit_price="8000")
     desk.post(
-        f"/admin/contracts/contract/{contract.pk}/change/", typed(contract, given, stored=1, cancel_on="2026-06-30")
+        f"/admin/contracts/contract/{contract.pk}/change/",
+        typed(contract, given, stored=1, cancel_on="2026-06-30", apply="now"),
     )
     event, followed = HistoryEvent.objects.order_by("pk")
     assert changes_of(followed) == {"注文O202604-000002": ["7,777", "8,000"]}

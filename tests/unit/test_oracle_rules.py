@@ -380,3 +380,16 @@ def it_bills_late_usage_in_the_earliest_open_month_and_keeps_what_is_billed():
     assert yen(life, "05") == [10000, 900, 0]
     assert play(*METERED, closed("04"), late, closed("05"), Used(day("06-20"), "K1", "gb", month("04"), 300)).refusals
     assert play(*METERED, vendor=Vendor(month("05"))).refusals == []
+
+
+def it_asks_before_an_order_of_a_closed_month_rises_and_lets_it_fall_or_follow_in_a_run():
+    log = (closed("04"), registered("05-10", "04-01", BASIC, tick=True))
+    assert refusal(play(*log, saved("05-11", ChangeLine("basic", unit_price=12000)))) == (1, 2000)
+    assert yen(play(*log, saved("05-11", ChangeLine("basic", unit_price=12000), tick=True)), "05") == [12000, 12000]
+    assert yen(play(*log, saved("05-11", ChangeLine("basic", "from:2026-05", unit_price=12000))), "05") == [
+        12000,
+        10000,
+    ]
+    assert yen(play(*log, saved("05-11", ChangeLine("basic", unit_price=9000))), "05") == [9000, 9000]
+    by_file = saved("05-11", ChangeLine("basic", unit_price=12000), unjudged=True)
+    assert yen(play(*log, by_file, ran("05-12")), "05") == [12000, 12000]
