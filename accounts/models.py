@@ -102,6 +102,8 @@ class Customer(models.Model):
     )
     updated_at = models.DateTimeField(_("最終更新日"), auto_now=True)
 
+    PRINTED = ("name", "address", "billing_name", "billing_department", "billing_person", "billing_address")
+
     objects = OwnCompany.as_manager()
 
     class Meta:

@@ -17,6 +17,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
+from portal import fonts
 from portal.forms import (
     AddressField,
     CodeField,
@@ -88,6 +89,17 @@ class Desk(admin.ModelAdmin):
         )
         self.message_user(request, told, messages.ERROR)
         return redirect(request.get_full_path())
+
+    def construct_change_message(self, request, form, formsets, add=False):
+        """Whoever saved a text that documents print is told at once which of its characters no font has."""
+        rows = [form.instance, *(row.instance for formset in formsets for row in formset.forms)]
+        if lacking := fonts.missing("".join(map(printed, rows))):
+            told = _(
+                "次の文字は書類に印刷できません: %(lacking)s"
+                " ほかの文字に直すか、この文字のあるフォントの追加をシステムの担当者に依頼してください。"
+            )
+            self.message_user(request, told % {"lacking": lacking}, messages.WARNING)
+        return super().construct_change_message(request, form, formsets, add)
 
     def response_add(self, request, obj, post_url_continue=None):
         """What the database looks at last is looked at before anybody is told that all is stored."""
@@ -183,6 +195,11 @@ class Desk(admin.ModelAdmin):
                 yield f"{field}__isnull"
             else:
                 yield from (f"{field}{ending}" for ending in FILTERED)
+
+
+def printed(row):
+    """What documents print of the row: the fields that its model names as `PRINTED`."""
+    return "".join(getattr(row, name) or "" for name in getattr(row, "PRINTED", ()))
 
 
 @admin.action(permissions=["delete"], description=actions.delete_selected.short_description)

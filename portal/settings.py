@@ -32,6 +32,14 @@ def whole(name, default):
     return int(given)
 
 
+def folder(name):
+    """A folder that is there; empty without one."""
+    given = env(name)
+    if given and not Path(given).is_dir():
+        raise ImproperlyConfigured(f"{name} must be a folder: {given}")
+    return given
+
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = Path(env("PORTAL_DATA_DIR", str(BASE_DIR / "var"))).absolute()
 DATABASE_URL = env("DATABASE_URL")
@@ -175,6 +183,7 @@ STATIC_ROOT = DATA / "static"
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 STATICFILES_DIRS = [BASE_DIR / "static"]
 FONTS = BASE_DIR / "static" / "fonts"
+FONT_DIR = folder("PORTAL_FONT_DIR")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "portal.storage.Storage"},

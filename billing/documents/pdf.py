@@ -4,6 +4,7 @@ WeasyPrint is imported where it is used: it takes half a second, and most proces
 """
 
 import atexit
+import os
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.utils import translation
 
 from billing.documents import registered
 from billing.models import Kind
+from portal import fonts
 from portal.models import PriceBasis, RoundingMode, TaxClass, TaxKind
 from portal.templatetags.figures import plain, yen
 
@@ -28,7 +30,6 @@ ROUNDED = {
 # Of a line's figures at 8.5pt, in millimetres: a digit, what separates digits, and the paddings of the cell.
 DIGIT, SEPARATOR, PADDING = 1.67, 1.05, 2.6
 LEAST = {"no": 8.0, "quantity": 11.0, "price": 17.0, "amount": 23.0}
-FACES = [("Portal", "NotoSansJP"), ("PortalLatin", "NotoSans")]
 
 
 @cache
@@ -37,19 +38,26 @@ def style(version):
     from weasyprint import CSS
     from weasyprint.text.fonts import FontConfiguration
 
-    fonts = FontConfiguration()
-    return fonts, CSS(string=style_text(version), font_config=fonts)
+    machines = os.environ.get("FONTCONFIG_FILE")
+    os.environ["FONTCONFIG_FILE"] = str(settings.FONTS / "fonts.conf")
+    try:
+        configuration = FontConfiguration()
+    finally:
+        os.environ.pop("FONTCONFIG_FILE")
+        if machines is not None:
+            os.environ["FONTCONFIG_FILE"] = machines
+    return configuration, CSS(string=style_text(version), font_config=configuration)
 
 
 def style_text(version):
+    """The stylesheet with the faces that it asks for; the vendor's own come last wherever it names the shipped ones."""
     faces = "".join(
-        f"@font-face {{ font-family: {family}; font-weight: {weight};"
-        f" src: url('{(settings.FONTS / f'{file}_{name}.ttf').as_uri()}') }}\n"
-        for family, file in FACES
-        for weight, name in [(400, "400Regular"), (700, "700Bold")]
+        f"@font-face {{ font-family: {face.family}; font-weight: {face.weight}; src: url('{face.path.as_uri()}') }}\n"
+        for face in fonts.kept().faces
     )
     sheet: Any = get_template(f"billing/invoice_pdf/{version}/invoice.css")
-    return faces + sheet.template.source
+    shipped = ", ".join(family for family, _file in fonts.SHIPPED)
+    return faces + sheet.template.source.replace(shipped, ", ".join(fonts.kept().families))
 
 
 atexit.register(style.cache_clear)  # fonts that outlive the library they belong to complain at the process's end
@@ -76,7 +84,7 @@ def render(invoice):
     from weasyprint import HTML
     from weasyprint.urls import URLFetcher
 
-    fonts, sheet = style(invoice.template)
+    configuration, sheet = style(invoice.template)
     lines = list(invoice.lines.select_related("contract", "order").order_by("position"))
     apart = registered.apart(invoice, lines)
     billed = [line for line in lines if line.credit_id is None]  # a credit's period is that of what it gives back
@@ -105,4 +113,4 @@ def render(invoice):
         html = get_template(f"billing/invoice_pdf/{invoice.template}/invoice.html").render(context)
         # Nothing in a document may make the renderer fetch: no file, no address (SSRF).
         document = HTML(string=html, url_fetcher=URLFetcher(allowed_protocols=[]))
-        return document.write_pdf(stylesheets=[sheet], font_config=fonts, pdf_variant="pdf/a-3a")
+        return document.write_pdf(stylesheets=[sheet], font_config=configuration, pdf_variant="pdf/a-3a")

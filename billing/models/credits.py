@@ -129,6 +129,8 @@ class Credit(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("登録者")
     )
 
+    PRINTED = ("item", "reason")
+
     objects = Credits.as_manager()
 
     class Meta:
@@ -175,6 +177,8 @@ class Discount(models.Model):
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("登録者")
     )
+
+    PRINTED = ("item",)
 
     objects = Scoped.as_manager()
 

@@ -165,6 +165,8 @@ class InvoiceLine(models.Model):
     tax_kind = models.CharField(_("税区分"), max_length=10, choices=TaxKind, default=TaxKind.STANDARD)
     tax_rate = models.DecimalField(_("税率"), max_digits=5, decimal_places=4)
 
+    PRINTED = ("item", "specification", "unit")
+
     objects = InvoiceLines.as_manager()
 
     class Meta:

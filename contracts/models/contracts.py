@@ -220,6 +220,8 @@ class ContractLine(models.Model):
         db_constraint=False,
     )
 
+    PRINTED = ("item", "specification", "unit")
+
     objects = ContractLines.as_manager()
 
     class Meta:

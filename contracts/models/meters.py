@@ -32,6 +32,8 @@ class Meter(models.Model):
     price_basis = models.CharField(_("税抜・税込"), max_length=9, choices=PriceBasis, default=PriceBasis.EXCLUSIVE)
     tax_kind = models.CharField(_("税区分"), max_length=10, choices=TaxKind, default=TaxKind.STANDARD)
 
+    PRINTED = ("item", "unit")
+
     objects = Taxed.as_manager()
 
     class Meta:

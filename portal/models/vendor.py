@@ -66,6 +66,8 @@ class Vendor(models.Model):
         help_text=_("銀行振込のお客様に、支払期日の3日前のメールを1回送ります"),
     )
 
+    PRINTED = ("name", "address", "phone", "bank_account", "invoice_note", "credit_method")
+
     objects = Vendors.as_manager()
 
     class Meta:

@@ -49,6 +49,11 @@ def it_stores_what_was_typed(cast, save):
     assert ContractLine.objects.get(contract=stored(cast)).amount == 8000
 
 
+def it_tells_at_once_which_characters_of_a_line_no_document_can_print(cast, save):
+    assert "印刷できません" not in save(lines__0__item="髙﨑①㈱")
+    assert "次の文字は書類に印刷できません: 张한" in save(lines__0__item="张", lines__0__specification="张한")
+
+
 def it_keeps_what_was_typed_before_the_vendors_settings_are_there(cast, save):
     Vendor.objects.all().delete()
     page = save(note="至急", cancel_on="2026-04-20")

@@ -311,6 +311,16 @@ def it_tells_beside_the_field_what_is_wrong_with_a_company(cast, save, field, ty
     assert words in refused[field]
 
 
+def it_tells_at_once_which_characters_no_document_can_print(cast, save, web):
+    for path, typed, letters in (
+        (f"/admin/accounts/customer/{cast.a.pk}/change/", {"billing_name": "张"}, "张"),
+        (VENDOR, {"invoice_note": "감", "notice": "🚀"}, "감"),
+    ):
+        assert save(path, **typed) == {}
+        page = web.get("/admin/").content.decode()
+        assert f"次の文字は書類に印刷できません: {letters} " in page and "🚀" not in page
+
+
 def it_asks_for_the_address_of_a_postal_code(cast, save):
     """Without it documents would go on to print the company's own address."""
     refused = save(f"/admin/accounts/customer/{cast.a.pk}/change/", billing_postal_code="530-0001")

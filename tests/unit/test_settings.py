@@ -44,6 +44,11 @@ def it_takes_an_empty_variable_for_none():
     assert (found["SESSION_COOKIE_AGE"], found["SESSION_LONGEST"]) == (3600, 12 * 3600)
 
 
+def it_refuses_a_font_folder_that_isnt_there():
+    with pytest.raises(ValueError, match="PORTAL_FONT_DIR must be a folder: /nowhere/fonts"):
+        read(PORTAL_FONT_DIR="/nowhere/fonts")
+
+
 def it_chooses_the_strict_password_rule():
     assert {"NAME": "accounts.passwords.StrictRule"} in read(PASSWORD_RULE="strict")["AUTH_PASSWORD_VALIDATORS"]
 
