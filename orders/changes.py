@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from copy import copy
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import connection
@@ -42,9 +42,9 @@ class Past:
         self.contract, self.today = contract, today
         vendor = Vendor.objects.first()
         self.may = max(vendor.first_month if vendor else date.min, contract.bill_from or date.min)  # D22
-        standing = contract.terms.standing().order_by("starts_on")
-        self.last = standing.last()
-        self.terms = [each for each in standing if contract.cancel_on is None or each.starts_on <= contract.cancel_on]
+        standing = list(contract.terms.standing().order_by("starts_on"))
+        self.last = standing[-1] if standing else None
+        self.terms = terms_to_be(contract, standing, today)
         with connection.cursor() as cursor:
             cursor.execute(
                 f"""
@@ -119,6 +119,24 @@ class Past:
             if apply in (NOW, value):
                 return day
         raise refusal(line, {"apply": _("この変更は、選んだ期間からは適用できません。")}, "apply")
+
+
+def terms_to_be(contract: Contract, stored: list[Term], today: date) -> list[Term]:
+    """Its terms with the ends that the contract's dates will give them, and those that the save will add up to today.
+
+    Some are added where the contract renews again or its 解約日 is taken back; they aren't stored yet. None lies behind the 解約日.
+    """
+    vendor = Vendor.objects.first()
+    since = stored[-1].starts_on if stored else max(vendor.first_month if vendor else date.min, contract.start_on)
+    dates: dict[str, Any] = {"form": contract.form, "start_on": contract.start_on, "end_on": contract.cancel_on}
+    coming = months.terms(**dates, auto_renew=contract.auto_renew, since=since, until=today)
+    known = months.terms(**dates, since=stored[0].starts_on, until=since) if stored else []
+    found = {term.starts_on: term for term in stored}
+    for term in (*known, *coming):
+        if term.starts_on not in found:
+            found[term.starts_on] = Term(contract=contract, sequence=term.sequence, starts_on=term.starts_on)
+        found[term.starts_on].ends_on = term.ends_on
+    return [term for day, term in sorted(found.items()) if contract.cancel_on is None or day <= contract.cancel_on]
 
 
 def asked(contract: Contract, lines: Sequence[ContractLine], past: Past) -> list[ContractLine]:

@@ -20,6 +20,8 @@ def build(life):
             life.lapsed[month] = lapsed
         take_credits(life, draft, left)
         life.drafts[month] = draft
+    # An invoice that goes takes its 一括値引き along, though it may come back with its number.
+    life.discounts = {month: amount for month, amount in life.discounts.items() if month in life.drafts}
 
 
 def charges(life):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from tests.oracle import calendar as cal
 from tests.oracle.bills import fix, negative, sums, take_discount
+from tests.oracle.contracts import make_terms
 from tests.oracle.records import Document, Refused
 
 
@@ -54,6 +55,7 @@ def correct(life, event):
     for line in lines:  # rule 9: what was credited of the line and is more than the line now
         named = [credit for credit in life.credits if credit.key == line.key and credit.number in chain]
         counter(life, named, sum(credit.stands for credit in named) - max(line.amount, 0))
+    make_terms(life, event.day)
 
 
 def counter(life, named, excess):
@@ -78,6 +80,7 @@ def give_back(life, event):
     if not amounts or any(key not in rest or not within(yen, rest[key]) for key, yen in amounts.items()):
         raise Refused("nothing to return, or more than can be returned")
     make_return(life, document, amounts, event.day)
+    make_terms(life, event.day)
 
 
 def within(yen, rest):
@@ -99,6 +102,11 @@ def make_return(life, document, amounts, day, decision=None):
 
 
 def void(life, event):
+    take_away(life, event)
+    make_terms(life, event.day)
+
+
+def take_away(life, event):
     document = life.document(event.number)
     if document.kind == "return":
         if event.rebill or document.state != "fixed":

@@ -119,6 +119,23 @@ def it_holds_in_example_9_the_copy_can_change_or_go_while_it_isnt_billed(two_pie
     assert orders(two_pieces)[-1] == ("06", "renewal", 500, "received")
 
 
+def it_offers_the_terms_that_a_contract_makes_up_for_when_it_renews_again(customer, subtests):
+    """April is fixed; 更新なし was ticked in April, and is taken back in June, together with a new price."""
+    contract = register(customer, (1000,), on="04-01", start="04-01")
+    save(contract, "04-10", auto_renew=False)
+    close_month("04", "05-08")
+    run("06-05")
+    contract.refresh_from_db()
+    contract.auto_renew = True
+    dearer = line(contract, unit_price=Decimal(1200))
+    found = offers(contract, [dearer], today=day("06-05"))
+    assert [each.apply for each in found] == ["from:2026-05", "from:2026-06", "next"]
+    for apply, bills in (("now", [1000, 1200, 1200]), ("from:2026-06", [1000, 1000, 1200]), ("next", [1000] * 3)):
+        with subtests.test(apply), tried():
+            save(contract, "06-05", lines=[line(contract, unit_price=Decimal(1200))], apply=apply, auto_renew=True)
+            assert [row[2] for row in standing(contract)] == bills
+
+
 # 13: a new rate
 
 

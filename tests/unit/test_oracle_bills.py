@@ -110,12 +110,12 @@ VOID = (JUNE, Adjusted(day("06-10"), month("06"), -50000), closed("06"), ran("07
 def it_opens_the_credits_of_a_void_invoice_and_bills_its_lines_again_where_asked(closes, text):
     vendor = prorated("06")
     before = play(*VOID, *closes, vendor=vendor)
-    number = document(before, "06").number
-    life = play(*VOID, *closes, Voided(day("08-10"), number), vendor=vendor)
+    number, on, later = document(before, "06").number, day(f"{text}-10"), day(f"{text}-11")
+    life = play(*VOID, *closes, Voided(on, number), vendor=vendor)
     assert life.balances()[TEN] == before.balances()[TEN] + 10000
     assert life.set_aside(0)
     assert yen(life, text) == [10000, -10000]
-    for steps in ([Voided(day("08-10"), number, rebill=True)], [Voided(day("08-10"), number), Voided(day("08-11"), number, rebill=True)]):  # fmt: skip
+    for steps in ([Voided(on, number, rebill=True)], [Voided(on, number), Voided(later, number, rebill=True)]):  # fmt: skip
         life = play(*VOID, *closes, *steps, vendor=vendor)
         assert yen(life, text) == [10000, 10000, -20000]
         assert play(*VOID, *closes, *steps, steps[-1], vendor=vendor).refusals

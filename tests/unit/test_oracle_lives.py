@@ -94,6 +94,16 @@ def it_names_what_a_discount_leaves_and_gives_the_rest_of_the_class_to_credits()
     assert (yen(life, "04"), life.lapsed) == ([8000, -8000], {month("04"): 1000})
 
 
+def it_lets_a_discount_go_with_its_invoice():
+    first = registered("04-01", "04-01", line("basic", 8000)), ev.Discounted(day("04-20"), month("04"), 6000)
+    gone = lived(*first, ev.Withdrawn(day("04-21"), "K1"))
+    assert gone.drafts == {}
+    back = lived(
+        *first, ev.Withdrawn(day("04-21"), "K1"), registered("04-22", "04-01", line("basic", 7000), contract="K2")
+    )
+    assert yen(back, "04") == [7000]
+
+
 @pytest.mark.parametrize(
     ("price", "start", "last", "amount"),
     [
