@@ -29,6 +29,13 @@ class UserForm(forms.ModelForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text=_("空のままにすると自動で作り、本人にメールで送ります"),
     )
+    later = forms.BooleanField(
+        label=_("あとで送る"),
+        required=False,
+        help_text=_(
+            "アカウント情報のメールをいまは送らず、あとで操作「アカウント情報を送る」を選ぶと送ります"
+        ),
+    )
     roles = forms.MultipleChoiceField(
         label=_("役割"),
         required=False,
@@ -54,6 +61,7 @@ class UserForm(forms.ModelForm):
         if "roles" in self.fields:
             self.fields["roles"].choices = [(name, name) for name in rights.roles_to_give(self.by)]
         if self.instance.pk:
+            del self.fields["later"]
             self.initial["roles"] = [group.name for group in self.instance.groups.all()]
             self.initial["is_superuser"] = self.instance.is_superuser
 
@@ -71,6 +79,9 @@ class UserForm(forms.ModelForm):
     def clean(self):
         data = super().clean()
         new = self.instance.pk is None
+        if data.get("later") and data.get("initial_password"):
+            told = _("あとで送るときは、初期パスワードを空にしてください。送るときに自動で作ります。")
+            self.add_error("initial_password", told)
         customer = data.get("customer") if new else self.instance.customer
         if new and bool(customer) == bool(data.get("is_staff")):
             self.add_error(
@@ -175,8 +186,17 @@ class CustomerAdmin(Desk):
 @admin.register(User)
 class UserAdmin(Desk):
     form = UserForm
-    list_display = ["name", "email", "customer", "is_recipient", "is_manager", "is_active", "last_login"]
-    list_filter = ["is_active", "is_staff"]
+    list_display = [
+        "name",
+        "email",
+        "customer",
+        "is_recipient",
+        "is_manager",
+        "is_active",
+        "account_pending",
+        "last_login",
+    ]
+    list_filter = ["is_active", "is_staff", "account_pending"]
     list_select_related = ["customer"]
     search_fields = ["name", "email", "customer__number"]
     autocomplete_fields = ["customer"]
@@ -187,7 +207,7 @@ class UserAdmin(Desk):
 
     def get_fields(self, request, obj=None):
         if obj is None:
-            return [*UserForm.Meta.fields, *rights_fields(request.user, None), "initial_password"]
+            return [*UserForm.Meta.fields, *rights_fields(request.user, None), "initial_password", "later"]
         if obj.customer_id:
             return UserForm.Meta.fields
         giving = self.has_change_permission(request, obj) and rights_fields(request.user, obj)
@@ -225,7 +245,8 @@ class UserAdmin(Desk):
             services.change_user(obj, by=request.user, session=request.session.session_key)
             obj.save(update_fields=["language"])
         else:
-            services.create_user(obj, password=form.cleaned_data["initial_password"], by=request.user)
+            how = {"password": form.cleaned_data["initial_password"], "later": form.cleaned_data["later"]}
+            services.create_user(obj, **how, by=request.user)
         given = form.cleaned_data
         if "roles" in given and not obj.customer_id:
             superuser = given.get("is_superuser", obj.is_superuser)

@@ -21,7 +21,9 @@ SIGN_INS_LOOKED_AT = 500
 
 
 def tell(kind, user, **data):
-    """Queue one mail to a user; `to` in the data of an ADDRESS_CHANGED is where it goes."""
+    """Queue one mail to a user; `to` in the data of an ADDRESS_CHANGED is where it goes. Nothing to whom nobody told yet of the account (D38)."""
+    if user.waits_for_account_data:
+        return
     mail.queue(kind, key=f"{kind}:{uuid.uuid4()}", customer=user.customer, user=user, **data)
 
 
@@ -83,11 +85,14 @@ def set_password_by_key(uid, token, password, *, address):
 
 
 def take_key(uid, token):
-    """The person of a key that still works, locked, so that of two clicks at once one finds it used."""
+    """The person of a key that still works, locked, so that of two clicks at once one finds it used.
+
+    Whoever comes with a key has asked for it and got a mail, and so knows of the account (D38).
+    """
     found = tokens.person(uid, token)
     if found is None:
         return None
-    User.objects.select_for_update().get(pk=found.pk)
+    User.objects.select_for_update().filter(pk=found.pk).update(account_pending=False)
     return tokens.person(uid, token)
 
 

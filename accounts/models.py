@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import passwords, tokens
-from portal import reading
+from portal import numbers, reading
 from portal.models import search_column
 from portal.scoping import Scoped
 
@@ -60,11 +60,15 @@ class OwnCompany(Scoped):
         """
         list(self.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk").values_list("pk"))
 
+    def lock_by_number(self, numbers):
+        """The companies with these numbers, locked in the same way."""
+        return list(self.select_for_update(no_key=True).filter(number__in=numbers).order_by("pk"))
+
 
 class Customer(models.Model):
     """A company that buys; the tenant of everything else."""
 
-    number = models.CharField(_("お客様番号"), max_length=20, unique=True)
+    number = models.CharField(_("お客様番号"), max_length=20, unique=True, validators=[numbers.own_form])
     name = models.CharField(_("会社名"), max_length=100)
     kana = models.CharField(_("カナ"), max_length=100, blank=True)
     representative = models.CharField(_("代表者"), max_length=100, blank=True)
@@ -109,7 +113,7 @@ class Customer(models.Model):
     class Meta:
         verbose_name = verbose_name_plural = _("お客様")
         constraints = [
-            models.CheckConstraint(condition=Q(number__regex=r"^C\d{7,}$"), name="customer_number_form"),
+            models.CheckConstraint(condition=Q(number__regex=numbers.OWN_FORM), name="customer_number_form"),
             models.CheckConstraint(condition=Q(due_shift__in=DueShift.values), name="customer_due_shift_known"),
             models.CheckConstraint(condition=Q(payment_months__lte=12), name="customer_payment_within_a_year"),
         ]
@@ -149,6 +153,10 @@ class SignedIn(models.TextChoices):
 
 
 class UserRows(Scoped):
+    def waiting_for_account_data(self):
+        """Whoever the account data are yet to be sent to (D38)."""
+        return self.filter(account_pending=True, is_active=True, last_login=None)
+
     def with_reading(self):
         """`reading`: what a name is sorted by, the フリガナ, or the name itself where nobody gave one."""
         return self.annotate(reading=Coalesce(NullIf("kana", Value("")), "name"))
@@ -198,6 +206,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_recipient = models.BooleanField(_("メール送信先"), default=False)
     must_change_password = models.BooleanField(_("パスワード変更が必要"), default=False)
     password_expires_at = models.DateTimeField(_("初期パスワードの期限"), null=True, blank=True)
+    account_pending = models.BooleanField(_("アカウント情報が未送付"), default=False, editable=False)
     bounced = models.CharField(_("メール不達"), max_length=200, blank=True, editable=False)
     version = models.PositiveIntegerField(default=0, editable=False)
     language = models.CharField(_("言語"), max_length=5, choices=[("ja", "日本語"), ("en", "English")], default="ja")
@@ -264,6 +273,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def waits_for_first_password(self):
         """Whether the person still has what a mail or a colleague gave, or nothing yet, so that it may be given anew."""
         return self.must_change_password or not self.has_usable_password()
+
+    @property
+    def waits_for_account_data(self):
+        """Registered with 「あとで送る」, or by a file, and neither told nor signed in since (D38): no notice goes there yet."""
+        return self.account_pending and self.last_login is None
 
     @cached_property
     def has_second_factor(self):

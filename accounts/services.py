@@ -51,8 +51,10 @@ def save_customer(customer: Customer, *, by: User | None = None) -> Customer:
 
 
 @transaction.atomic
-def create_user(user: User, *, password: str = "", by: User, session: Any = None) -> User:
+def create_user(user: User, *, password: str = "", later: bool = False, by: User, session: Any = None) -> User:
     """Store a new user and mail the account data; the company's first one becomes recipient and manager (A1, D14).
+
+    With `later` they are sent when somebody says so (D38).
 
     `password` is a typed initial one, else a generated one goes with the mail; `session` is the acting browser's, which
     doesn't end when the acting person hands the recipient's mark over. Raises ValidationError, PermissionDenied.
@@ -66,14 +68,15 @@ def create_user(user: User, *, password: str = "", by: User, session: Any = None
             user.is_recipient = user.is_manager = True
         former = free_recipient(user) if user.is_recipient else None
     user.set_unusable_password()
-    user.must_change_password = True
+    user.must_change_password, user.account_pending = True, later
     store(user, by=by, new_address=True)
     note(Action.USER_CREATED, user, by=by, detail=user.email)
     if former:
         recipient_changed(user, former, by=by, session=session)
     if password:
         give_typed_password(user, password)
-    tell_account_data(user, typed=bool(password), by=by)
+    if not later:
+        tell_account_data(user, typed=bool(password), by=by)
     return user
 
 
@@ -136,7 +139,7 @@ def store(user: User, *, by: User, new_address: bool) -> None:
         raise ValidationError({"email": _("このEメールは使用できません。別のEメールを入力してください。")}) from None
 
 
-def keep_to_daily_limit(by: User) -> None:
+def keep_to_daily_limit(by: User | None) -> None:
     """Raises ValidationError once a company's users had so many mails sent to new addresses; staff have no such limit.
 
     The caller has locked the company, so that no two are let through where one is left.
@@ -187,7 +190,7 @@ def address_changed(user: User, former: str, *, by: User, typed: bool, session: 
     for to in (former, user.email):
         tell(Mail.Kind.ADDRESS_CHANGED, user, to=to, former=former, new=user.email, by=by.name)
     end_sessions(user, but=session)
-    if user.last_login is None:
+    if user.last_login is None and not user.account_pending:
         forget_password(user)
         tell_account_data(user, typed=typed, by=by)
 
@@ -219,7 +222,7 @@ def tell_account_data(user: User, *, typed: bool, by: User | None) -> None:
 
 
 @transaction.atomic
-def send_account_data(user: User, *, by: User) -> None:
+def send_account_data(user: User, *, by: User | None) -> None:
     """Send the account data again, with a new password; only to whoever hasn't chosen one yet. Raises ValidationError."""
     rights.need_over(user, by=by)
     if user.customer_id:
@@ -237,6 +240,9 @@ def send_account_data(user: User, *, by: User) -> None:
     sent = Mail.objects.filter(user=user, kind__in=ACCOUNT_DATA, created_at__gt=timezone.now() - timedelta(hours=1))
     if sent.count() >= ACCOUNT_DATA_AN_HOUR:
         raise ValidationError(_("続けて何度も送れません。1時間ほど待ってからもう一度お試しください。"))
+    if user.account_pending:
+        user.account_pending = False
+        user.save(update_fields=["account_pending"])
     forget_password(user)
     end_sessions(user)
     note(Action.ACCOUNT_DATA_SENT, user, by=by, detail=user.email)

@@ -53,7 +53,7 @@ RESET_PASSWORD_LASTS, INITIAL_PASSWORD_LASTS = timedelta(hours=24), timedelta(da
 
 
 class NobodyToWriteTo(Exception):
-    """The company has no メール送信先 yet (D14), or the vendor isn't set up; the mail waits."""
+    """The company has no メール送信先 yet (D14), or one who has no account data yet (D38), or the vendor isn't set up; the mail waits."""
 
 
 class Outdated(Exception):
@@ -237,7 +237,7 @@ def reader_of(mail):
     if mail.kind not in TO_RECIPIENT:
         return mail.user
     recipient = mail.customer.users.filter(is_recipient=True).first()
-    if recipient is None:
+    if recipient is None or recipient.waits_for_account_data:
         raise NobodyToWriteTo(str(mail.customer))
     return recipient
 

@@ -10,7 +10,7 @@ from django.db.models import Case, F, Func, OuterRef, Q, Subquery, Sum, Value, W
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from portal import months
+from portal import months, numbers
 from portal.models import PriceBasis, TaxClass, TaxKind, search_column
 from portal.scoping import Public, Scoped
 
@@ -113,7 +113,7 @@ class Contract(models.Model):
     customer = models.ForeignKey(
         "accounts.Customer", models.PROTECT, verbose_name=_("お客様"), related_name="contracts", db_index=False
     )
-    number = models.CharField(_("契約番号"), max_length=20, unique=True)
+    number = models.CharField(_("契約番号"), max_length=20, unique=True, validators=[numbers.own_form])
     name = models.CharField(_("契約名"), max_length=100)
     service = models.ForeignKey(Service, models.PROTECT, verbose_name=_("サービス"))
     plan = models.CharField(_("プラン"), max_length=100, blank=True)
@@ -136,7 +136,7 @@ class Contract(models.Model):
         verbose_name = verbose_name_plural = _("契約")
         constraints = [
             models.UniqueConstraint(fields=["customer", "id"], name="contract_customer_key"),
-            models.CheckConstraint(condition=Q(number__regex=r"^K\d{7,}$"), name="contract_number_form"),
+            models.CheckConstraint(condition=Q(number__regex=numbers.OWN_FORM), name="contract_number_form"),
             models.CheckConstraint(condition=Q(form__in=Form.values), name="contract_form_known"),
             models.CheckConstraint(
                 condition=Q(cancel_on=None) | Q(cancel_on__gte=F("start_on")),

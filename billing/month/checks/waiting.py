@@ -67,6 +67,18 @@ QUESTIONS = [
         """,
     ),
     Question(
+        "account_pending",
+        WARNING,
+        gettext_lazy("アカウント情報が未送付のメール送信先（send_account_data まで、お知らせのメールは待ちます）"),
+        f"""
+        SELECT c.number AS customer, u.email AS text FROM billing_invoice i
+        JOIN accounts_customer c ON c.id = i.customer_id
+        JOIN accounts_user u ON u.customer_id = c.id AND u.is_recipient
+            AND u.account_pending AND u.last_login IS NULL
+        WHERE i.month = %(month)s AND {LIVE_SQL}
+        """,
+    ),
+    Question(
         "mail_failed",
         WARNING,
         gettext_lazy("送れなかったメール"),
@@ -85,7 +97,9 @@ def mails(asked: Asked) -> Finding:
     """Mails that should have gone an hour ago, but for notices that nobody is there to get: `recipient` names those."""
     waiting = Mail.objects.filter(state__in=mail.OPEN, created_at__lt=timezone.now() - PATIENCE)
     unread = Q(kind__in=mail.TO_RECIPIENT) & ~Exists(
-        User.objects.filter(customer=OuterRef("customer"), is_recipient=True)
+        User.objects.filter(customer=OuterRef("customer"), is_recipient=True).exclude(
+            account_pending=True, last_login=None
+        )
     )
     late = waiting.exclude(unread).select_related("customer").order_by("created_at", "pk")
     rows = [

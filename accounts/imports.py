@@ -1,0 +1,255 @@
+"""Files of customers and users: the vendor's own numbers and the addresses are the keys; no mail goes out, ever (D38)."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ValidationError
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from accounts.models import Customer, Session, User
+from portal import history, numbers, reading, rights
+from portal.imports.columns import Column, Row, chunks, of_model
+from portal.imports.faults import Code, Fault
+from portal.imports.taking import Kind, Report, needed, once_each
+from portal.models import Action, HistoryEvent
+
+AT_ONCE = 2000
+READ = {
+    "number": reading.code, "kana": reading.kana, "phone": reading.phone, "fax": reading.phone, "email": reading.email,
+    "postal_code": reading.postal_code, "billing_postal_code": reading.postal_code,
+    "corporate_number": reading.official_number, "registration_number": reading.official_number,
+}  # fmt: skip
+CUSTOMER_FIELDS = (
+    "number", "name", "kana", "representative", "corporate_number", "registration_number", "postal_code", "address",
+    "phone", "fax", "contact_department", "contact_name", "billing_name", "billing_department", "billing_person",
+    "billing_postal_code", "billing_address", "payment_months", "due_shift", "payment_method", "since",
+)  # fmt: skip
+FLAGS = ("is_recipient", "is_manager")
+LATER = {"must_change_password": True, "account_pending": True}  # a new person's: the account data are yet to be sent
+PLAIN = ("name", "kana", "department", "position", "phone")
+
+CUSTOMER_COLUMNS = [of_model(Customer, name, READ.get(name), required=name == "number") for name in CUSTOMER_FIELDS]
+OF_CUSTOMER = Column("customer", str(Customer._meta.get_field("number").verbose_name), reading.code, required=True)
+USER_COLUMNS = [
+    OF_CUSTOMER,
+    *(of_model(User, name, READ.get(name), required=name == "email") for name in ("email", *PLAIN, *FLAGS)),
+]
+NUMBER, EMAIL = CUSTOMER_COLUMNS[0], USER_COLUMNS[1]
+
+
+def take_customers(rows: Iterable[Row], report: Report, *, today: date, by: Any) -> None:
+    """Register the companies whose numbers are new, change the others; each change is in the history (D40). Raises PermissionDenied."""
+    rights.need(by, "accounts.add_customer")
+    rights.need(by, "accounts.change_customer")
+    for chunk in chunks(once_each(rows, NUMBER, report), AT_ONCE):
+        given = [row.values["number"] for row in chunk]
+        known = {found.number: found for found in Customer.objects.lock_by_number(given)}
+        stored, events = [], []
+        for row in chunk:
+            found = known.get(row.values["number"])
+            if found is None and not needed(row, CUSTOMER_COLUMNS, report):
+                continue
+            customer, before = found or Customer(), history.facts(found, *CUSTOMER_FIELDS) if found else {}
+            if not keep(customer, row, report, new=found is None):
+                continue
+            stored.append(customer)
+            events.append(
+                history.change(
+                    Action.CUSTOMER_CHANGED,
+                    customer.number,
+                    before,
+                    history.facts(customer, *CUSTOMER_FIELDS),
+                    by=by,
+                    customer=customer,
+                )
+            )
+        if report.errors:
+            continue
+        Customer.objects.bulk_create(
+            stored, update_conflicts=True, unique_fields=["number"], update_fields=[*CUSTOMER_FIELDS[1:], "updated_at"]
+        )
+        keep_events(events)
+        numbers.pass_over(numbers.CUSTOMER, given)
+
+
+def keep(row_of: Any, row: Row, report: Report, *, new: bool) -> bool:
+    """Write what the row says into the stored or new object and count it; False where nothing is to be stored."""
+    changed = [name for name, value in row.values.items() if new or getattr(row_of, name) != value]
+    for name in changed:
+        setattr(row_of, name, row.values[name])
+    try:
+        row_of.clean()
+    except ValidationError as refused:
+        for name, messages in refused.message_dict.items():
+            label = str(row_of._meta.get_field(name).verbose_name)
+            report.errors.append(
+                Fault(row.line, label, str(row.values.get(name, "")), Code.REFUSED, " ".join(messages))
+            )
+        return False
+    if new:
+        report.added += 1
+    elif changed:
+        report.changed += 1
+    else:
+        report.unchanged += 1
+    return bool(changed)
+
+
+def keep_events(events: Iterable[HistoryEvent | None]) -> None:
+    HistoryEvent.objects.bulk_create([event for event in events if event], batch_size=AT_ONCE)
+
+
+def take_users(rows: Iterable[Row], report: Report, *, today: date, by: Any) -> None:
+    """Register the people whose addresses are new, change the others; nobody is written to. Raises PermissionDenied.
+
+    Who is the one メール送信先 is settled once all are in: whoever the file names, else whoever was, else a company's
+    first person, who becomes 管理者ユーザ too (D14).
+    """
+    rights.need(by, "accounts.add_user")
+    rights.need(by, "accounts.change_user")
+    marks = Marks()
+    for chunk in chunks(once_each(rows, EMAIL, report), AT_ONCE):
+        numbers_given = {row.values["customer"] for row in chunk}
+        companies = {found.number: found for found in Customer.objects.lock_by_number(numbers_given)}
+        people = User.objects.filter(email__in=[row.values["email"] for row in chunk]).select_related("customer")
+        known = {user.email: user for user in people}
+        new: list[User] = []
+        changed: list[User] = []
+        events: list[HistoryEvent | None] = []
+        for row in chunk:
+            number, email = row.values.pop("customer"), row.values["email"]
+            company, found = companies.get(number), known.get(email)
+            if company is None:
+                told = _("お客様番号「%s」がありません。") % number
+                report.errors.append(Fault(row.line, OF_CUSTOMER.label, number, Code.UNKNOWN, told))
+                continue
+            if found and found.customer != company:
+                told = _("このEメールは %s のユーザが使っています。") % (found.customer or _("担当者"))
+                report.errors.append(Fault(row.line, EMAIL.label, email, Code.CONTRADICTION, told))
+                continue
+            if found is None and not needed(row, USER_COLUMNS[1:], report):
+                continue
+            user = found or User(customer=company, password=make_password(None), **LATER)
+            before, had = history.facts(user, *PLAIN), {name: getattr(user, name) for name in FLAGS}
+            stored = keep(user, row, report, new=found is None)
+            marks.note(row, company.pk)
+            for name, value in had.items():  # given and taken when all are in
+                setattr(user, name, value)
+            if stored:
+                user.version += 1
+                (changed if found else new).append(user)
+                after = history.facts(user, *PLAIN) if found else before
+                about = {"of": user, "by": by, "customer": company}
+                events.append(history.change(Action.USER_CHANGED, user.name, before, after, **about))
+        if report.errors:
+            continue
+        User.objects.bulk_create(new)
+        User.objects.bulk_update(changed, [*PLAIN, "version"], batch_size=AT_ONCE)
+        made = [
+            history.event(Action.USER_CREATED, user.name, of=user, by=by, customer=user.customer, detail=user.email)
+            for user in new
+        ]
+        keep_events([*events, *made])
+    if not report.errors:
+        marks.settle(report, by=by)
+
+
+class Marks:
+    """Who of each company is メール送信先 and who 管理者ユーザ, as the rows of a whole file want it."""
+
+    def __init__(self) -> None:
+        self.wanted: dict[int, dict[str, tuple[int, dict[str, bool]]]] = {}
+
+    def note(self, row: Row, company: int) -> None:
+        given = {name: row.values[name] for name in FLAGS if name in row.values}
+        self.wanted.setdefault(company, {})[row.values["email"]] = (row.line, given)
+
+    def settle(self, report: Report, *, by: Any) -> None:
+        """Give and take the marks, with history; a company without either, or with two recipients, is a fault of its rows."""
+        ids = sorted(self.wanted)
+        for begin in range(0, len(ids), AT_ONCE):
+            some = ids[begin : begin + AT_ONCE]
+            people: dict[int, list[User]] = {}
+            for user in User.objects.filter(customer__in=some, is_active=True).order_by("pk"):
+                people.setdefault(user.customer_id or 0, []).append(user)
+            events, moved = [], []
+            for company in some:
+                recipient, managers = self.of(company, people[company], report)
+                if recipient is None or not managers:
+                    continue
+                former = next((user for user in people[company] if user.is_recipient), None)
+                for user in people[company]:
+                    marks = {"is_recipient": user == recipient, "is_manager": user in managers}
+                    if marks != {name: getattr(user, name) for name in FLAGS}:
+                        before = history.facts(user, "is_manager")
+                        user.is_recipient, user.is_manager = marks["is_recipient"], marks["is_manager"]
+                        moved.append(user)
+                        if former:  # a company that had nobody before has nothing that changed
+                            after = history.facts(user, "is_manager")
+                            events.append(
+                                history.change(
+                                    Action.USER_CHANGED,
+                                    user.name,
+                                    before,
+                                    after,
+                                    of=user,
+                                    by=by,
+                                    customer=user.customer,
+                                )
+                            )
+                if former and former != recipient:
+                    events.append(
+                        history.event(
+                            Action.RECIPIENT_CHANGED,
+                            recipient.name,
+                            of=recipient,
+                            by=by,
+                            customer=recipient.customer,
+                            detail=_("%(former)s → %(new)s") % {"former": former.name, "new": recipient.name},
+                        )
+                    )
+                    Session.objects.filter(user__in=[former, recipient]).delete()
+            if report.errors:
+                continue
+            User.objects.filter(pk__in=[user.pk for user in moved]).update(is_recipient=False, version=F("version") + 1)
+            User.objects.bulk_update(moved, FLAGS, batch_size=AT_ONCE)
+            keep_events(events)
+
+    def of(self, company: int, people: list[User], report: Report) -> tuple[User | None, list[User]]:
+        """(the recipient, the managers) of a company's people as its rows want them; None or nobody where they can't be."""
+        said = {email: given for email, (_line, given) in self.wanted[company].items()}
+
+        def free(mark: str, among: Iterable[User]) -> list[User]:
+            """Those of whom the file doesn't say that they haven't it."""
+            return [user for user in among if said.get(user.email or "", {}).get(mark) is not False]
+
+        named = [user for user in people if said.get(user.email or "", {}).get("is_recipient")]
+        for one_more in named[1:]:
+            told = _("メール送信先は1社に1名です。%s とこの行のどちらか1つにしてください。") % named[0].email
+            self.blame(one_more, "is_recipient", Code.CONTRADICTION, told, report)
+        recipients = named or free("is_recipient", [user for user in people if user.is_recipient] or people)
+        if not recipients:
+            told = _("メール送信先は1名必要です。新しい送信先のユーザを ○ にしてください。")
+            denied = next(user for user in people if not free("is_recipient", [user]))
+            self.blame(denied, "is_recipient", Code.REFUSED, told, report)
+            return None, []
+        managers = [user for user in people if said.get(user.email or "", {}).get("is_manager", user.is_manager)]
+        if not managers and not any(user.is_manager for user in people):
+            managers = free("is_manager", [recipients[0], *people])[:1]
+        if not managers:
+            told = _("管理者ユーザは1名以上必要です。")
+            denied = next(user for user in people if not free("is_manager", [user]))
+            self.blame(denied, "is_manager", Code.REFUSED, told, report)
+        return recipients[0], managers
+
+    def blame(self, user: User, name: str, code: Code, told: str, report: Report) -> None:
+        line, given = self.wanted[user.customer_id or 0][user.email or ""]
+        label = next(column.label for column in USER_COLUMNS if column.name == name)
+        report.errors.append(Fault(line, label, "1" if given.get(name) else "0", code, told))
+
+
+CUSTOMERS = Kind("customers", _("お客様"), CUSTOMER_COLUMNS, take_customers)
+USERS = Kind("users", _("ユーザ"), USER_COLUMNS, take_users)

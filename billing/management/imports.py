@@ -1,0 +1,86 @@
+"""What the commands that take files in share: how a file is read, and what is told of it."""
+
+import json
+from pathlib import Path
+
+from billing.management.base import USAGE, OperatorCommand, WrongUsage, need_vendor, readable
+from billing.month import lock
+from portal import months
+from portal.imports.taking import Kind, take_in
+
+SHOWN = 50
+ERRORS_END = ".errors.csv"
+
+
+class ImportCommand(OperatorCommand):
+    """`kind` is what the file holds; `after` is done once it is in. All of a file or nothing, and no mail."""
+
+    kind: Kind
+
+    def add_arguments(self, parser):
+        parser.add_argument("file", metavar="FILE.csv")
+        parser.add_argument("--dry-run", action="store_true", help="取り込まずに、結果だけを表示します")
+        parser.add_argument("--json", action="store_true", help="結果をJSONで出力します")
+
+    def work(self, **options):
+        need_vendor()
+        path = Path(options["file"])
+        content = read_bytes(path)
+        with lock.alone():
+            report = take_in(
+                self.kind, readable(path.name), content, today=months.today(), dry_run=options["dry_run"],
+                **self.more(options),
+            )  # fmt: skip
+        mended = path.with_name(path.name + ERRORS_END)
+        if report.errors:
+            self.keep_errors(report, mended)
+        else:
+            mended.unlink(missing_ok=True)
+            if not report.dry_run:
+                self.after(report)
+        if options["json"]:
+            self.say(json.dumps(report.as_json(), ensure_ascii=False))
+        else:
+            self.tell(report, mended)
+        return USAGE if report.errors else None
+
+    def more(self, options):
+        """What else the kind wants to know."""
+        return {}
+
+    def after(self, report):
+        """What follows once the file is in."""
+
+    def keep_errors(self, report, path):
+        try:
+            path.write_bytes(report.errors_csv())
+        except OSError as error:
+            self.stderr.write(f"{readable(str(path))} に書き込めません: {error.strerror}")
+
+    def tell(self, report, mended):
+        if report.unknown:
+            self.say(f"{report.file}: 読まなかった列 {'、'.join(report.unknown)}")
+        for warning in report.warnings:
+            self.say(f"  注意 {warning}")
+        if not report.errors:
+            dry = "（--dry-run: 取り込んでいません）" if report.dry_run else ""
+            counts = f"追加 {report.added:,} 件、変更 {report.changed:,} 件、変更なし {report.unchanged:,} 件"
+            self.say(f"{report.file}（{report.encoding}）: {counts}{dry}")
+            return
+        self.stderr.write(f"{report.file}: {len(report.errors)}件の誤りがあります。何も取り込みませんでした。")
+        for fault in report.errors[:SHOWN]:
+            shown = f"「{fault.value}」" if fault.value else ""
+            where = f"{fault.heading}{shown}: " if fault.heading else ""
+            self.stderr.write(f"  {fault.line}行目 {fault.code} {where}{fault.text}")
+        if len(report.errors) > SHOWN:
+            self.stderr.write(f"  ほか {len(report.errors) - SHOWN}件")
+        if report.bad:
+            self.stderr.write(f"誤りのある行: {readable(str(mended))}")
+
+
+def read_bytes(path):
+    """Raises WrongUsage."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise WrongUsage(f"{readable(str(path))} を読めません: {error.strerror}") from None

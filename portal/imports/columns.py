@@ -1,0 +1,216 @@
+"""The columns of a file: how each is headed, read and checked; one definition for imports, their templates and exports."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.translation import gettext as _
+
+from portal import reading
+from portal.imports.faults import Code, Fault
+from portal.imports.sheets import Record, Sheet
+from portal.templatetags.figures import plain, ymd
+
+CLEARS = "(空)"  # in a cell: what stands there now is taken away; a blank cell leaves it
+ERRORS = "エラー"  # the column that files of errors have more; a mended one may keep it
+SERIAL = re.compile(r"[1-9]\d{4}", re.ASCII)
+SERIAL_BEGINS = date(1899, 12, 30)  # Excel's day 0, for all days after its 29 February 1900
+YES, NO = {"1", "○", "〇", "◯", "true", "yes", "はい"}, {"0", "×", "false", "no", "いいえ"}
+Read = Callable[[str], Any]
+
+
+class Column(NamedTuple):
+    """A column: `read` makes a value of what is written, `field` (if any) checks it, `example` shows how it is written."""
+
+    name: str
+    label: str
+    read: Read
+    field: models.Field | None = None
+    required: bool = False
+    write: Callable[[Any], str] = str
+    example: str = ""
+
+    @property
+    def can_be_empty(self) -> bool:
+        return self.field is not None and not self.required and (self.field.blank or self.field.has_default())
+
+    @property
+    def cleared(self) -> Any:
+        """What (空) stands for, where the column can be empty."""
+        assert self.field
+        return "" if self.field.empty_strings_allowed and not self.field.has_default() else self.field.get_default()
+
+
+class Row(NamedTuple):
+    """What a row says, by column; what its cells leave open isn't in it."""
+
+    line: int
+    values: dict[str, Any]
+
+
+def of_model(model: type[models.Model], name: str, read: Read | None = None, **more: Any) -> Column:
+    """The column of a model's field, which is read by its kind unless `read` says how."""
+    field = model._meta.get_field(name)
+    assert isinstance(field, models.Field)
+    by_kind, write = kinds(field)
+    made = {"write": write, **more}
+    return Column(name, str(field.verbose_name), read or by_kind, field, **made)
+
+
+def kinds(field: models.Field) -> tuple[Read, Callable[[Any], str]]:
+    """How a field is read from a cell, and written into one."""
+    if field.choices:
+        known = {str(key): str(label) for key, label in field.flatchoices}
+        return choice(known), known.__getitem__
+    if isinstance(field, models.BooleanField):
+        return flag, lambda value: "1" if value else "0"
+    if isinstance(field, models.DateField):
+        return day, ymd
+    if isinstance(field, models.DecimalField):
+        return reading.number, plain
+    if isinstance(field, models.IntegerField):
+        return whole, str
+    return reading.text, str
+
+
+def choice(known: dict[str, str]) -> Read:
+    """Reads one of these by its key or its label (月額 or monthly)."""
+    by_words = {reading.fold(words): key for key, label in known.items() for words in (key, label)}
+
+    def read(typed: str) -> str:
+        found = by_words.get(reading.fold(typed))
+        if found is None:
+            raise ValidationError(_("%s のどれかで入力してください。") % "、".join(known.values()))
+        return found
+
+    return read
+
+
+def flag(typed: str) -> bool:
+    given = reading.key(typed).lower()
+    if given not in YES | NO:
+        raise ValidationError(_("○ か 1、または 0 で入力してください。"))
+    return given in YES
+
+
+def day(typed: str) -> date | None:
+    """As everywhere; here alone also as the number under which spreadsheets keep a day (D35)."""
+    given = reading.key(typed)
+    return SERIAL_BEGINS + timedelta(int(given)) if SERIAL.fullmatch(given) else reading.day(typed)
+
+
+def month(typed: str) -> date | None:
+    """A month, or a day of it, as spreadsheets make of 2026/11."""
+    try:
+        return reading.month(typed)
+    except ValidationError:
+        found = day(typed)
+        return found and found.replace(day=1)
+
+
+def whole(typed: str) -> int:
+    found = reading.number(typed)
+    if found is None or found != int(found):
+        raise ValidationError(_("「%s」は整数ではありません。") % typed.strip())
+    return int(found)
+
+
+def places_of(sheet: Sheet, columns: Sequence[Column]) -> tuple[dict[str, int], list[str], list[Fault]]:
+    """({name of each column: its place}, headings that nothing is known of, what is wrong with the heading)."""
+    by_words = {reading.fold(words): column for column in columns for words in (column.name, column.label)}
+    line, places, unknown, faults = sheet.heading.line, {}, [], []
+    for place, cell in enumerate(sheet.heading.cells):
+        column = by_words.get(reading.fold(cell))
+        if column is None:
+            if reading.fold(cell) not in ("", reading.fold(ERRORS)):
+                unknown.append(reading.ENDS.sub("", cell))
+        elif column.name in places:
+            told = _("見出し「%s」が2つあります。どちらか1つにしてください。") % column.label
+            faults.append(Fault(line, column.label, cell, Code.COLUMN_TWICE, told))
+        else:
+            places[column.name] = place
+    for column in columns:
+        if column.required and column.name not in places:
+            told = _("列「%(label)s」（%(name)s）がありません。") % column._asdict()
+            faults.append(Fault(line, column.label, "", Code.NO_COLUMN, told))
+    return places, unknown, faults
+
+
+def reader(
+    places: dict[str, int], columns: Iterable[Column], width: int
+) -> Callable[[Record], tuple[Row, list[Fault]]]:
+    """A function that reads records in these places: what one says, and what is wrong with its cells."""
+    read = [
+        (column, places[column.name], lru_cache(4096)(partial(value_of, column)))
+        for column in columns
+        if column.name in places
+    ]
+
+    def row_of(record: Record) -> tuple[Row, list[Fault]]:
+        row, faults = Row(record.line, {}), []
+        if any(reading.ENDS.sub("", cell) for cell in record.cells[width:]):
+            told = _('見出しより多くの列に書かれています。桁区切りのある数は "12,345" のように囲んでください。')
+            return row, [Fault(record.line, "", record.cells[-1], Code.TOO_MANY_CELLS, told)]
+        for column, place, value in read:
+            cell = (
+                record.cells[place] if place < len(record.cells) else ""
+            )  # spreadsheets leave out blank cells at the end
+            if not cell or not reading.ENDS.sub("", cell):
+                if column.required:
+                    told = _("「%s」が空です。") % column.label
+                    faults.append(Fault(record.line, column.label, "", Code.NEEDED, told))
+                continue
+            found = value(cell)
+            if isinstance(found, Wrong):
+                faults.append(Fault(record.line, column.label, cell, found.code, found.text))
+            else:
+                row.values[column.name] = found
+        return row, faults
+
+    return row_of
+
+
+class Wrong(NamedTuple):
+    code: Code
+    text: str
+
+
+def value_of(column: Column, cell: str) -> Any:
+    """What the cell says, or what is wrong with it."""
+    if reading.fold(cell) == CLEARS:
+        if not column.can_be_empty:
+            return Wrong(Code.NOT_CLEARED, _("「%s」は空にできません。") % column.label)
+        return column.cleared
+    try:
+        found = column.read(cell)
+        return column.field.clean(found, None) if column.field else found
+    except ValidationError as refused:
+        return Wrong(Code.UNREADABLE, " ".join(refused.messages))
+
+
+def written(columns: Iterable[Column], row: Any) -> list[str]:
+    """The cells of a stored row, as the same columns read them again; what starts like a formula stays text."""
+    return [cell_of(column, getattr(row, column.name)) for column in columns]
+
+
+def cell_of(column: Column, value: Any) -> str:
+    return "" if value is None or value == "" else column.write(value)
+
+
+def heading_of(columns: Iterable[Column]) -> list[str]:
+    return [column.label for column in columns]
+
+
+def chunks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    held: list[Row] = []
+    for row in rows:
+        held.append(row)
+        if len(held) == size:
+            yield held
+            held = []
+    if held:
+        yield held

@@ -1,0 +1,160 @@
+"""How every file comes in: each bad row told at once, all of it or nothing in one transaction, a dry run the same and taken back."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, NamedTuple
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from portal.imports.columns import ERRORS, Column, Row, places_of, reader
+from portal.imports.faults import Code, Fault
+from portal.imports.sheets import NAMES, Record, Sheet, Unreadable, sheet_of
+
+SHOWN_ROWS = 5
+
+
+@dataclass
+class Report:
+    """What became of a file; `heading`, `first` and `bad` hold cells as they were written, by row."""
+
+    file: str
+    dry_run: bool
+    encoding: str = ""
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    rows: int = 0
+    errors: list[Fault] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    heading: list[str] = field(default_factory=list)
+    first: list[Record] = field(default_factory=list)
+    bad: dict[int, list[str]] = field(default_factory=dict)
+    sheet: Sheet | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        counts = {"added": self.added, "changed": self.changed, "unchanged": self.unchanged}
+        errors = [fault._asdict() for fault in self.errors]
+        more = {"ignored": self.unknown, "warnings": self.warnings}
+        return {
+            "file": self.file,
+            "encoding": self.encoding,
+            "dry_run": self.dry_run,
+            **counts,
+            "errors": errors,
+            **more,
+        }
+
+    def errors_csv(self) -> bytes:
+        """The bad rows as they were written, with what is wrong with each, to be mended and sent again; '' without a heading."""
+        if self.sheet is None:
+            return b""
+        told: dict[int, list[str]] = {}
+        for fault in self.errors:
+            told.setdefault(fault.line, []).append(f"{fault.code} {fault.text}")
+        made = io.StringIO(newline="")
+        writer = csv.writer(made, delimiter=self.sheet.separator)
+        width = len(self.heading)
+        writer.writerow([*self.heading, ERRORS])
+        for line, cells in sorted(self.bad.items()):
+            writer.writerow([*cells, *[""] * (width - len(cells)), " ".join(told[line])])
+        mark = "\ufeff" if self.sheet.encoding.startswith("utf-16") else ""
+        return (mark + made.getvalue()).encode(self.sheet.encoding, errors="replace")
+
+
+class Kind(NamedTuple):
+    """A kind of file: `take` stores its rows and counts them in the report, under the locks and rights that it needs.
+
+    It goes on where a row can't be taken, so that all bad ones are told, and leaves what it stored to be taken back.
+    """
+
+    name: str
+    label: str
+    columns: Sequence[Column]
+    take: Callable[..., None]
+
+
+def take_in(
+    kind: Kind, name: str, content: bytes, *, today: date, by: Any = None, dry_run: bool = False, **options: Any
+) -> Report:
+    """Take a file (bytes) in, all of it or nothing; `by` None is the operator at the command line. Raises PermissionDenied."""
+    report = Report(name, dry_run)
+    with transaction.atomic():
+        try:
+            kind.take(read(kind, content, report), report, today=today, by=by, **options)
+        except Unreadable as unreadable:
+            report.errors.append(unreadable.fault)
+        except IntegrityError:
+            told = _("ほかの人が同じところを同時に変更しました。もう一度取り込んでください。")
+            report.errors.append(Fault(1, "", "", Code.REFUSED, told))
+        if report.errors or dry_run:
+            transaction.set_rollback(True)
+    report.errors.sort(key=lambda fault: fault.line)
+    if report.errors:
+        report.added = report.changed = report.unchanged = 0
+        report.bad = bad_rows(report)
+    return report
+
+
+def bad_rows(report: Report) -> dict[int, list[str]]:
+    """The cells of every row that something is wrong with, by its number; looked up afterwards, for there may be none."""
+    lines = {fault.line for fault in report.errors}
+    found = {}
+    if report.sheet:
+        with suppress(Unreadable):
+            for record in report.sheet.records():
+                if record.line in lines:
+                    found[record.line] = record.cells
+    return found
+
+
+def once_each(rows: Iterable[Row], column: Column, report: Report) -> Iterator[Row]:
+    """The rows whose key no row before them has; the others go to the report."""
+    seen: dict[Any, int] = {}
+    for row in rows:
+        key = row.values[column.name]
+        if key in seen:
+            told = _("%(line)d行目と同じ%(label)sです。") % {"line": seen[key], "label": column.label}
+            report.errors.append(Fault(row.line, column.label, str(key), Code.TWICE, told))
+        else:
+            seen[key] = row.line
+            yield row
+
+
+def needed(row: Row, columns: Iterable[Column], report: Report) -> bool:
+    """Whether a row that makes something new says all that it must; what is missing goes to the report."""
+    missing = [
+        column for column in columns
+        if column.name not in row.values and column.field and not (column.field.blank or column.field.has_default())
+    ]  # fmt: skip
+    for column in missing:
+        told = _("「%s」が空です。新しく登録する行では必要です。") % column.label
+        report.errors.append(Fault(row.line, column.label, "", Code.NEEDED, told))
+    return not missing
+
+
+def read(kind: Kind, content: bytes, report: Report) -> Iterator[Row]:
+    """The good rows of a file; what is wrong with others, and with its heading, goes to the report. Raises Unreadable."""
+    sheet = sheet_of(content)
+    report.encoding, report.sheet, report.heading = NAMES[sheet.encoding], sheet, sheet.heading.cells
+    places, report.unknown, faults = places_of(sheet, kind.columns)
+    report.errors += faults
+    if faults:
+        return
+    row_of, seen = reader(places, kind.columns, len(sheet.heading.cells)), 0
+    for seen, record in enumerate(sheet.records(), start=1):
+        if seen <= SHOWN_ROWS:
+            report.first.append(record)
+        row, wrong = row_of(record)
+        report.rows = seen
+        if wrong:
+            report.errors += wrong
+        else:
+            yield row
+    if not seen:
+        report.errors.append(Fault(sheet.heading.line, "", "", Code.EMPTY, _("データの行がありません。")))
