@@ -32,9 +32,7 @@ class UserForm(forms.ModelForm):
     later = forms.BooleanField(
         label=_("あとで送る"),
         required=False,
-        help_text=_(
-            "アカウント情報のメールをいまは送らず、あとで操作「アカウント情報を送る」を選ぶと送ります"
-        ),
+        help_text=_("アカウント情報のメールをいまは送らず、あとで操作「アカウント情報を送る」を選ぶと送ります"),
     )
     roles = forms.MultipleChoiceField(
         label=_("役割"),
