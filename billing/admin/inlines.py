@@ -15,7 +15,7 @@ from portal.forms import OwnRows
 from portal.models import Vendor
 from portal.money import MOST_YEN
 from portal.months import last_day
-from portal.templatetags.figures import month_name, percent, plain, yen
+from portal.templatetags.figures import month_name, percent, period, plain, yen
 
 
 def linked(contract):
@@ -26,6 +26,12 @@ def linked(contract):
     )
 
 
+def made_linked(invoice):
+    if invoice is None:
+        return "-"
+    return format_html('<a href="{}">{}</a>', reverse("admin:billing_invoice_change", args=[invoice.pk]), invoice)
+
+
 class FixedLines(Shown):
     """All lines of a document, read-only."""
 
@@ -34,10 +40,8 @@ class FixedLines(Shown):
     fields = readonly_fields = [
         "origin",
         cell("contract", linked, _("契約")),
-        "item",
-        "specification",
-        "starts_on",
-        "ends_on",
+        "what",
+        "used",
         cell("quantity", plain, _("数量")),
         cell("unit_price", plain, _("単価")),
         cell("amount", yen, _("金額")),
@@ -52,6 +56,14 @@ class FixedLines(Shown):
 
     def get_readonly_fields(self, request, obj=None):
         return self.get_fields(request, obj)
+
+    @admin.display(description=_("品目"))
+    def what(self, line):
+        return " ".join(filter(None, [line.item, line.specification]))
+
+    @admin.display(description=_("利用期間"))
+    def used(self, line):
+        return period(line.starts_on, line.ends_on)
 
     @admin.display(description=_("翌月調整"))
     def give(self, line):
@@ -138,7 +150,14 @@ class Corrections(Shown):
     model = Correction
     fk_name = "invoice"
     verbose_name_plural = "訂正の記録"
-    fields = readonly_fields = ["what", "made", cell("month", month_name, _("再請求する年月")), "reason", "by", "at"]
+    fields = readonly_fields = [
+        "what",
+        cell("made", made_linked, _("訂正後")),
+        cell("month", month_name, _("再請求する年月")),
+        "reason",
+        "by",
+        "at",
+    ]
 
 
 class Totals(Shown):

@@ -22,34 +22,48 @@ class Way(models.TextChoices):
 
 class Cause(NamedTuple):
     label: "StrOrPromise"
-    way: Way
+    way: Way | None  # None: no document is corrected, something else is done
     why: "StrOrPromise"
 
 
 WRONG = _(
     "記載の誤りは、正しい内容の修正請求書を交付します（消費税法57条の4第4項）。元の請求書は差替済として残ります。"
 )
-CHEAPER = _(
-    "正しく請求した後の値引きや解約は、対価の返還です。返還請求書を交付します（消費税法57条の4第3項）。次の請求で引く場合は、明細の「翌月調整」を使えます。"
+PRICED = _(
+    "単価や数量の誤りは、正しい内容の修正請求書を交付します（消費税法57条の4第4項）。契約の内容も違うときは、契約も直してください。請求済みの月の分は契約を直しても変わりません。"
 )
-NEVER = _("取引がなかった請求は、書類そのものを取り消します。注文は請求されないまま残ります。")
+NOT_ALL = _(
+    "請求の一部だけが誤りのときは、請求全体を取り消さずに、その明細の数量を0にした修正請求書を交付します（消費税法57条の4第4項）。契約が残っていると翌月も請求されるため、契約も直してください。"
+)
+MISSING = _(
+    "請求もれは、交付した請求書を直さず、次の請求に加えます。契約に明細を追加し、課金開始日を本来の日にすると、過ぎた分も次の未確定の請求に入ります。契約によらない料金は、未確定の請求に調整として加えます。"
+)
+CHEAPER = _("正しく請求した後の値引きや解約は、対価の返還です。返還請求書を交付します（消費税法57条の4第3項）。")
+ENDED = _(
+    "解約は、先に契約に解約日を入れてください。返すべき額が計算され、契約の画面で返還か翌月調整に決められます。対価の返還として返還請求書を交付します（消費税法57条の4第3項）。"
+)
+NEVER = _(
+    "取引がなかった請求は、書類そのものを取り消します。注文は請求されないまま残ります。契約が残っていると翌月も請求されるため、契約も直してください。"
+)
 AGAIN = _("取引はあり、請求のしかただけが違う場合は、取り消して同じ明細を次の月に請求し直します。")
 
 CAUSES = {
     "addressee": Cause(_("宛先（会社名、部署、住所）の誤り"), Way.REISSUE, WRONG),
     "issuer": Cause(_("登録番号や発行者の記載もれ・誤り"), Way.REISSUE, WRONG),
     "item": Cause(_("品目、仕様、利用期間の誤り"), Way.REISSUE, WRONG),
-    "price": Cause(_("単価、数量の入力の誤り（契約は正しい）"), Way.REISSUE, WRONG),
+    "price": Cause(_("単価、数量の誤り"), Way.REISSUE, PRICED),
     "tax": Cause(_("税率、税区分の誤り"), Way.REISSUE, WRONG),
     "differs": Cause(_("注文と請求の内容が違う"), Way.REISSUE, WRONG),
+    "line": Cause(_("一部の明細が余分（二重、契約や利用がない、別のお客様の分）"), Way.REISSUE, NOT_ALL),
+    "missing": Cause(_("明細が足りない（請求もれ）"), None, MISSING),
     "discount": Cause(_("後から決まった値下げ、値引き"), Way.RETURN, CHEAPER),
-    "cancelled": Cause(_("解約の連絡が遅れた、途中で解約した"), Way.RETURN, CHEAPER),
+    "cancelled": Cause(_("解約の連絡が遅れた、途中で解約した"), Way.RETURN, ENDED),
     "fewer": Cause(_("数量が後から減った"), Way.RETURN, CHEAPER),
     "outage": Cause(_("障害などのお詫び"), Way.RETURN, CHEAPER),
     "fee": Cause(_("振込手数料を差し引かれた（値引きとする）"), Way.RETURN, CHEAPER),
-    "double": Cause(_("二重に請求した"), Way.VOID, NEVER),
-    "unused": Cause(_("契約がない、利用がないのに請求した"), Way.VOID, NEVER),
-    "stranger": Cause(_("別のお客様に請求した"), Way.VOID, NEVER),
+    "double": Cause(_("請求全体が二重"), Way.VOID, NEVER),
+    "unused": Cause(_("契約も利用もないのに請求した（請求全体）"), Way.VOID, NEVER),
+    "stranger": Cause(_("別のお客様に請求した（請求全体）"), Way.VOID, NEVER),
     "later": Cause(_("請求する月を遅らせる"), Way.REBILL, AGAIN),
 }  # fmt: skip
 

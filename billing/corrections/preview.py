@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from billing.corrections import chains
+from billing.corrections.compared import NOTHING, Difference, differences, said_of
 from billing.models import Credit, Invoice, Kind, State
 
 Act = Callable[[], Invoice]
@@ -29,10 +30,16 @@ class Effect:
     total_before: int | None
     total_after: int | None
     says: str | None  # a digest of its lines and addressee after
+    differences: list[Difference]  # of a 修正 to its original, of any other document to what it says now
 
     @property
     def arises(self) -> bool:
         return self.before is None
+
+    @property
+    def says_the_same(self) -> bool:
+        """Whether it is a 修正 that puts nothing right."""
+        return self.arises and self.kind == Kind.CORRECTION and not self.differences
 
     @property
     def kind_name(self) -> str:
@@ -93,22 +100,34 @@ def do_as_shown(invoice: Invoice, act: Act, digest: str) -> tuple[Invoice, Outco
 def carried_out(invoice: Invoice, act: Act) -> tuple[Invoice, Outcome]:
     customer = chains.locked(invoice).customer_id
     before, credit_before = documents_of(customer), balance_of(customer)
+    said_before = said_of([key for key, facts in before.items() if facts[STATE] == State.DRAFT])
     done = act()
     connection.check_constraints()
     after, credit_after = documents_of(customer), balance_of(customer)
     changed = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
-    effects = [effect(before.get(key), after.get(key)) for key in changed]
+    originals = {key: after[key][CORRECTS] for key in changed if key not in before}
+    said = said_of([*(key for key in changed if key in after), *filter(None, originals.values())])
+    effects = []
+    for key in changed:
+        if key in before and key not in said_before:  # it was fixed: no more than its state changes
+            found = []
+        elif key not in before and after[key][KIND] == Kind.CORRECTION:
+            found = differences(said[originals[key]], said[key])
+        else:
+            found = differences(said_before.get(key, NOTHING), said.get(key, NOTHING))
+        effects.append(effect(before.get(key), after.get(key), found))
     return done, Outcome(sorted(effects, key=lambda each: (each.month, each.number)), credit_before, credit_after)
 
 
 # What stands on the lines of each document, but for keys that are made anew with each try.
 LINES = """
-    SELECT i.id, i.number, i.kind, i.month, i.state, i.total, md5(coalesce(i.addressee::text, '') || coalesce((
+    SELECT i.id, i.number, i.kind, i.corrects_id, i.month, i.state, i.total, md5(coalesce(i.addressee::text, '') || coalesce((
         SELECT string_agg(concat_ws('|', l.position, l.item, l.specification, l.starts_on, l.ends_on, l.quantity, l.unit, l.unit_price,
             l.amount, l.price_basis, l.tax_kind, l.tax_rate, l.replaces_id, l.credit_id), '/' ORDER BY l.position)
         FROM billing_invoiceline l WHERE l.customer_id = i.customer_id AND l.invoice_id = i.id
     ), '')) FROM billing_invoice i WHERE i.customer_id = %s
 """
+_NUMBER, KIND, CORRECTS, _MONTH, STATE = range(5)  # places of these facts
 
 
 def documents_of(customer: int) -> dict[int, tuple[Any, ...]]:
@@ -122,8 +141,8 @@ def balance_of(customer: int) -> int:
     return sum(Credit.objects.filter(customer=customer).entries().with_left().values_list("left", flat=True))
 
 
-def effect(before: Any, after: Any) -> Effect:
-    number, kind, month, *_now = after or before
-    state_before, total_before, _said = before[3:] if before else (None, None, None)
-    state_after, total_after, says = after[3:] if after else (None, None, None)
-    return Effect(number, kind, month, state_before, state_after, total_before, total_after, says)
+def effect(before: Any, after: Any, found: list[Difference]) -> Effect:
+    number, kind, _corrects, month, *_now = after or before
+    state_before, total_before, _said = before[4:] if before else (None, None, None)
+    state_after, total_after, says = after[4:] if after else (None, None, None)
+    return Effect(number, kind, month, state_before, state_after, total_before, total_after, says, found)

@@ -8,12 +8,17 @@ from django.contrib.auth.models import Group
 
 from billing.corrections.causes import CAUSES, Way
 from billing.corrections.reissue import reissue
+from billing.credits import give_credit
 from billing.models import Correction, Invoice, InvoiceLine, State
+from contracts.models import Service
+from orders.services import start_contract
 from portal import rights
+from portal.models import Vendor
 from tests import make
 
 LAWFUL = {
     "addressee": "reissue", "issuer": "reissue", "item": "reissue", "price": "reissue", "tax": "reissue", "differs": "reissue",
+    "line": "reissue",
     "discount": "return", "cancelled": "return", "fewer": "return", "outage": "return", "fee": "return",
     "double": "void", "unused": "void", "stranger": "void", "later": "rebill",
 }  # fmt: skip
@@ -63,11 +68,20 @@ def confirm(desk, way, **given):
 
 @pytest.mark.parametrize("cause", LAWFUL)
 def it_proposes_the_lawful_form_with_its_reason(april, desk, web, cause):
-    assert CAUSES.keys() == LAWFUL.keys()
+    assert CAUSES.keys() == {*LAWFUL, "missing"}
     page = web.get(path(april), {"cause": cause}).content.decode()
     assert f"<h2>{Way(LAWFUL[cause]).label}</h2>" in page
     assert str(CAUSES[cause].why) in page
     assert page.count("?cause=") == 3  # whoever knows better takes another one
+
+
+def it_leads_elsewhere_for_what_no_document_puts_right(april, desk, web):
+    make.open_month(make.MAY, today=date(2026, 5, 20))
+    page = web.get(path(april), {"cause": "missing"}).content.decode()
+    assert "この請求は直しません" in page and str(CAUSES["missing"].why) in page
+    draft = Invoice.objects.drafts().get(customer=april.customer)
+    assert f"/admin/billing/invoice/{draft.pk}/change/" in page and "contract/?q=C0000001" in page
+    assert page.count("?cause=") == 4  # whoever knows better
 
 
 def it_leads_from_the_invoice_to_what_can_be_done(april, desk, web, cast):
@@ -77,7 +91,9 @@ def it_leads_from_the_invoice_to_what_can_be_done(april, desk, web, cast):
     new = reissue(april, reason="x", by=cast.staff, today=date(2026, 5, 20))
     page = web.get(f"/admin/billing/invoice/{april.pk}/change/").content.decode()
     assert path(april) not in page
-    assert "最新の請求" in web.get(path(april), follow=True).content.decode()
+    led = web.get(path(april), follow=True).content.decode()
+    assert f'最新の請求 <a href="/admin/billing/invoice/{new.pk}/change/">{new.number}</a>' in led
+    assert f'<a href="/admin/billing/invoice/{new.pk}/change/">{new.number}</a>' in page  # beside who did it, and why
     assert path(new) in web.get(f"/admin/billing/invoice/{new.pk}/change/").content.decode()
 
 
@@ -85,7 +101,7 @@ def it_stores_exactly_what_it_showed(april, desk):
     line = april.lines.get(position=1)
     shown = desk("reissue", **{f"line-{line.pk}-quantity": "１"})
     page = shown.content.decode()
-    assert "新しい書類 修正" in page and "12,620円" in page and "差替済" in page
+    assert "修正" in page and "新しい書類" in page and "12,620円" in page and "差替済" in page
     assert not Correction.objects.exists()
     answer = confirm(desk, "reissue", **{f"line-{line.pk}-quantity": "１"})
     new = Invoice.objects.get(kind="correction")
@@ -93,6 +109,51 @@ def it_stores_exactly_what_it_showed(april, desk):
     assert (new.total, new.lines.get(position=1).amount) == (12620, 10000)
     done = Correction.objects.get()
     assert (done.reason, done.by.email) == ("間違い", "staff@example.net")
+
+
+def it_shows_what_each_document_will_say_otherwise(april, desk, cast):
+    make.open_month(make.MAY, today=date(2026, 5, 20))
+    assert "元の請求と同じ内容です" in desk("reissue").content.decode()
+    cast.a.address = "東京都港区新町9-9"
+    cast.a.save()
+    first, second = april.lines.order_by("position")
+    page = desk("reissue", **{f"line-{first.pk}-unit_price": "9000", f"line-{second.pk}-tax_kind": "standard"})
+    outcome = page.content.decode().partition("この内容で行われること")[2].partition("</table>")[0]
+    told = [cell.strip() for cell in re.sub(r"<[^>]*>", "|", outcome).split("|") if cell.strip()]
+    assert told[told.index("宛先") :] == [
+        "宛先", "C0000001", "会社C0000001", "C0000001", "会社C0000001", "東京都港区新町9-9",
+        "軽減税率 8%", "対象額 1,500円、消費税額 120円", "-",
+        "標準税率 10%", "対象額 20,000円、消費税額 2,000円", "対象額 19,500円、消費税額 1,950円",
+        "明細", "品目1　2026/04/01～04/30　2式 × 10,000円 ＝ 20,000円（税抜、標準税率 10%）",
+        "品目1　2026/04/01～04/30　2式 × 9,000円 ＝ 18,000円（税抜、標準税率 10%）",
+        "明細", "品目2　2026/04/01～04/30　3式 × 500円 ＝ 1,500円（税抜、軽減税率 8%）",
+        "品目2　2026/04/01～04/30　3式 × 500円 ＝ 1,500円（税抜、標準税率 10%）",
+    ]  # fmt: skip
+
+
+def it_shows_what_becomes_of_the_draft_and_of_a_credit_taken_up(april, desk, cast):
+    give_credit(april.lines.get(position=1), 8000, "値引き", by=cast.staff)
+    make.open_month(make.MAY, today=date(2026, 5, 20))
+    page = desk("void").content.decode()
+    draft = Invoice.objects.drafts().get(customer=april.customer)
+    outcome = page.partition("この内容で行われること")[2].partition("</table>")[0]
+    assert draft.number in outcome and "＝ -8,000円" in outcome
+
+
+def it_says_how_else_money_is_given_back(cast, web, time_machine):
+    time_machine.move_to("2026-05-20T03:00Z")
+    Service.objects.update(prorate=True)
+    make.close_month()
+    april, contract = Invoice.objects.get(customer=cast.a), cast.a.contracts.get()
+    web.force_login(cast.staff)
+    page = web.get(path(april), {"cause": "discount"}).content.decode()
+    assert f"/admin/billing/invoice/{april.pk}/change/#lines-group" in page and "返すべき額が" not in page
+    contract.cancel_on = date(2026, 4, 15)
+    start_contract(contract, [], today=date(2026, 5, 20))
+    page = web.get(path(april), {"cause": "cancelled"}).content.decode()
+    assert "返すべき額が 10,750円" in page and f"/admin/contracts/contract/{contract.pk}/change/#proposals" in page
+    Vendor.objects.update(credit_method="返還請求書")
+    assert "#lines-group" not in web.get(path(april), {"cause": "discount"}).content.decode()
 
 
 def it_asks_again_when_something_changed_meanwhile(april, desk, cast):
@@ -156,11 +217,23 @@ def it_tells_beside_the_field_what_cant_be(april, desk):
 
 
 def it_finds_a_line_among_many(april, desk, web, monkeypatch):
-    monkeypatch.setattr("billing.corrections.desk.LINES_SHOWN", 1)
+    monkeypatch.setattr("billing.corrections.forms.LINES_SHOWN", 1)
     page = web.get(path(april), {"way": "reissue"}).content.decode()
     assert "一部だけを表示" in page and "品目2" not in page
     found = web.get(path(april), {"way": "reissue", "q": "品目2"}).content.decode()
     assert 'value="品目2"' in found and "一部だけを表示" not in found
+
+
+def it_keeps_what_was_typed_while_another_line_is_looked_for(april, desk, monkeypatch):
+    monkeypatch.setattr("billing.corrections.forms.LINES_SHOWN", 1)
+    first, second = april.lines.order_by("position")
+    page = desk("reissue", reason="", find="1", q="品目2", **{f"line-{first.pk}-quantity": "1"}).content.decode()
+    assert 'value="品目2"' in page and "errorlist" not in page
+    sent = dict(fields(page))
+    assert (sent[f"line-{first.pk}-quantity"], sent[f"line-{second.pk}-quantity"]) == ("1", "3")
+    sent[f"line-{second.pk}-unit_price"] = "700"
+    confirm(desk, "reissue", **{name: value for name, value in sent.items() if name.startswith("line-")})
+    assert list(Invoice.objects.get(kind="correction").lines.values_list("amount", flat=True)) == [10000, 2100]
 
 
 @pytest.mark.parametrize("role", [rights.VIEWER, rights.RECEPTION, rights.MANAGEMENT, rights.BILLING])
