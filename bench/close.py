@@ -56,12 +56,8 @@ INSERT INTO billing_taxtotal (customer_id, invoice_id, kind, rate, base, tax)
     SELECT customer_id, invoice_id, tax_kind, tax_rate, sum(amount)::bigint, floor(sum(amount) * tax_rate)::bigint
     FROM billing_invoiceline GROUP BY 1, 2, 3, 4;
 UPDATE billing_invoice i SET state = 'fixed', fixed_on = %(today)s, issuer = %(issuer)s::jsonb,
-    addressee = jsonb_build_object('number', c.number, 'name', coalesce(nullif(c.billing_name, ''), c.name),
-        'department', c.billing_department, 'person', c.billing_person,
-        'postal_code', CASE WHEN c.billing_address = '' THEN c.postal_code ELSE c.billing_postal_code END,
-        'address', coalesce(nullif(c.billing_address, ''), c.address), 'registration_number', c.registration_number,
-        'payment_months', c.payment_months, 'due_shift', c.due_shift)
-    FROM accounts_customer c WHERE c.id = i.customer_id;
+    addressee = {addressee}
+FROM accounts_customer c WHERE c.id = i.customer_id;
 SELECT procrastinate_defer_jobs_v1(array_agg(job)) FROM (
     SELECT ('render', 'billing.render', 0, NULL, NULL, jsonb_build_object('invoices', jsonb_agg(id)), NULL
         )::procrastinate_job_to_defer_v1 AS job
@@ -128,7 +124,7 @@ def floor(connection, month, today):
 
     from django.db import transaction
 
-    from billing.month.kept import issuer
+    from billing.month.kept import ADDRESSEE, issuer
     from portal import months, numbers
     from portal.models import CalendarDay
 
@@ -146,7 +142,7 @@ def floor(connection, month, today):
     }
     begin = time.monotonic()
     with transaction.atomic(), connection.cursor() as cursor:
-        for statement in FLOOR.split(";\n"):
+        for statement in FLOOR.replace("{addressee}", ADDRESSEE).split(";\n"):
             if statement.strip():
                 cursor.execute(statement, given)
     return time.monotonic() - begin
