@@ -210,7 +210,9 @@ class InvoiceLineTable(Table):
     position = NumberColumn(gettext_lazy("行"), "position")
     contract = LinkColumn(gettext_lazy("契約番号"), "contract__number", to="contract_detail")
     order = LinkColumn(gettext_lazy("注文番号"), "order__number", to="order_detail")
-    numbers = StackColumn(gettext_lazy("契約番号 / 注文番号"), contract, order)
+    numbers = StackColumn(
+        gettext_lazy("契約番号 / 注文番号"), contract, order, TextColumn(gettext_lazy("発注番号"), "purchase_order")
+    )
     kind = LineKindColumn(gettext_lazy("注文区分"), "origin", shown=True)
     product_code = TextColumn(gettext_lazy("商品コード"), "product_code")
     item = TextColumn(gettext_lazy("品目"), "item")
@@ -226,6 +228,7 @@ class InvoiceLineTable(Table):
     price_basis = ChoiceColumn(gettext_lazy("税込/税抜"), "price_basis", PriceBasis)
     tax_kind = ChoiceColumn(gettext_lazy("税区分"), "tax_kind", TaxKind)
     tax_rate = TaxRateColumn(gettext_lazy("税率"), "tax_rate", shown=True)
+    purchase_order = TextColumn(gettext_lazy("発注番号"), "purchase_order")
 
 
 class TaxTotalTable(Table):

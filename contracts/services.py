@@ -95,7 +95,18 @@ def save_contract(
 
 def facts(contract: Contract) -> dict[str, str]:
     """What people may change of a contract, its lines and all, for the history."""
-    names = ("name", "service", "plan", "form", "start_on", "cancel_on", "auto_renew", "bill_from", "note")
+    names = (
+        "name",
+        "service",
+        "plan",
+        "form",
+        "start_on",
+        "cancel_on",
+        "auto_renew",
+        "bill_from",
+        "purchase_order",
+        "note",
+    )
     found = history.facts(contract, *names)
     for line in contract.lines.order_by("position"):
         found |= {f"明細{line.position} {label}": text for label, text in history.facts(line, *LINE_FACTS).items()}

@@ -57,6 +57,7 @@ def contract_detail(request, number):
     rows = annotated(rows.with_state(today()), ContractTable.base_columns.values())
     contract = get_object_or_404(rows, number=number)
     meters = contract.meters.with_rate(today()).select_related("service").prefetch_related("prices__tiers")
+    named = [(_("発注番号"), contract.purchase_order), (_("備考"), contract.note)]
     context = {
         "contract": contract,
         "may_cancel": contract.state in (State.BEFORE, State.ACTIVE),
@@ -64,7 +65,7 @@ def contract_detail(request, number):
         "state": State(contract.state).label,
         # The list's number is a link to this page; here it is a text.
         "facts": [(_("契約番号"), contract.number), *facts(ContractTable, contract, ["number", "name", "state"])],
-        "notes": [(_("備考"), contract.note)] if contract.note else [],
+        "notes": [(label, text) for label, text in named if text],
         "lines": lines(ContractLineTable, contract.lines.with_rate(today()), label=_("明細")),
         "meters": [{"meter": meter, "facts": price_facts(meter), "usages": usages(meter)} for meter in meters],
         "terms": lines(

@@ -42,6 +42,7 @@ class RestatedForm(forms.Form):
 
     item = LineField(label=gettext_lazy("品目"), max_length=100)
     specification = LineField(label=gettext_lazy("仕様"), max_length=200, required=False)
+    purchase_order = LineField(label=gettext_lazy("発注番号"), max_length=50, required=False)
     starts_on = DayField(label=gettext_lazy("利用開始日"))
     ends_on = DayField(label=gettext_lazy("利用終了日"))
     quantity = NumberField(label=gettext_lazy("数量"), max_digits=12, decimal_places=3)

@@ -19,7 +19,7 @@ from portal import rights
 
 Line = int  # the id of a line of the document that is corrected
 EDITABLE = (
-    "item", "specification", "starts_on", "ends_on", "quantity", "unit", "unit_price", "amount", "price_basis", "tax_kind",
+    "item", "specification", "purchase_order", "starts_on", "ends_on", "quantity", "unit", "unit_price", "amount", "price_basis", "tax_kind",
 )  # fmt: skip
 
 

@@ -78,6 +78,9 @@ def build(invoice: Invoice) -> bytes:
     text(root, "DocumentCurrencyCode", "JPY")
     text(root, "BuyerReference", invoice.addressee["number"])
     period(root, *document_period(invoice, lines))
+    ordered = {line.purchase_order for line in lines}
+    if one := ordered.pop() if len(ordered) == 1 else "":
+        text(part(root, "OrderReference"), "ID", one)
     if invoice.corrects:
         reference = part(part(root, "BillingReference"), "InvoiceDocumentReference")
         text(reference, "ID", invoice.corrects.number)
@@ -96,7 +99,7 @@ def build(invoice: Invoice) -> bytes:
     ]:
         amount(sums, name, yen)
     for line in lines:
-        write_line(root, line, nets[line.pk], apart=line.pk in apart)
+        write_line(root, line, nets[line.pk], apart=line.pk in apart, ordered="" if one else line.purchase_order)
     ET.indent(root)
     return ET.tostring(root, encoding="UTF-8", xml_declaration=True)
 
@@ -215,8 +218,11 @@ def subtotal(total: ET.Element, row: Class, base: int, tax: int) -> None:
     category(made, "TaxCategory", row.kind, row.rate, apart=row.apart)
 
 
-def write_line(root: ET.Element, line: InvoiceLine, net: int, *, apart: bool) -> None:
-    """Quantity times price is the amount exactly, else the line is one piece of its amount and its words tell the quantity."""
+def write_line(root: ET.Element, line: InvoiceLine, net: int, *, apart: bool, ordered: str) -> None:
+    """Quantity times price is the amount exactly, else the line is one piece of its amount and its words tell the quantity.
+
+    `ordered` is the buyer's 発注番号 where the document has none that is good for all lines.
+    """
     made = part(root, "InvoiceLine")
     text(made, "ID", str(line.position))
     quantity, price, unit, told = line.quantity, line.unit_price, UNITS.get(line.unit, ONE), ""
@@ -228,6 +234,10 @@ def write_line(root: ET.Element, line: InvoiceLine, net: int, *, apart: bool) ->
     text(made, "InvoicedQuantity", bare(quantity), unitCode=unit)
     amount(made, "LineExtensionAmount", net)
     period(made, line.starts_on, line.ends_on)
+    if ordered:
+        reference = part(made, "OrderLineReference")
+        text(reference, "LineID", "NA")  # UBL wants one; what line of the buyer's order it is nobody said
+        text(part(reference, "OrderReference"), "ID", ordered)
     item = part(made, "Item")
     if words := "　".join(filter(None, (line.specification, told, line.explanation))):
         text(item, "Description", words)

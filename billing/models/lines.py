@@ -155,6 +155,9 @@ class InvoiceLine(models.Model):
     product_code = models.CharField(_("商品コード"), max_length=30, blank=True)
     item = models.CharField(_("品目"), max_length=100)
     specification = models.CharField(_("仕様"), max_length=200, blank=True)
+    purchase_order = models.CharField(
+        _("発注番号"), max_length=50, blank=True, db_default="", default=""
+    )  # of the buyer, as the contract had it at the fix
     starts_on = models.DateField(_("利用開始日"))
     ends_on = models.DateField(_("利用終了日"))
     quantity = models.DecimalField(_("数量"), max_digits=12, decimal_places=3, default=1)
@@ -165,7 +168,7 @@ class InvoiceLine(models.Model):
     tax_kind = models.CharField(_("税区分"), max_length=10, choices=TaxKind, default=TaxKind.STANDARD)
     tax_rate = models.DecimalField(_("税率"), max_digits=5, decimal_places=4)
 
-    PRINTED = ("item", "specification", "unit")
+    PRINTED = ("item", "specification", "unit", "purchase_order")
 
     objects = InvoiceLines.as_manager()
 
@@ -232,11 +235,12 @@ class InvoiceLine(models.Model):
 
     @property
     def references(self):
-        """注文区分, contract and order as the document names them below the item."""
+        """注文区分, contract, order and the buyer's own number as the document names them below the item."""
         order = self.order and f"注文 {self.order.number}"
         kind = self.order and self.order.get_kind_display()
         contract = self.contract and f"契約 {self.contract.number}"
-        return "　".join(str(each) for each in (kind, contract, order) if each)
+        buyers = self.purchase_order and f"発注 {self.purchase_order}"
+        return "　".join(str(each) for each in (kind, contract, order, buyers) if each)
 
     @property
     def explanation(self):

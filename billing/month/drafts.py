@@ -22,7 +22,7 @@ UNBILLED = f"""
     SELECT 'order' AS origin, NULL::bigint AS replaces_id, NULL::bigint AS root_id, o.customer_id, o.contract_id, c.service_id, o.id AS order_id, l.id AS order_line_id,
         NULL::bigint AS usage_charge_id, l.position = min(l.position) OVER (PARTITION BY o.id) AND NOT EXISTS (
             SELECT FROM billing_invoiceline h WHERE h.order_id = o.id AND h.is_order_head) AS is_head,
-        o.number AS place, l.position, l.product_code, l.item, l.specification, l.starts_on, l.ends_on, l.quantity, l.unit,
+        o.number AS place, l.position, l.product_code, l.item, l.specification, c.purchase_order, l.starts_on, l.ends_on, l.quantity, l.unit,
         l.unit_price, l.amount, l.price_basis, l.tax_kind, l.tax_rate
     FROM orders_order o
     JOIN orders_orderline l ON l.order_id = o.id
@@ -32,17 +32,18 @@ UNBILLED = f"""
         AND NOT EXISTS (SELECT FROM billing_invoiceline b WHERE b.order_line_id = l.id AND b.origin = 'order')
     UNION ALL
     SELECT 'usage', NULL, NULL, u.customer_id, m.contract_id, m.service_id, NULL, NULL, l.id, false,
-        'U' || to_char(u.month, 'YYYYMM') || m.id, l.position, '', l.item, l.specification, l.starts_on, l.ends_on, l.quantity,
+        'U' || to_char(u.month, 'YYYYMM') || m.id, l.position, '', l.item, l.specification, c.purchase_order, l.starts_on, l.ends_on, l.quantity,
         l.unit, l.unit_price, l.amount, l.price_basis, l.tax_kind, l.tax_rate
     FROM orders_usage u
     JOIN orders_usagecharge l ON l.usage_id = u.id AND l.dropped_on IS NULL
     JOIN contracts_meter m ON m.id = u.meter_id
+    JOIN contracts_contract c ON c.id = m.contract_id
     WHERE u.customer_id = ANY(%(customers)s) AND (u.month = %(month)s OR u.month < %(month)s AND u.month <= %(closed)s)
         AND NOT EXISTS (SELECT FROM billing_invoiceline b WHERE b.usage_charge_id = l.id AND b.origin = 'usage')
     UNION ALL
     SELECT 'rebill', l.id, coalesce(l.root_id, l.id), l.customer_id, l.contract_id, l.service_id, l.order_id, l.order_line_id,
-        l.usage_charge_id, false, 'R' || v.id, l.position, l.product_code, l.item, l.specification, l.starts_on, l.ends_on,
-        l.quantity, l.unit, l.unit_price, l.amount, l.price_basis, l.tax_kind, l.tax_rate
+        l.usage_charge_id, false, 'R' || v.id, l.position, l.product_code, l.item, l.specification, l.purchase_order,
+        l.starts_on, l.ends_on, l.quantity, l.unit, l.unit_price, l.amount, l.price_basis, l.tax_kind, l.tax_rate
     FROM billing_correction v JOIN billing_invoiceline l ON l.invoice_id = v.invoice_id AND {CHARGING_SQL}
     LEFT JOIN contracts_contract c ON c.id = l.contract_id
     WHERE v.customer_id = ANY(%(customers)s) AND v.what = 'rebill' AND c.withdrawn_on IS NULL
@@ -91,6 +92,7 @@ SORTED = """
     FROM billing_invoiceline l LEFT JOIN orders_order o ON o.id = l.order_id
     LEFT JOIN orders_orderline k ON k.id = l.order_line_id
     LEFT JOIN orders_usagecharge g ON g.id = l.usage_charge_id LEFT JOIN orders_usage u ON u.id = g.usage_id
+    LEFT JOIN contracts_contract c ON c.id = l.contract_id
     WHERE l.invoice_id = ANY(%(kept)s)
 """
 STALE_ORDER = "(o.reversed_on IS NOT NULL OR o.month > %(month)s OR o.month < %(month)s AND o.month > %(closed)s)"
@@ -108,7 +110,8 @@ def look_through(cursor: Any, given: dict[str, Any]) -> tuple[bool, bool]:
             coalesce(bool_or(d.position <> d.place), false)
         FROM (
             SELECT l.origin = 'usage' AND g.dropped_on IS NOT NULL OR l.origin = 'order' AND ({STALE_ORDER}
-                    OR k.id IS NOT NULL AND ({shown}) IS DISTINCT FROM ({ordered})) AS mend,
+                    OR k.id IS NOT NULL AND ({shown}) IS DISTINCT FROM ({ordered}))
+                    OR l.origin IN ('order', 'usage') AND l.purchase_order <> c.purchase_order AS mend,
                 CASE WHEN l.origin = 'order' THEN l.order_id END AS ordered,
                 CASE WHEN l.origin = 'order' AND l.is_order_head THEN l.order_id END AS headed, l.position, {SORTED}
         ) d
@@ -132,13 +135,21 @@ def drop_stale_lines(cursor: Any, given: dict[str, Any]) -> None:
 
 
 def refresh_lines(cursor: Any, given: dict[str, Any]) -> None:
-    """Lines say what the order lines say that they show (D23); and of each order one of them stands for it."""
+    """Lines say what the order lines say that they show (D23), and the buyer's number of the contract; of each order one line stands for it."""
     shown, ordered = (", ".join(f"{row}.{name}" for name in SHOWN) for row in "lo")
     cursor.execute(
         f"""
         UPDATE billing_invoiceline l SET {", ".join(f"{name} = o.{name}" for name in SHOWN)} FROM orders_orderline o
         WHERE l.origin = 'order' AND l.invoice_id = ANY(%(kept)s) AND o.id = l.order_line_id
             AND ({shown}) IS DISTINCT FROM ({ordered})
+        """,
+        given,
+    )
+    cursor.execute(
+        """
+        UPDATE billing_invoiceline l SET purchase_order = c.purchase_order FROM contracts_contract c
+        WHERE l.origin IN ('order', 'usage') AND l.invoice_id = ANY(%(kept)s) AND c.id = l.contract_id
+            AND l.purchase_order <> c.purchase_order
         """,
         given,
     )
@@ -271,12 +282,12 @@ def add_lines(cursor: Any, given: dict[str, Any]) -> int:
     cursor.execute(
         """
         INSERT INTO billing_invoiceline (customer_id, invoice_id, position, origin, contract_id, service_id, order_id,
-            order_line_id, usage_charge_id, replaces_id, root_id, is_order_head, product_code, item, specification, starts_on, ends_on, quantity,
+            order_line_id, usage_charge_id, replaces_id, root_id, is_order_head, product_code, item, specification, purchase_order, starts_on, ends_on, quantity,
             unit, unit_price, amount, price_basis, tax_kind, tax_rate)
         SELECT u.customer_id, d.id,
             d.last + row_number() OVER (PARTITION BY d.id ORDER BY u.contract_id, u.place, u.position),
             u.origin, u.contract_id, u.service_id, u.order_id, u.order_line_id, u.usage_charge_id, u.replaces_id, u.root_id,
-            u.is_head, u.product_code, u.item, u.specification, u.starts_on, u.ends_on, u.quantity, u.unit, u.unit_price, u.amount, u.price_basis,
+            u.is_head, u.product_code, u.item, u.specification, u.purchase_order, u.starts_on, u.ends_on, u.quantity, u.unit, u.unit_price, u.amount, u.price_basis,
             u.tax_kind, u.tax_rate
         FROM unbilled u JOIN draft d ON d.customer_id = u.customer_id
         """

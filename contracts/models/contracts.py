@@ -124,10 +124,19 @@ class Contract(models.Model):
     bill_from = models.DateField(
         _("請求開始年月"), null=True, blank=True, help_text=_("この月から請求します（1日の日付、空欄は最初の月から）")
     )
+    purchase_order = models.CharField(
+        _("発注番号"),
+        max_length=50,
+        blank=True,
+        db_default="",
+        default="",
+        help_text=_("お客様の発注番号。これから確定する請求書の明細に印刷します"),
+    )
     withdrawn_on = models.DateField(_("取消日"), null=True, editable=False)
     note = models.TextField(_("備考"), max_length=2000, blank=True)
     updated_at = models.DateTimeField(_("最終更新日"), auto_now=True)
     search = search_column("name")
+    PRINTED = ("purchase_order",)
     changes: Sequence[Any] = ()  # what the last save did to its orders (orders.services)
 
     objects = Contracts.as_manager()

@@ -304,18 +304,18 @@ class FlagColumn(ListColumn):
 
 
 class StackColumn(ListColumn):
-    """Two columns of the same table in one cell, the second small below the first; in the CSV each stands for itself."""
+    """Columns of the same table in one cell, the others small below the first; in the CSV each stands for itself."""
 
-    def __init__(self, label: object, top: ListColumn, below: ListColumn) -> None:
+    def __init__(self, label: object, top: ListColumn, *below: ListColumn) -> None:
         super().__init__(label, top.path, sort="", shown=True)
         self.css, self.top, self.below = top.css, top, below
 
     def writer(self) -> Writer:
-        top, below = self.top.writer(), self.below.writer()
+        top, below = self.top.writer(), [column.writer() for column in self.below]
 
         def write(row: Any) -> str:
-            small = below(row)
-            return f"<span>{top(row)}</span>" if small is NOTHING else f"<span>{top(row)}<small>{small}</small></span>"
+            small = [f"<small>{cell}</small>" for cell in (each(row) for each in below) if cell is not NOTHING]
+            return f"<span>{top(row)}{''.join(small)}</span>"
 
         return write
 

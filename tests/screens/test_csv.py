@@ -16,7 +16,7 @@ from tests import make
 
 LINES = [
     "請求番号", "請求対象年月", "請求状態", "行", "契約番号", "注文番号", "注文区分", "商品コード", "品目", "仕様",
-    "利用開始日", "利用終了日", "数量", "単位", "単価", "金額", "税込/税抜", "税区分", "税率",
+    "利用開始日", "利用終了日", "数量", "単位", "単価", "金額", "税込/税抜", "税区分", "税率", "発注番号",
 ]  # fmt: skip
 
 
@@ -70,10 +70,10 @@ def it_exports_an_invoices_lines(browser, cast):
     assert head == LINES
     first = [
         "B202605-000001", "2026/05", "未確定", "1", "K0000001", "O202605-000001", "更新", "", "品目1", "",
-        "2026/05/01", "2026/05/31", "2", "式", "10000", "20000", "税抜", "標準税率", "10%",
+        "2026/05/01", "2026/05/31", "2", "式", "10000", "20000", "税抜", "標準税率", "10%", "",
     ]  # fmt: skip
     assert body[0] == first
-    assert [row[-4:] for row in body[1:]] == [["1500", "税抜", "軽減税率", "8%"], ["726", "税抜", "標準税率", "10%"]]
+    assert [row[-5:-1] for row in body[1:]] == [["1500", "税抜", "軽減税率", "8%"], ["726", "税抜", "標準税率", "10%"]]
     assert (body[2][5], body[2][6], body[2][12]) == ("", "従量", "60.5")
 
 
@@ -87,8 +87,8 @@ def it_exports_the_lines_of_all_invoices_that_the_filter_finds(browser):
 @pytest.mark.parametrize(
     ("path", "missing", "count"),
     [
-        ("/orders/?state=billed", {"請求対象年月", "請求状態"}, 2),
-        ("/contracts/?state=active", {"請求番号", "請求対象年月", "請求状態", "注文番号", "注文区分", "利用開始日", "利用終了日"}, 2),
+        ("/orders/?state=billed", {"請求対象年月", "請求状態", "発注番号"}, 2),
+        ("/contracts/?state=active", {"請求番号", "請求対象年月", "請求状態", "注文番号", "注文区分", "利用開始日", "利用終了日", "発注番号"}, 2),
     ],
 )  # fmt: skip
 def it_leaves_out_of_the_lines_what_a_list_doesnt_have(path, missing, count, browser):

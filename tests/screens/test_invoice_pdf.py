@@ -149,3 +149,8 @@ def it_explains_an_amount_that_isnt_quantity_times_price(cast, sign_in):
             assert amount in said and (not amount or words in xml)
         assert said.count("日割") == (month == make.APRIL) and said.count("月割") == 1
         assert ("過去月の調整" in page) == ("過去月の調整" in said) == (month == make.MAY)
+
+
+def it_prints_the_buyers_own_number_below_the_item(cast, text):
+    cast.a.contracts.update(purchase_order="PO-2026-0042")
+    assert "発注PO-2026-0042" in text()

@@ -14,7 +14,7 @@ TEXTS = f"""
             coalesce(nullif(c.billing_address, ''), c.address)]) AS said WHERE {DRAFT_SQL}
         UNION ALL SELECT kept.value FROM jsonb_each_text(i.addressee) kept WHERE NOT ({DRAFT_SQL})
         UNION ALL SELECT kept.value FROM jsonb_each_text(i.issuer) kept WHERE NOT ({DRAFT_SQL})
-        UNION ALL SELECT unnest(ARRAY[l.item, l.specification, l.unit]) FROM billing_invoiceline l WHERE l.invoice_id = i.id
+        UNION ALL SELECT unnest(ARRAY[l.item, l.specification, l.unit, l.purchase_order]) FROM billing_invoiceline l WHERE l.invoice_id = i.id
     ) printed WHERE i.month = %(month)s AND {LIVE_SQL}
     UNION ALL
     SELECT '' AS document, '' AS customer, unnest(ARRAY[name, address, phone, bank_account, invoice_note, credit_method]) AS said
