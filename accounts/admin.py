@@ -264,7 +264,7 @@ class UserAdmin(Desk):
             asked = {"title": self.get_actions(request)[action][2], "users": users, "action": action}
             page = {**self.admin_site.each_context(request), **asked, "opts": self.opts, "chosen": ACTION_CHECKBOX_NAME}
             return TemplateResponse(request, "admin/accounts/user/confirm.html", page)
-        for user in users:
+        for user in users.order_by("customer_id", "pk"):  # as all who lock several companies
             try:
                 service(user, by=request.user)
                 self.message_user(request, done % {"name": user.name})

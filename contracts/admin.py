@@ -27,6 +27,7 @@ from portal.desk import LINE_WIDGETS, READ, Locked, PlacedRows, PlaceField, Show
 from portal.forms import MonthField
 from portal.models import Action, HistoryEvent
 from portal.months import today
+from portal.once import once
 from portal.templatetags.figures import plain, yen
 
 # What `start_contract` refuses because it would bill the wrong thing; what else it can't do is stored, and told.
@@ -222,7 +223,7 @@ class ContractAdmin(Locked):
         decide = "<int:contract>/decide/<int:line>/<int:term>/<slug:choice>/"
         return [
             path(decide, view(desk.decide_page), name="contracts_contract_decide"),
-            path("<int:pk>/withdraw/", view(self.withdraw), name="contracts_contract_withdraw"),
+            path("<int:pk>/withdraw/", view(once(self.withdraw)), name="contracts_contract_withdraw"),
             *super().get_urls(),
         ]
 

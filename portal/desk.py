@@ -74,6 +74,10 @@ class Desk(admin.ModelAdmin):
         """A form that is sent twice as it is (a double click, Reload) works once; the second gets the first one's answer."""
         return once(self.save_view, key_of_content)(request, object_id, form_url, extra_context)
 
+    def changelist_view(self, request, extra_context=None):
+        """An action on chosen rows likewise; its page that asks first has the key of the list."""
+        return once(super().changelist_view, key_of_content)(request, extra_context)
+
     def save_view(self, request, object_id, form_url, extra_context):
         """A save that met another one in the database is tried again: its form sees now what was stored meanwhile."""
         if request.method != "POST":

@@ -6,6 +6,7 @@ from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Customer
 from billing.credits import take_back
 from billing.models import Credit, Decision
 from portal.desk import ReadOnly, cell
@@ -28,6 +29,7 @@ class Entries(ReadOnly):
 
     @admin.action(description=_("取り消す（理由を入力）"), permissions=["act"])
     def take_back(self, request, chosen):
+        Customer.objects.lock([entry.customer_id for entry in chosen])
         for entry in chosen.select_related("customer"):
             try:
                 taken = take_back(entry, request.POST.get("reason", "")[:200], by=request.user)

@@ -173,3 +173,35 @@ def it_returns_once_what_a_page_confirms_twice(cast, web, time_machine):
     first, second = web.post(path, given), web.post(path, given)
     made = Invoice.objects.get(kind="return")
     assert first.url == second.url == f"/admin/billing/invoice/{made.pk}/change/"
+
+
+def it_sends_account_data_to_the_chosen_once(cast, web):
+    saburo = make.make_user(cast.a, "saburo@example.com", must_change_password=True)
+    path = "/admin/accounts/user/"
+    web.force_login(cast.staff)
+    given = {"action": "send_account_data", "_selected_action": saburo.pk, "index": 0} | key_on(web, path)
+    page = web.post(path, given).content.decode()
+    given |= {"confirmed": "実行する", "form_key": re.search(r'name="form_key" value="([0-9a-f]{32})"', page).group(1)}
+    for _time in range(2):
+        assert web.post(path, given).url == path
+    assert Mail.objects.count() == HistoryEvent.objects.filter(action="account_data_sent").count() == 1
+
+
+def it_takes_a_credit_and_a_contract_back_once_and_doesnt_say_that_nothing_is_left(cast, web, time_machine):
+    time_machine.move_to("2026-05-08T03:00Z")
+    make.close_month()
+    web.force_login(cast.staff)
+    line = Invoice.objects.get(customer=cast.b).lines.get()
+    web.post(f"/admin/billing/invoice/{line.invoice_id}/credit/{line.pk}/", {"amount": "100", "reason": "障害"})
+    path = "/admin/billing/credit/"
+    given = {"action": "take_back", "_selected_action": Credit.objects.get().pk, "index": 0, "reason": "誤り"}
+    given |= key_on(web, path)
+    assert [web.post(path, given).url for _time in range(2)] == [path] * 2
+    page = web.get(path).content.decode()
+    assert "100円 を取り消しました" in page
+    assert "取り消せる残りがありません" not in page
+    contract = make.make_contract(make.make_customer("C0000007"), (100,), start_on=make.MAY)
+    path = f"/admin/contracts/contract/{contract.pk}/withdraw/"
+    given = key_on(web, path)
+    [answer] = {web.post(path, given).url for _time in range(2)}
+    assert "この契約はすでに取り消されています" not in web.get(answer).content.decode()
