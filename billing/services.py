@@ -5,6 +5,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import BigIntegerField, F, Sum
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer, User
@@ -77,12 +79,21 @@ def adjust_invoice(
     return given
 
 
+def lapsing(invoice: Invoice) -> list[Discount]:
+    """一括値引き of an invoice that its lines can't take up whole, each with the `lapsed` yen that nobody gets."""
+    taken = Coalesce(Sum("lines__amount"), 0, output_field=BigIntegerField())
+    return list(invoice.discounts.annotate(lapsed=F("amount") + taken).filter(lapsed__gt=0).order_by("pk"))
+
+
 def price_adjustment(line: InvoiceLine) -> None:
     """Fill in an adjustment's amount (yen, rounded down) and tax rate, that of its last day (D2).
 
-    Raises ValidationError, for a negative one too where the vendor's 調整方法 gives no credits (D28).
+    Raises ValidationError, for one of 0 yen, and for a negative one where the vendor's 調整方法 gives no credits (D28).
     """
     line.amount = amount_of(line.quantity, line.unit_price)
+    if line.amount == 0:
+        field = "unit_price" if line.quantity else "quantity"
+        raise ValidationError({field: _("金額が0円になります。数量と単価を見直してください。")})
     if line.amount < 0 and not Vendor.objects.settings().carries_credits:
         told = _(
             "「調整方法」が翌月の請求での調整ではないため、マイナスの調整は登録できません。この請求だけの値引きは「一括値引き」に入力してください。"

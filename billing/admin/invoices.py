@@ -1,6 +1,6 @@
 """The page of an invoice, from which it is adjusted and corrected, and the numbers that went."""
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
@@ -11,7 +11,7 @@ from billing.corrections.desk import correct_page
 from billing.corrections.making import ADD
 from billing.models import Discount, Invoice, InvoiceLine, NumberGone
 from billing.month.kept import party
-from billing.services import adjust_invoice
+from billing.services import adjust_invoice, lapsing
 from portal import rights
 from portal.desk import Locked, ReadOnly, cell, typed
 from portal.templatetags.figures import month_name, yen
@@ -84,6 +84,12 @@ class InvoiceAdmin(Locked):
         for credit in given:
             told = {"item": credit.item, "yen": yen(credit.amount)}
             self.message_user(request, _("%(item)s（%(yen)s円）は調整残高として登録しました。") % told)
+        for discount in lapsing(form.instance):
+            told = {"item": discount.item, "yen": yen(discount.amount), "lapsed": yen(discount.lapsed)}
+            text = _(
+                "%(item)s（%(yen)s円）のうち%(lapsed)s円は、請求の金額を超えるため引かれません。繰り越しもされません。"
+            )
+            self.message_user(request, text % told, messages.WARNING)
 
 
 @admin.register(NumberGone)

@@ -113,6 +113,29 @@ def it_keeps_a_negative_adjustment_as_a_credit_and_says_so(cast, draft, save, we
     assert Credit.objects.count() == 1
 
 
+def it_takes_no_adjustment_of_0_yen(draft, save):
+    for changes, field in (
+        ({"unit_price": "0"}, "unit_price"),
+        ({"quantity": "0.4", "unit_price": "1"}, "unit_price"),
+        ({"quantity": "-0.4", "unit_price": "1"}, "unit_price"),
+        ({"quantity": "0"}, "quantity"),
+    ):
+        answer = save(line(**changes))
+        assert answer.status_code == 200, changes
+        assert list(answer.context["inline_admin_formsets"][1].formset.errors[-1]) == [field]
+    assert "金額が0円になります。数量と単価を見直してください。" in answer.content.decode()
+    assert not InvoiceLine.objects.filter(origin="adjustment").exists()
+
+
+def it_says_at_once_what_lapses_of_a_discount(draft, save, web):
+    """21,500 are to be paid (D28: it belongs to this invoice alone)."""
+    page = web.get(save(discounts=[("早割", "20,000"), ("値引き", "2,000")]).url).content.decode()
+    assert "値引き（2,000円）のうち500円は、請求の金額を超えるため引かれません。" in page
+    assert "早割（" not in page
+    assert "引かれません" in web.get(save(line(unit_price="100")).url).content.decode()
+    assert "引かれません" not in web.get(save(line(unit_price="400", position=51)).url).content.decode()
+
+
 @pytest.mark.parametrize("amount", ["0", "-500", "1000000000001", "x"])
 def it_takes_a_discount_only_as_yen_to_take_off(draft, save, amount):
     answer = save(discounts=[("値引き", amount)])
