@@ -68,14 +68,19 @@ class ImportCommand(OperatorCommand):
             self.say(f"{report.file}（{report.encoding}）: {counts}{dry}")
             return
         self.stderr.write(f"{report.file}: {len(report.errors)}件の誤りがあります。何も取り込みませんでした。")
-        for fault in report.errors[:SHOWN]:
-            shown = f"「{fault.value}」" if fault.value else ""
-            where = f"{fault.heading}{shown}: " if fault.heading else ""
-            self.stderr.write(f"  {fault.line}行目 {fault.code} {where}{fault.text}")
-        if len(report.errors) > SHOWN:
-            self.stderr.write(f"  ほか {len(report.errors) - SHOWN}件")
+        tell_faults(report, self.stderr)
         if report.bad:
             self.stderr.write(f"誤りのある行: {readable(str(mended))}")
+
+
+def tell_faults(report, out):
+    """One line for each, the first ones of many."""
+    for fault in report.errors[:SHOWN]:
+        shown = f"「{fault.value}」" if fault.value else ""
+        where = f"{fault.heading}{shown}: " if fault.heading else ""
+        out.write(f"  {fault.line}行目 {fault.code} {where}{fault.text}")
+    if len(report.errors) > SHOWN:
+        out.write(f"  ほか {len(report.errors) - SHOWN}件（--json で全件）")
 
 
 def read_bytes(path):

@@ -86,7 +86,7 @@ def take_in(
     report = Report(name, dry_run)
     with transaction.atomic():
         try:
-            kind.take(read(kind, content, report), report, today=today, by=by, **options)
+            kind.take(read(kind.columns, content, report), report, today=today, by=by, **options)
         except Unreadable as unreadable:
             report.errors.append(unreadable.fault)
         except IntegrityError:
@@ -138,15 +138,15 @@ def needed(row: Row, columns: Iterable[Column], report: Report) -> bool:
     return not missing
 
 
-def read(kind: Kind, content: bytes, report: Report) -> Iterator[Row]:
+def read(columns: Sequence[Column], content: bytes, report: Report) -> Iterator[Row]:
     """The good rows of a file; what is wrong with others, and with its heading, goes to the report. Raises Unreadable."""
     sheet = sheet_of(content)
     report.encoding, report.sheet, report.heading = NAMES[sheet.encoding], sheet, sheet.heading.cells
-    places, report.unknown, faults = places_of(sheet, kind.columns)
+    places, report.unknown, faults = places_of(sheet, columns)
     report.errors += faults
     if faults:
         return
-    row_of, seen = reader(places, kind.columns, len(sheet.heading.cells)), 0
+    row_of, seen = reader(places, columns, len(sheet.heading.cells)), 0
     for seen, record in enumerate(sheet.records(), start=1):
         if seen <= SHOWN_ROWS:
             report.first.append(record)
