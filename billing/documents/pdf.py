@@ -12,7 +12,7 @@ from django.conf import settings
 from django.template.loader import get_template
 from django.utils import translation
 
-from billing.documents import registered
+from billing.documents import annex, registered
 from billing.models import Kind
 from portal import fonts
 from portal.models import PriceBasis, RoundingMode, TaxClass, TaxKind
@@ -29,7 +29,7 @@ ROUNDED = {
 }
 # Of a line's figures at 8.5pt, in millimetres: a digit, what separates digits, and the paddings of the cell.
 DIGIT, SEPARATOR, PADDING = 1.67, 1.05, 2.6
-LEAST = {"no": 8.0, "quantity": 11.0, "price": 17.0, "amount": 23.0}
+LEAST = {"no": 8.0, "quantity": 11.0, "price": 17.0, "amount": 23.0, "sum": 30.0}
 
 
 @cache
@@ -63,13 +63,14 @@ def style_text(version):
 atexit.register(style.cache_clear)  # fonts that outlive the library they belong to complain at the process's end
 
 
-def widths(lines):
+def widths(lines, sums):
     """Millimetres of the columns of figures, each as wide as its longest one needs; the items get what is left."""
     figures = {
         "no": [str(len(lines))],
         "quantity": [plain(line.quantity) for line in lines],
         "price": [plain(line.unit_price) for line in lines],
         "amount": [yen(line.amount) for line in lines],
+        "sum": [yen(each.amount) for each in sums],
     }
     return {name: f"{max([LEAST[name], *map(width, texts)]):.1f}" for name, texts in figures.items()}
 
@@ -87,6 +88,7 @@ def render(invoice):
     configuration, sheet = style(invoice.template)
     lines = list(invoice.lines.select_related("contract", "order").order_by("position"))
     apart = registered.apart(invoice, lines)
+    sums = annex.sums(lines, apart)
     billed = [line for line in lines if line.credit_id is None]  # a credit's period is that of what it gives back
     bases = {line.price_basis for line in lines}
     context = {
@@ -96,7 +98,8 @@ def render(invoice):
         "to": invoice.addressee,
         "issuer": invoice.issuer,
         "lines": sorted(lines, key=lambda line: line.pk in apart),
-        "widths": widths(lines),
+        "sums": sums,
+        "widths": widths(lines, sums),
         "apart": apart,
         "classes": registered.classes(invoice, lines, apart),
         "starts_on": min((line.starts_on for line in billed), default=invoice.month),

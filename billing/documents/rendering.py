@@ -21,8 +21,9 @@ TASK, QUEUE = "billing.render", "render"
 INVOICES_A_TASK = 15  # invoices
 INVOICES_A_SWEEP = 150  # invoices
 MOST_TRIES = 3
-# Seconds that a worker gives one invoice (5,000 lines take 37); one that never ends would hold up all others.
-RENDER_SECONDS = 120
+# Seconds that a worker gives one invoice, and one of its lines (which takes 0.01 of a free core); one that never ends would
+# hold up all others.
+RENDER_SECONDS, LINE_SECONDS = 120, 0.05
 # What tells the company of a document once it can be downloaded.
 NOTICES = {
     Kind.INVOICE: Mail.Kind.INVOICE_FIXED,
@@ -49,14 +50,14 @@ def render(invoices):
     waiting = Invoice.objects.renderable().filter(pk__in=invoices)
     for invoice in waiting.order_by(F("rendering__tries").asc(nulls_first=True), "pk"):
         if Invoice.objects.renderable().filter(pk=invoice.pk).exists():
-            with time_limit():
+            with time_limit(RENDER_SECONDS + LINE_SECONDS * invoice.lines.count()):
                 render_one(invoice)
 
 
 @contextmanager
-def time_limit():
-    """Ends this process if the block outlasts RENDER_SECONDS: nothing else stops C code. Whoever started it starts it again."""
-    faulthandler.dump_traceback_later(RENDER_SECONDS, exit=True, file=sys.__stderr__ or 2)
+def time_limit(seconds):
+    """Ends this process if the block outlasts it: nothing else stops C code. Whoever started it starts it again."""
+    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__ or 2)
     try:
         yield
     finally:

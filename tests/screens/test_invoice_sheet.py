@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from accounts.models import Customer
+from billing.documents import annex, pdf
 from billing.models import Invoice
 from portal.models import Vendor
 from tests import make
@@ -93,3 +94,33 @@ def it_never_ends_with_a_page_without_a_line(cast):
 @pytest.mark.nightly
 def it_never_ends_with_a_page_without_a_line_whatever_their_number(cast):
     assert all(rows_beside_totals(cast, range(1, 61)).values())
+
+
+def it_sums_a_long_invoice_up_on_its_first_page_and_lists_its_lines_behind(cast):
+    """By item, rate and price basis; what more than 12 items come to stands in one row a class, and nothing gets lost."""
+    servers = [(1000 + number, 1, {"item": "クラウドサーバ"}) for number in range(35)]
+    water = [(100, 2, {"item": "天然水", "tax_kind": "reduced"})] * 3
+    others = [(10, number, {"item": f"小物{number}"}) for number in range(1, 24)]
+    make.make_contract(cast.b, *servers, *water, *others)
+    make.close_month()
+    invoice = Invoice.objects.get(customer=cast.b)
+    found = runs(invoice)
+    first = [run.text for run in found if run.page == 1]
+    for told in (
+        ["クラウドサーバ", "35", "35,595", "10%"],
+        ["天然水 ※", "3", "600", "8%"],
+        ["小物23", "1", "230", "10%"],
+        ["その他の品目", "14", "1,050", "10%"],
+    ):
+        place = first.index(told[0])
+        assert first[place : place + 4] == told
+    rows = {line.item: line.amount for line in annex.sums(list(invoice.lines.all()), set())}
+    assert sum(rows.values()) == invoice.net and len(rows) == 13
+    assert "明細は次ページからの請求明細書（全62行）のとおりです。" in first and "¥51,393" in first
+    assert "合計（税込）" in first and "お振込先" in first and not overlapping(found)
+    behind = [run for run in found if run.page > 1]
+    assert behind[0].page == 2 and "請求明細書" in {run.text for run in behind if run.page == 2}
+    assert [run.text for run in behind if run.text.startswith("クラウドサーバ")] == ["クラウドサーバ"] * 35
+    last = max(run.page for run in behind)
+    assert f"{last} / {last}" in {run.text for run in behind}
+    assert pdf.render(invoice) == pdf.render(invoice)
