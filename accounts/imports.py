@@ -25,7 +25,7 @@ READ = {
 CUSTOMER_FIELDS = (
     "number", "name", "kana", "representative", "corporate_number", "registration_number", "postal_code", "address",
     "phone", "fax", "contact_department", "contact_name", "billing_name", "billing_department", "billing_person",
-    "billing_postal_code", "billing_address", "payment_months", "due_shift", "payment_method", "since",
+    "billing_postal_code", "billing_address", "payment_months", "due_shift", "payment_method", "calendar", "since",
 )  # fmt: skip
 FLAGS = ("is_recipient", "is_manager")
 LATER = {"must_change_password": True, "account_pending": True}  # a new person's: the account data are yet to be sent

@@ -42,6 +42,11 @@ class DueShift(models.TextChoices):
     NONE = "none", _("変更なし")
 
 
+class Calendar(models.TextChoices):
+    WESTERN = "western", _("西暦")
+    IMPERIAL = "imperial", _("和暦")
+
+
 class PaymentMethod(models.TextChoices):
     TRANSFER = "transfer", _("銀行振込")
     DEBIT = "debit", _("口座振替")
@@ -100,6 +105,14 @@ class Customer(models.Model):
     payment_method = models.CharField(
         _("支払方法"), max_length=10, choices=PaymentMethod, default=PaymentMethod.TRANSFER
     )
+    calendar = models.CharField(
+        _("書類の日付"),
+        max_length=8,
+        choices=Calendar,
+        default=Calendar.WESTERN,
+        db_default=Calendar.WESTERN,
+        help_text=_("これから確定する請求書の年を西暦または和暦で書きます"),
+    )
     since = models.DateField(_("取引開始日"), null=True, blank=True)
     needs_second_factor = models.BooleanField(
         _("2段階認証を必須にする"), default=False, help_text=_("この会社の全ユーザが次のログインで設定します")
@@ -114,6 +127,7 @@ class Customer(models.Model):
         verbose_name = verbose_name_plural = _("お客様")
         constraints = [
             models.CheckConstraint(condition=Q(number__regex=numbers.OWN_FORM), name="customer_number_form"),
+            models.CheckConstraint(condition=Q(calendar__in=Calendar.values), name="customer_calendar_known"),
             models.CheckConstraint(condition=Q(due_shift__in=DueShift.values), name="customer_due_shift_known"),
             models.CheckConstraint(condition=Q(payment_months__lte=12), name="customer_payment_within_a_year"),
         ]

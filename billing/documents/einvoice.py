@@ -181,10 +181,13 @@ def buyer(root: ET.Element, addressee: dict[str, Any]) -> None:
 
 
 def pay(root: ET.Element, invoice: Invoice) -> None:
-    """The account where the 振込先 can be read as one, and always in words how and by when."""
+    """The accounts, each where the 振込先 can be read as one, and always in words how and by when."""
     asked = invoice.kind != Kind.RETURN and invoice.total > 0
-    account = ACCOUNT.search(unicodedata.normalize("NFKC", (invoice.issuer or {}).get("bank_account", "")))
-    if asked and invoice.payment_method == PaymentMethod.TRANSFER and account:
+    told = unicodedata.normalize("NFKC", (invoice.issuer or {}).get("bank_account", ""))
+    accounts = [ACCOUNT.search(account) for account in re.split(r"\n\s*\n", told.replace("\r\n", "\n"))]
+    for account in filter(None, accounts):
+        if not asked or invoice.payment_method != PaymentMethod.TRANSFER:
+            break
         bank, branch, kind, number, name = account.groups()
         means = part(root, "PaymentMeans")
         text(means, "PaymentMeansCode", "30", name="Credit transfer")

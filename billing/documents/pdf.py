@@ -12,11 +12,12 @@ from django.conf import settings
 from django.template.loader import get_template
 from django.utils import translation
 
+from accounts.models import Calendar
 from billing.documents import annex, registered
 from billing.models import Kind
 from portal import fonts
 from portal.models import PriceBasis, RoundingMode, TaxClass, TaxKind
-from portal.templatetags.figures import plain, yen
+from portal.templatetags.figures import imperial_years, plain, yen
 
 # The layout of what is fixed from now on, a folder of `templates/billing/invoice_pdf/`. What documents were fixed with stays as
 # it is, and so does what it is given here: the same rows give the same bytes. A change of the page begins a new folder.
@@ -112,7 +113,7 @@ def render(invoice):
         "mixed": len(bases) > 1,
         "basis": PriceBasis(bases.pop()).label if len(bases) == 1 else "",
     }
-    with translation.override("ja"):
+    with translation.override("ja"), imperial_years(invoice.addressee.get("calendar") == Calendar.IMPERIAL):
         html = get_template(f"billing/invoice_pdf/{invoice.template}/invoice.html").render(context)
         # Nothing in a document may make the renderer fetch: no file, no address (SSRF).
         document = HTML(string=html, url_fetcher=URLFetcher(allowed_protocols=[]))

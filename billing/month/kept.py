@@ -23,7 +23,7 @@ ADDRESSEE = f"""jsonb_build_object(
     'postal_code', CASE WHEN c.billing_address = '' THEN c.postal_code ELSE c.billing_postal_code END,
     'address', coalesce(nullif(c.billing_address, ''), c.address),
     'registration_number', c.registration_number, 'corporate_number', c.corporate_number,
-    'payment_months', c.payment_months, 'due_shift', c.due_shift)"""
+    'payment_months', c.payment_months, 'due_shift', c.due_shift, 'calendar', c.calendar)"""
 
 
 # The 登録番号 under which any line of the document `i` may stand (D41), the latest where there were several; none without such a line.

@@ -42,7 +42,9 @@ class Vendor(models.Model):
     desk_phone = models.CharField(_("窓口電話"), max_length=20)
     desk_email = models.EmailField(_("窓口メール"))
     desk_hours = models.CharField(_("受付時間"), max_length=100, blank=True)
-    bank_account = models.TextField(_("振込先"), max_length=400)
+    bank_account = models.TextField(
+        _("振込先"), max_length=1000, help_text=_("口座が複数あるときは、口座と口座の間に空の行を入れます")
+    )
     invoice_note = models.TextField(_("請求書の備考"), max_length=400, blank=True)
     notice = models.TextField(_("ログイン画面のお知らせ"), max_length=400, blank=True)
     rounding = models.CharField(_("消費税の端数処理"), max_length=8, choices=RoundingMode, default=RoundingMode.DOWN)

@@ -1,8 +1,37 @@
 """How figures and dates are written on pages and documents; numbers come as stored, nothing is rounded here."""
 
+import re
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import date
+
 from django import template
 
+from portal.reading import ERAS
+
 register = template.Library()
+_imperial = ContextVar("imperial", default=False)
+MONTH = re.compile(r"(\d{4})年(\d{1,2})月")
+
+
+@contextmanager
+def imperial_years(on=True):
+    """Within it days are written with the years of their eras (和暦), from 平成 on: 令和8年11月2日, R8/11/02."""
+    former = _imperial.set(on)
+    try:
+        yield
+    finally:
+        _imperial.reset(former)
+
+
+def year(day, *, short=False):
+    """The year of a day as it is to be written: 2026, 令和8, 令和元; `short` R8."""
+    for name in ("R", "H") if short else ("令和", "平成"):
+        era = ERAS[name]
+        if _imperial.get() and era.starts_on <= day <= era.ends_on:
+            count = day.year - era.before
+            return f"{name}{'元' if count == 1 and not short else count}"
+    return str(day.year)
 
 
 @register.filter
@@ -41,7 +70,7 @@ def percent(rate):
 @register.filter
 def ymd(day):
     """2026/04/01, as in the CSV."""
-    return f"{day:%Y/%m/%d}" if day else ""
+    return f"{year(day, short=True)}/{day:%m/%d}" if day else ""
 
 
 @register.filter
@@ -65,7 +94,13 @@ def month_name(month):
 @register.filter
 def day_name(day):
     """2026年4月1日."""
-    return f"{day.year}年{day.month}月{day.day}日" if day else ""
+    return f"{year(day)}年{day.month}月{day.day}日" if day else ""
+
+
+@register.filter
+def dated(text):
+    """A text whose months (2026年4月) have the years in which days are written."""
+    return MONTH.sub(lambda found: f"{year(date(int(found[1]), int(found[2]), 1))}年{found[2]}月", text)
 
 
 @register.filter

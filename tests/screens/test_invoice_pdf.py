@@ -2,6 +2,7 @@
 
 from datetime import date
 from io import BytesIO
+from xml.etree import ElementTree
 
 import pytest
 from pypdf import PdfReader
@@ -12,6 +13,7 @@ from billing.documents import einvoice, pdf
 from billing.models import Invoice
 from contracts.models import ContractLine, Service
 from portal.models import RoundingMode, TaxClass, Vendor
+from portal.templatetags import figures
 from tests import make
 
 
@@ -154,3 +156,43 @@ def it_explains_an_amount_that_isnt_quantity_times_price(cast, sign_in):
 def it_prints_the_buyers_own_number_below_the_item(cast, text):
     cast.a.contracts.update(purchase_order="PO-2026-0042")
     assert "発注PO-2026-0042" in text()
+
+
+def it_writes_the_years_of_a_customer_that_wants_eras(cast, text):
+    Customer.objects.filter(pk=cast.a.pk).update(calendar="imperial")
+    words = text()
+    assert "件名令和8年4月分ご利用料金" in words and "請求日令和8年4月30日" in words and "令和8年6月1日（月）" in words
+    assert "R8/04/01～04/30" in words and "2026年" not in words
+    other = PdfReader(BytesIO(pdf.render(Invoice.objects.get(customer=cast.b)))).pages[0].extract_text()
+    assert "令和" not in other and "2026年4月30日" in other
+
+
+def it_prints_every_account_of_the_vendor(cast, text):
+    second = "よつば銀行（0001）駅前支店（002）\n当座 7654321\nツバメツウシン（カ"
+    Vendor.objects.update(bank_account=f"{Vendor.objects.get().bank_account}\r\n\r\n{second}")
+    words = text()
+    assert (
+        "みほん銀行（0000）本店営業部（001）普通0012345" in words
+        and "よつば銀行（0001）駅前支店（002）当座7654321" in words
+    )
+    tree = ElementTree.fromstring(einvoice.build(Invoice.objects.get(customer=cast.a)))
+    accounts = tree.iter(f"{{{einvoice.CAC}}}PayeeFinancialAccount")
+    assert [each.findtext(f"{{{einvoice.CBC}}}ID") for each in accounts] == ["0000:001:1:0012345", "0001:002:2:7654321"]
+
+
+@pytest.mark.parametrize(
+    ("day", "written", "short"),
+    [
+        (date(1989, 1, 7), "1989年1月7日", "1989/01/07"),
+        (date(1989, 1, 8), "平成元年1月8日", "H1/01/08"),
+        (date(2016, 5, 1), "平成28年5月1日", "H28/05/01"),
+        (date(2019, 4, 30), "平成31年4月30日", "H31/04/30"),
+        (date(2019, 5, 1), "令和元年5月1日", "R1/05/01"),
+        (date(2026, 11, 30), "令和8年11月30日", "R8/11/30"),
+        (date(2027, 1, 4), "令和9年1月4日", "R9/01/04"),
+    ],
+)
+def it_knows_where_an_era_begins_and_ends(day, written, short):
+    with figures.imperial_years():
+        assert (figures.day_name(day), figures.ymd(day)) == (written, short)
+    assert figures.ymd(day) == f"{day:%Y/%m/%d}"
