@@ -67,7 +67,9 @@ def in_processes(count, each):
 
 def bare(text):
     fonts, sheet = pdf.style(pdf.LAYOUT)
-    return HTML(string=text).write_pdf(stylesheets=[sheet], font_config=fonts, pdf_variant="pdf/a-3a")
+    return HTML(string=text).write_pdf(
+        stylesheets=[sheet], font_config=fonts, pdf_variant="pdf/a-3a", finisher=pdf.name_scopes
+    )
 
 
 def naive_page(text):

@@ -48,5 +48,8 @@ def sums(lines: Sequence[InvoiceLine], apart: Collection[int]) -> list[Sum]:
     for key, others in amounts.items():
         if key not in told:
             told.setdefault((OTHERS, *key[1:]), []).extend(others)
-    found = [Sum(*key, lines=len(each), amount=sum(each)) for key, each in told.items()]
+    found = [
+        Sum(item, kind, rate, basis, is_apart, lines=len(each), amount=sum(each))
+        for (item, kind, rate, basis, is_apart), each in told.items()
+    ]
     return sorted(found, key=lambda each: each.apart)

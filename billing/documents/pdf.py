@@ -117,4 +117,19 @@ def render(invoice):
         html = get_template(f"billing/invoice_pdf/{invoice.template}/invoice.html").render(context)
         # Nothing in a document may make the renderer fetch: no file, no address (SSRF).
         document = HTML(string=html, url_fetcher=URLFetcher(allowed_protocols=[]))
-        return document.write_pdf(stylesheets=[sheet], font_config=configuration, pdf_variant="pdf/a-3a")
+        finisher = None if invoice.template == "v1" else name_scopes  # the first layout's bytes stay as they were
+        return document.write_pdf(
+            stylesheets=[sheet], font_config=configuration, pdf_variant="pdf/a-3a", finisher=finisher
+        )
+
+
+def name_scopes(document, made):
+    """Each header cell says whether it heads its column or its row (PDF/UA); WeasyPrint leaves that to the cells it heads."""
+
+    def parent(element):
+        return made.objects[int(element["P"].split()[0])]
+
+    for each in made.objects:
+        if isinstance(each, dict) and each.get("S") == "/TH":
+            heads_column = parent(parent(each))["S"] == "/THead"
+            each["A"]["Scope"] = "/Column" if heads_column else "/Row"

@@ -1,6 +1,7 @@
 """Sign-in, password, details, PDF, costs, inquiry: what a customer notices."""
 
 import io
+from collections import Counter
 
 import pytest
 from django.core import mail as outbox
@@ -132,6 +133,15 @@ def it_is_a_tagged_archive_pdf_with_its_fonts_inside(browser):
         assert stored.open_metadata().pdfa_status == "3A"
         assert stored.Root.MarkInfo.Marked
         assert str(stored.Root.Lang) == "ja"
+        assert stored.docinfo.Title == "請求書 B202604-000001" and stored.Root.ViewerPreferences.DisplayDocTitle
+        assert not stored.check_pdf_syntax() and not stored.is_encrypted and "/Names" not in stored.Root
+        elements = [each for each in stored.objects if isinstance(each, pikepdf.Dictionary) and "/S" in each]
+        heads = [each for each in elements if each.S == "/TH"]
+        scopes = Counter(str(each.A.Scope) for each in heads)
+        assert scopes == {"/Column": 8 + 3, "/Row": 3}
+        cells = [each for each in elements if each.S == "/TD"]
+        known = {str(each.ID) for each in heads}
+        assert cells and all({*map(str, each.A.Headers)} <= known for each in cells)
         fonts = [each for page in stored.pages for each in page.Resources.Font.values()]
         assert fonts
         assert all("/FontFile2" in each.DescendantFonts[0].FontDescriptor for each in fonts)
