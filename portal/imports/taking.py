@@ -16,11 +16,15 @@ from portal.imports.faults import Code, Fault
 from portal.imports.sheets import NAMES, Record, Sheet, Unreadable, sheet_of
 
 SHOWN_ROWS = 5
+TOLD_EACH = 500
 
 
 @dataclass
 class Report:
-    """What became of a file; `heading`, `first` and `bad` hold cells as they were written, by row."""
+    """What became of a file; `heading`, `first` and `bad` hold cells as they were written, by row.
+
+    `owners` are the numbers of the customers whose drafts have yet to follow; `tell` hears now and then how many rows were read.
+    """
 
     file: str
     dry_run: bool
@@ -35,7 +39,9 @@ class Report:
     heading: list[str] = field(default_factory=list)
     first: list[Record] = field(default_factory=list)
     bad: dict[int, list[str]] = field(default_factory=dict)
+    owners: list[str] = field(default_factory=list)
     sheet: Sheet | None = None
+    tell: Callable[[int], None] | None = None
 
     def as_json(self) -> dict[str, Any]:
         counts = {"added": self.added, "changed": self.changed, "unchanged": self.unchanged}
@@ -80,10 +86,18 @@ class Kind(NamedTuple):
 
 
 def take_in(
-    kind: Kind, name: str, content: bytes, *, today: date, by: Any = None, dry_run: bool = False, **options: Any
+    kind: Kind,
+    name: str,
+    content: bytes,
+    *,
+    today: date,
+    by: Any = None,
+    dry_run: bool = False,
+    tell: Callable[[int], None] | None = None,
+    **options: Any,
 ) -> Report:
     """Take a file (bytes) in, all of it or nothing; `by` None is the operator at the command line. Raises PermissionDenied."""
-    report = Report(name, dry_run)
+    report = Report(name, dry_run, tell=tell)
     with transaction.atomic():
         try:
             kind.take(read(kind.columns, content, report), report, today=today, by=by, **options)
@@ -150,6 +164,8 @@ def read(columns: Sequence[Column], content: bytes, report: Report) -> Iterator[
     for seen, record in enumerate(sheet.records(), start=1):
         if seen <= SHOWN_ROWS:
             report.first.append(record)
+        if report.tell and seen % TOLD_EACH == 0:
+            report.tell(seen)
         row, wrong = row_of(record)
         report.rows = seen
         if wrong:
