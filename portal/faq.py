@@ -48,3 +48,9 @@ ENTRIES = [
         "answer_en": "A contract that renews automatically goes on into its next term by itself. To end it, send an inquiry.",
     },
 ]
+
+
+def add_first_questions(entries):
+    """Store them where there are none yet; `entries` is the model, as a migration or the present has it."""
+    if not entries.objects.exists():
+        entries.objects.bulk_create(entries(position=place, **entry) for place, entry in enumerate(ENTRIES, start=1))

@@ -12,8 +12,8 @@ from billing.month import close
 from contracts.models import Contract, ContractLine, Form, Meter, MeterPrice, MeterTier, Service
 from orders import usage
 from orders.services import start_contract
-from portal import faq, months
-from portal.models import CalendarDay, Counter, FaqEntry, TaxClass, TaxKind, Vendor, VendorRegistration
+from portal import months
+from portal.models import CalendarDay, Counter, TaxClass, TaxKind, Vendor, VendorRegistration
 
 PASSWORD = "Portal-2024!"
 MONTHS = 13
@@ -104,7 +104,6 @@ def set_up_vendor(first_month):
         Service(code=code, name=name, position=position, prorate=code == "line")
         for position, (code, name) in enumerate(SERVICES, start=1)
     )
-    FaqEntry.objects.bulk_create(FaqEntry(position=place, **entry) for place, entry in enumerate(faq.ENTRIES, start=1))
     User.objects.create(
         email="staff@example.net", name="担当 太郎", is_staff=True, is_superuser=True, password=make_password(PASSWORD)
     )
@@ -307,9 +306,10 @@ MANY_CUSTOMERS = """
 """
 MANY_USERS = """
     INSERT INTO accounts_user (password, email, name, kana, department, position, phone, customer_id, is_active, is_staff,
-        is_superuser, is_manager, is_recipient, must_change_password, language, created_at, version, bounced)
+        is_superuser, is_manager, is_recipient, must_change_password, language, created_at, version, bounced,
+        account_pending)
     SELECT %(password)s, 'user' || id || '@example.com', '利用者 ' || number, '', '', '', '', id, true, false,
-        false, true, true, false, 'ja', now(), 0, ''
+        false, true, true, false, 'ja', now(), 0, '', false
     FROM accounts_customer
 """
 MANY_CONTRACTS = """

@@ -15,7 +15,7 @@ from billing.services import adjust_invoice
 from contracts.models import Contract, Form, Meter, Service, Term
 from orders import usage
 from orders.models import Order
-from portal import months
+from portal import faq, months
 from portal.models import CalendarDay, FaqEntry, Inquiry, TaxKind
 from portal.services import send_inquiry
 from tests import make
@@ -121,4 +121,5 @@ def make_desk(running, today):
     content = f"contract,service,period,quantity\n{contract.number},longest,{months.format_month(running)},1234567.5\n"
     usage.take_in(f"{LATIN}.csv", content.encode(), today=today)
     CalendarDay.objects.create(day=today, note=KANJI)
+    faq.add_first_questions(FaqEntry)  # migrations did, but the world before emptied all tables
     FaqEntry.objects.create(position=9999, question=KANJI, answer=f"{KANJI}\n{LATIN}")
