@@ -7,7 +7,7 @@ from portal.faq import add_first_questions
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0017_mails_of_free_invoices"),
+        ("portal", "0018_document_settings"),
     ]
 
     operations = [
