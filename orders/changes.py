@@ -207,7 +207,7 @@ def settle(
     stored = Contract.objects.filter(pk=contract.pk).first()
     if stored is None:
         return list(lines)
-    past, kept = Past(contract, today), {line.pk: line for line in stored.lines.all()}
+    past, kept = Past(contract, today), {line.pk: line for line in stored.lines.select_related("continues")}
     for line in removed:
         if past.holds(line):
             text = _("請求済みの明細は削除できません。終わらせるには課金終了日を入力してください。")
@@ -233,8 +233,10 @@ def settle(
             continue
         place += 1
         found += split(past, line, former, begin, place)
-    check_dates(found, [kept[pk] for pk in kept.keys() - {line.pk for line in (*found, *removed)}])
-    return found
+    others = [kept[pk] for pk in kept.keys() - {line.pk for line in (*found, *removed)}]
+    linked = link_anew(found, others, removed)
+    check_dates(found, others)
+    return [line for line in found if line not in linked] + linked  # a copy is stored before the line that continues it
 
 
 def split(past: Past, line: ContractLine, former: ContractLine, begin: date, place: int) -> list[ContractLine]:
@@ -250,16 +252,36 @@ def split(past: Past, line: ContractLine, former: ContractLine, begin: date, pla
     return [former, following]
 
 
+def link_anew(
+    found: Sequence[ContractLine], others: Sequence[ContractLine], removed: Sequence[ContractLine]
+) -> list[ContractLine]:
+    """Lines go on one after the other: what continued a line continues its new copy, or what stood before one that goes."""
+    linked = []
+    copies = [line for line in found if line.pk is None and line.continues_id]
+    gone = {line.pk: line.continues for line in removed}
+    for line in (*found, *others):
+        former = line.continues
+        for copied in copies:
+            if former == copied.continues and (line.charge_from or date.min) > (copied.charge_from or date.min):
+                line.continues = copied
+        while line.continues is not None and line.continues.pk in gone:
+            line.continues = gone[line.continues.pk]
+        if line.pk and line.continues is not former:
+            linked.append(line)
+    return linked
+
+
 def check_dates(changed: Sequence[ContractLine], others: Sequence[ContractLine]) -> None:
     """A line that another continues ends before that one begins: both would be charged whole. Raises ValidationError."""
     lines = {line.pk: line for line in (*others, *changed) if line.pk}
     for following in (*changed, *others):
-        former = lines.get(following.continues_id or 0)
+        former = lines.get(following.continues_id or 0, following.continues)
         if former is None or following.charge_from is None:
             continue
         if former.charge_to is None or former.charge_to >= following.charge_from:
             told = _("この明細は %(day)s から別の明細に引き継がれています。それより前の日付を入力してください。")
-            raise refusal(former, {"charge_to": told % {"day": ymd(following.charge_from)}}, "continued")
+            shown = former if former.pk else former.continues or former  # the page has no copy yet
+            raise refusal(shown, {"charge_to": told % {"day": ymd(following.charge_from)}}, "continued")
 
 
 def refusal(line: ContractLine, told: dict[str, str], code: str) -> ValidationError:

@@ -124,6 +124,9 @@ def change_line(life, contract, change):
     if copy.name in contract.lines:
         raise Refused("the line exists")
     line.charge_to = begin - cal.DAY
+    for other in contract.lines.values():  # lines go on one after the other
+        if other.forerunner == line.name and other.charge_from and other.charge_from > begin:
+            other.forerunner = copy.name
     contract.lines[copy.name] = copy
 
 
@@ -174,7 +177,10 @@ def move_end(life, contract, change):
 def delete_line(life, contract, change):
     if held(life, contract, change.name):
         raise Refused("a billed line is never deleted")
-    del contract.lines[line_of(contract, change.name).name]
+    gone = contract.lines.pop(line_of(contract, change.name).name)
+    for other in contract.lines.values():
+        if other.forerunner == gone.name:
+            other.forerunner = gone.forerunner
 
 
 def cancel(life, contract, change):

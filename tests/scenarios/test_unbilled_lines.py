@@ -108,3 +108,32 @@ def it_names_the_line_that_goes_on_after_the_one_that_is_changed(late):
     assert [
         each.following for each in offers(late, [line(late, 2, unit_price=Decimal(1100))], today=day("07-07"))
     ] == []
+
+
+def in_order(contract):
+    """(quantity, first day, last day, quantity of the line before) of each line, by first day."""
+    lines = sorted(contract.lines.all(), key=lambda each: each.charge_from or day("01-01"))
+    return [
+        (each.quantity, each.charge_from, each.charge_to, getattr(each.continues, "quantity", None)) for each in lines
+    ]
+
+
+def it_keeps_lines_one_after_the_other_where_one_is_changed_between(late):
+    """June's line was made first, then May's: neither may go on beside the next one, for both would be charged whole."""
+    save(late, "06-06", lines=[three(late)], apply="from:2026-06")
+    refused(
+        "continued",
+        lambda: save(
+            late, "06-06", lines=[line(late, quantity=Decimal(4), charge_to=None)], apply="from:2026-05", tick=True
+        ),
+    )
+    save(late, "06-06", lines=[line(late, quantity=Decimal(4))], apply="from:2026-05", tick=True)
+    assert in_order(late) == [
+        (2, None, day("04-30"), None), (4, day("05-01"), day("05-31"), 2), (3, day("06-01"), None, 4),
+    ]  # fmt: skip
+    may = late.lines.get(quantity=4)
+    refused("continued", lambda: save(late, "06-07", lines=[line(late, may.position, charge_to=None)], tick=True))
+    save(late, "06-07", removed=[line(late, may.position)])
+    assert in_order(late) == [(2, None, day("04-30"), None), (3, day("06-01"), None, 2)]
+    refused("continued", lambda: save(late, "06-07", lines=[line(late, charge_to=None)], tick=True))
+    assert [yen for _month, _kind, yen in standing(late)] == [2000, 3000]
