@@ -7,12 +7,13 @@ from django.contrib import admin
 from django.contrib.auth.admin import Group
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from procrastinate.contrib.django import admin as jobs
 
 from billing import settled
 from billing.services import defer_catch_up
-from portal import history, mail
+from portal import history, mail, seal
 from portal.desk import Desk, ReadOnly, cell, delete_selected, empty_or_not
 from portal.forms import MonthField, OfficialNumberField, PercentField, PhoneField, PostalCodeField
 from portal.models import (
@@ -39,6 +40,16 @@ admin.site.add_action(delete_selected)
 
 
 class VendorForm(forms.ModelForm):
+    seal_file = forms.FileField(
+        label=_("角印の画像"),
+        required=False,
+        widget=forms.FileInput(attrs={"accept": "image/png"}),
+        help_text=_(
+            "背景が透明なPNG（縦横50から1000ピクセル、200KBまで）。これから確定する請求書の会社名の横に印刷します"
+        ),
+    )
+    no_seal = forms.BooleanField(label=_("角印を印刷しない"), required=False)
+
     class Meta:
         field_classes = {
             "postal_code": PostalCodeField,
@@ -47,14 +58,33 @@ class VendorForm(forms.ModelForm):
             "first_month": MonthField,
         }
 
+    def clean_seal_file(self):
+        file = self.cleaned_data["seal_file"]
+        return seal.read(file) if file else None
+
+    def clean(self):
+        data = super().clean()
+        if data.get("seal_file"):
+            self.instance.seal = seal.keep(data["seal_file"])
+        elif data.get("no_seal"):
+            self.instance.seal = None
+        return data
+
 
 @admin.register(Vendor)
 class VendorAdmin(Desk):
     form = VendorForm
+    readonly_fields = ["seal_shown"]
+
+    @admin.display(description=_("印刷している角印"))
+    def seal_shown(self, vendor):
+        if not vendor.seal_id:
+            return _("なし")
+        return format_html('<img src="{}" alt="{}" width="90">', seal.picture(vendor.seal_id), _("角印"))
 
     def get_readonly_fields(self, request, obj=None):
         """From the first fixed invoice on it is settled when the portal began to bill."""
-        return ["first_month"] if obj and settled.billing_has_begun() else []
+        return [*self.readonly_fields, *(["first_month"] if obj and settled.billing_has_begun() else [])]
 
     def has_add_permission(self, request):
         return super().has_add_permission(request) and not Vendor.objects.exists()

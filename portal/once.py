@@ -1,5 +1,6 @@
 """Forms that do their work once: each carries a one-time key, and a second sending gets the answer of the first."""
 
+import hashlib
 import re
 from functools import wraps
 from urllib.parse import urlencode
@@ -30,6 +31,9 @@ def key_of_content(request):
     """The key of what the form says: with other content it counts as another form, as after Back at staff's desk."""
     key = given_key(request)
     said = sorted(pair for pair in request.POST.lists() if pair[0] != "csrfmiddlewaretoken")
+    for name, file in sorted(request.FILES.items()):
+        said.append((name, [hashlib.sha256(b"".join(file.chunks())).hexdigest()]))
+        file.seek(0)
     return key and uuid5(UUID(key), urlencode(said, doseq=True)).hex
 
 

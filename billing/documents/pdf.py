@@ -15,7 +15,7 @@ from django.utils import translation
 from accounts.models import Calendar
 from billing.documents import annex, registered
 from billing.models import Kind
-from portal import fonts
+from portal import fonts, seal
 from portal.models import PriceBasis, RoundingMode, TaxClass, TaxKind
 from portal.templatetags.figures import imperial_years, plain, yen
 
@@ -98,6 +98,7 @@ def render(invoice):
         "returns": invoice.kind == Kind.RETURN,
         "to": invoice.addressee,
         "issuer": invoice.issuer,
+        "seal": seal.picture(invoice.issuer.get("seal", "")),
         "lines": sorted(lines, key=lambda line: line.pk in apart),
         "sums": sums,
         "widths": widths(lines, sums),
@@ -115,8 +116,8 @@ def render(invoice):
     }
     with translation.override("ja"), imperial_years(invoice.addressee.get("calendar") == Calendar.IMPERIAL):
         html = get_template(f"billing/invoice_pdf/{invoice.template}/invoice.html").render(context)
-        # Nothing in a document may make the renderer fetch: no file, no address (SSRF).
-        document = HTML(string=html, url_fetcher=URLFetcher(allowed_protocols=[]))
+        # Nothing in a document may make the renderer fetch: no file, no address (SSRF). The seal is in the document itself.
+        document = HTML(string=html, url_fetcher=URLFetcher(allowed_protocols=["data"] if context["seal"] else []))
         finisher = None if invoice.template == "v1" else name_scopes  # the first layout's bytes stay as they were
         return document.write_pdf(
             stylesheets=[sheet], font_config=configuration, pdf_variant="pdf/a-3a", finisher=finisher

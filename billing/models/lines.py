@@ -239,7 +239,7 @@ class InvoiceLine(models.Model):
         order = self.order and f"注文 {self.order.number}"
         kind = self.order and self.order.get_kind_display()
         contract = self.contract and f"契約 {self.contract.number}"
-        buyers = self.purchase_order and f"発注 {self.purchase_order}"
+        buyers = self.purchase_order and f"発注\u00a0{self.purchase_order}"
         return "　".join(str(each) for each in (kind, contract, order, buyers) if each)
 
     @property

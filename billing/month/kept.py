@@ -59,6 +59,7 @@ def issuer(day: date) -> dict[str, Any]:
         "address": vendor.address,
         "phone": vendor.phone,
         "bank_account": vendor.bank_account,
+        "seal": vendor.seal_id or "",
         "note": vendor.invoice_note,
         "credit_method": vendor.credit_method,
     }

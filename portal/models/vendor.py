@@ -28,6 +28,20 @@ class Vendors(Everybody):
         return found
 
 
+class Seal(models.Model):
+    """A picture of the vendor's seal (角印), once used never changed: documents name it by its hash."""
+
+    sha256 = models.CharField("SHA-256", max_length=64, primary_key=True)
+    content = models.BinaryField()
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("角印")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
+
+
 CARRIED = "翌月の請求で調整（継続適用）"  # the 調整方法 with which credits are offered (D28)
 
 
@@ -45,6 +59,7 @@ class Vendor(models.Model):
     bank_account = models.TextField(
         _("振込先"), max_length=1000, help_text=_("口座が複数あるときは、口座と口座の間に空の行を入れます")
     )
+    seal = models.ForeignKey(Seal, models.PROTECT, verbose_name=_("角印"), null=True, blank=True, editable=False)
     invoice_note = models.TextField(_("請求書の備考"), max_length=400, blank=True)
     notice = models.TextField(_("ログイン画面のお知らせ"), max_length=400, blank=True)
     rounding = models.CharField(_("消費税の端数処理"), max_length=8, choices=RoundingMode, default=RoundingMode.DOWN)
