@@ -61,13 +61,16 @@ class PdfColumn(ListColumn):
 
     def writer(self):
         url, arrow = link_to("invoice_pdf"), icon("download")
-        waits, making = (f'<span class="muted">{words}</span>' for words in (_("確定後"), _("PDF作成中")))
+        said = (_("確定後"), _("PDF作成中"), _("書類なし"))
+        waits, making, without = (f'<span class="muted">{words}</span>' for words in said)
 
         def write(row):
             if row.pdf_size:
                 return f'<a href="{url(row.number)}" aria-label="{row.number} PDF">{arrow}PDF</a>'
             if not row.is_fixed:
                 return waits
+            if row.without_document:
+                return without
             return making if row.gets_pdf else NOTHING
 
         return write
@@ -76,6 +79,7 @@ class PdfColumn(ListColumn):
         return Case(
             When(pdf_size__isnull=False, then=Value("PDF")),
             When(state=State.DRAFT, then=Value(_("確定後"))),
+            When(without_document=True, then=Value(_("書類なし"))),
             When(kind__in=[kind for kind in Kind if kind != Kind.IMPORTED], then=Value(_("PDF作成中"))),
             output_field=CharField(),
         )

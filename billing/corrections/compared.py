@@ -55,9 +55,9 @@ def head_of(invoice: Invoice) -> dict[str, str]:
 def line_text(line: InvoiceLine) -> str:
     priced = f"{plain(line.quantity)}{line.unit} × {plain(line.unit_price)}円 ＝ {yen(line.amount)}円"
     classed = f"（{line.get_price_basis_display()}、{line.get_tax_kind_display()} {percent(line.tax_rate)}）"
-    return "　".join(
-        filter(None, [line.item, line.specification, period(line.starts_on, line.ends_on), priced + classed])
-    )
+    ordered = line.purchase_order and f"{_('発注')} {line.purchase_order}"
+    days = period(line.starts_on, line.ends_on)
+    return "　".join(filter(None, [line.item, line.specification, ordered, days, priced + classed]))
 
 
 def differences(before: Said, after: Said) -> list[Difference]:

@@ -116,6 +116,7 @@ def act_of(invoice, way, form, rows, *, by):
         return partial(reissue, invoice, changes, from_orders=form.cleaned_data["from_orders"], **said)
     if way == Way.RETURN:
         parts = {row.line.pk: row.part for row in rows if row.part is not None}
+        said["without_document"] = form.cleaned_data["no_document"]
         return partial(give_back, invoice, None if form.cleaned_data["everything"] else parts, **said)
     return partial(void, invoice, rebill=way == Way.REBILL, chain=form.cleaned_data["chain"], **said)
 

@@ -27,13 +27,22 @@ class AskedForm(forms.Form):
     )
     from_orders = forms.BooleanField(label=gettext_lazy("明細を注文・使用量・調整から取り直す"), required=False)
     everything = forms.BooleanField(label=gettext_lazy("返還できる残りをすべて返還する"), required=False)
+    no_document = forms.BooleanField(
+        label=gettext_lazy("返還請求書を作らない"), required=False,
+        help_text=gettext_lazy("税込1万円未満の返還だけ。返還の記録は残り、お知らせのメールは送りません。"),
+    )  # fmt: skip
     chain = forms.BooleanField(label=gettext_lazy("先に取り消す必要がある請求も一緒に取り消す"), required=False)
-    OWN = {Way.REISSUE: ["from_orders"], Way.RETURN: ["everything"], Way.VOID: ["chain"], Way.REBILL: ["chain"]}
+    OWN = {
+        Way.REISSUE: ["from_orders"],
+        Way.RETURN: ["everything", "no_document"],
+        Way.VOID: ["chain"],
+        Way.REBILL: ["chain"],
+    }
 
     def __init__(self, way, data=None, typed=None):
         """With `typed` it keeps what was typed without judging it."""
         super().__init__(data, initial=typed)
-        for name in {"from_orders", "everything", "chain"} - set(self.OWN[way]):
+        for name in {"from_orders", "everything", "no_document", "chain"} - set(self.OWN[way]):
             del self.fields[name]
 
 

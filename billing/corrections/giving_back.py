@@ -43,25 +43,27 @@ def by_days(line: InvoiceLine, days: int) -> Part:
 
 @transaction.atomic
 def give_back(
-    invoice: Invoice, parts: Mapping[int, Part | int] | None = None, *, reason: str, by: User | None, today: date
-) -> Invoice:
+    invoice: Invoice, parts: Mapping[int, Part | int] | None = None, *, reason: str, by: User | None, today: date,
+    without_document: bool = False,
+) -> Invoice:  # fmt: skip
     """Give back parts of lines (by their ids; yen alone will do), or all that can still be returned; returns the 返還.
 
     Lines can be returned up to their amount less what standing 返還 gave back; credits neither add to it nor lessen it.
-    Raises ValidationError, PermissionDenied.
+    Below 10,000 yen, tax included, it may do `without_document`: the entry is made, no PDF and no mail. Raises ValidationError,
+    PermissionDenied.
     """
     rights.need(by, making.ADD)
     need_reason(reason)
     old = chains.locked(invoice)
     chains.need_newest(old)
-    made = make(old, parts, reason=reason, by=by, today=today)
+    made = make(old, parts, reason=reason, by=by, today=today, without_document=without_document)
     making.bring_up_to_date(old.customer, today=today)
     return made
 
 
 def make(
     old: Invoice, parts: Mapping[int, Part | int] | None, *, reason: str, by: User | None, today: date,
-    decision: Decision | None = None,
+    decision: Decision | None = None, without_document: bool = False,
 ) -> Invoice:  # fmt: skip
     """The document alone, of a locked and standing one; `decision` where somebody decided so about a contract's dates (D27)."""
     lines = {line.pk: line for line in old.lines.charging().with_left().order_by("position")}
@@ -77,7 +79,7 @@ def make(
         if not (0 < part.yen <= left or left <= part.yen < 0):
             told = {"item": lines[pk].item, "yen": yen(left)}
             raise ValidationError(_("%(item)s は、残り %(yen)s円 までしか返還できません。") % told)
-    new = making.begin(old, Kind.RETURN, today=today, decision=decision)
+    new = making.begin(old, Kind.RETURN, today=today, decision=decision, without_document=without_document)
     making.add_lines(new, [returned(line, given[pk], new) for pk, line in lines.items() if pk in given])
     making.fix(new, today=today)
     making.note(Correction.What.RETURN, old, reason, by=by, made=new)

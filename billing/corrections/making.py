@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from billing.documents import rendering
-from billing.models import Correction, Decision, Invoice, InvoiceLine, Kind
+from billing.models import DOCUMENT_FROM, Correction, Decision, Invoice, InvoiceLine, Kind
 from billing.month import credits, drafts, required
 from billing.month.kept import FREEZE, frozen
 from billing.month.open_months import redraft
@@ -23,7 +23,9 @@ from portal.templatetags.figures import month_name
 ADD = "billing.add_correction"  # the right to correct documents (D37)
 
 
-def begin(original: Invoice, kind: str, *, today: date, decision: Decision | None = None) -> Invoice:
+def begin(
+    original: Invoice, kind: str, *, today: date, decision: Decision | None = None, without_document: bool = False
+) -> Invoice:
     """A provisional document of the original's month, with its way of rounding and the month's next number (D41)."""
     subject = original.subject
     if kind == Kind.RETURN:
@@ -32,7 +34,7 @@ def begin(original: Invoice, kind: str, *, today: date, decision: Decision | Non
         customer_id=original.customer_id, number=numbers.next_number(numbers.invoice_series(original.month)), kind=kind,
         corrects=original, decision=decision, month=original.month, subject=subject, issued_on=today,
         due_on=None if kind == Kind.RETURN else due_on(original, today), fix_due_on=original.fix_due_on,
-        payment_method=original.payment_method, rounding=original.rounding,
+        payment_method=original.payment_method, rounding=original.rounding, without_document=without_document,
     )  # fmt: skip
 
 
@@ -71,13 +73,16 @@ def add_lines(invoice: Invoice, lines: list[InvoiceLine]) -> None:
 def fix(invoice: Invoice, *, today: date) -> Invoice:
     """Total the document, freeze it with addressee and issuer as they are now, and have it rendered.
 
-    Raises ValidationError where a class of a 修正 falls below 0 (D9), a 返還 would ask for money, or it would lack what a 適格請求書 must say.
+    Raises ValidationError where a class of a 修正 falls below 0 (D9), a 返還 would ask for money, one
+    without document isn't below 10,000 yen, or it would lack what a 適格請求書 must say.
     """
     with connection.cursor() as cursor:
         drafts.set_totals(cursor, {"kept": [invoice.pk]})
         invoice.refresh_from_db()
         if invoice.kind == Kind.RETURN and invoice.total > 0:
             raise ValidationError(_("返還する金額の合計がマイナスになります。"))
+        if invoice.without_document and invoice.given_back >= DOCUMENT_FROM:
+            raise ValidationError(_("返還請求書を省けるのは、税込1万円未満の返還だけです。"))
         if invoice.kind != Kind.RETURN:
             if invoice.tax_totals.filter(base__lt=0).exists():
                 raise ValidationError(_("税率ごとの金額がマイナスになります。"))
@@ -93,8 +98,9 @@ def fix(invoice: Invoice, *, today: date) -> Invoice:
             """,
             given,
         )
-    rendering.defer([invoice.pk])
     invoice.refresh_from_db()
+    if invoice.gets_pdf:
+        rendering.defer([invoice.pk])
     return invoice
 
 

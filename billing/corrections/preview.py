@@ -121,7 +121,7 @@ def carried_out(invoice: Invoice, act: Act) -> tuple[Invoice, Outcome]:
 
 # What stands on the lines of each document, but for keys that are made anew with each try.
 LINES = """
-    SELECT i.id, i.number, i.kind, i.corrects_id, i.month, i.state, i.total, md5(coalesce(i.addressee::text, '') || coalesce((
+    SELECT i.id, i.number, i.kind, i.corrects_id, i.month, i.state, i.total, md5(coalesce(i.addressee::text, '') || i.without_document || coalesce((
         SELECT string_agg(concat_ws('|', l.position, l.item, l.specification, l.purchase_order, l.starts_on, l.ends_on, l.quantity, l.unit, l.unit_price,
             l.amount, l.price_basis, l.tax_kind, l.tax_rate, l.replaces_id, l.credit_id), '/' ORDER BY l.position)
         FROM billing_invoiceline l WHERE l.customer_id = i.customer_id AND l.invoice_id = i.id

@@ -3,7 +3,7 @@
 from billing.models.corrections import Correction
 from billing.models.credits import Credit, Decision, Discount
 from billing.models.files import InvoicePdf, InvoiceXml, Rendering
-from billing.models.invoices import Invoice, TaxTotal
+from billing.models.invoices import DOCUMENT_FROM, Invoice, TaxTotal
 from billing.models.lines import CHARGING_SQL, InvoiceLine
 from billing.models.numbers import NumberGone
 from billing.models.reviews import Download, Review
@@ -12,6 +12,7 @@ from billing.models.states import DRAFT_SQL, FIXED_SQL, LIVE, LIVE_SQL, OF_MONTH
 
 __all__ = [
     "CHARGING_SQL",
+    "DOCUMENT_FROM",
     "DRAFT_SQL",
     "FIXED_SQL",
     "LIVE",

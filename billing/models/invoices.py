@@ -14,6 +14,8 @@ from billing.models.states import LIVE, OF_MONTH, Kind, ReviewState, State
 from portal.models import PriceBasis, RoundingMode, TaxKind
 from portal.scoping import Scoped
 
+DOCUMENT_FROM = 10_000  # yen, tax included, from which a 返還 needs its document (消費税法57条の4③)
+
 
 class Invoices(Scoped):
     def drafts(self):
@@ -91,9 +93,9 @@ class Invoices(Scoped):
     def without_pdf(self):
         """Fixed documents whose PDF is still to be rendered, those replaced or void by now too: they stay downloadable (D6).
 
-        Imported ones (移行) were sent from elsewhere and get none.
+        Imported ones (移行) were sent from elsewhere and get none, nor do small 返還 of which nobody wants one.
         """
-        return self.fixed().exclude(kind=Kind.IMPORTED).filter(pdf=None)
+        return self.fixed().exclude(kind=Kind.IMPORTED).filter(without_document=False, pdf=None)
 
     def renderable(self):
         """Those that workers still try: without PDF, and not parked for somebody to look at."""
@@ -161,6 +163,8 @@ class Invoice(models.Model):
         related_name="returns",
         db_constraint=False,
     )
+    # A small 返還 may do without its document (消費税法施行令70条の9③二), never without its entry.
+    without_document = models.BooleanField(_("書類なし"), default=False, db_default=False, editable=False)
     template = models.CharField(max_length=10, default="v1")
 
     objects = Invoices.as_manager()
@@ -185,6 +189,11 @@ class Invoice(models.Model):
             models.CheckConstraint(
                 condition=Q(kind=Kind.RETURN, due_on=None) | (~Q(kind=Kind.RETURN) & Q(due_on__isnull=False)),
                 name="return_is_never_due",
+            ),
+            models.CheckConstraint(
+                condition=Q(without_document=False)
+                | Q(kind=Kind.RETURN) & (Q(state=State.DRAFT) | Q(total__gt=-DOCUMENT_FROM)),
+                name="only_small_return_without_document",
             ),
             models.CheckConstraint(condition=Q(decision=None) | Q(kind=Kind.RETURN), name="decision_is_of_a_return"),
             models.CheckConstraint(
@@ -240,8 +249,8 @@ class Invoice(models.Model):
 
     @property
     def gets_pdf(self):
-        """Whether workers make its file: that of each fixed document but an imported one."""
-        return self.is_fixed and self.kind != Kind.IMPORTED
+        """Whether workers make its file: that of each fixed document but an imported one, and a 返還 without document."""
+        return self.is_fixed and self.kind != Kind.IMPORTED and not self.without_document
 
 
 class TaxTotal(models.Model):

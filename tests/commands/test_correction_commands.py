@@ -2,15 +2,19 @@
 
 import json
 from datetime import date
-from io import StringIO
+from io import BytesIO, StringIO
+from zipfile import ZipFile
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from billing import proposals
-from billing.models import Correction, Credit, Decision, Invoice
+from billing.documents.rendering import render_waiting
+from billing.models import Correction, Credit, Decision, Invoice, InvoicePdf
+from billing.month import checks
 from contracts.models import Contract, Service
 from orders.services import start_contract
+from portal.models import Mail
 from tests import make
 
 
@@ -119,3 +123,31 @@ def it_says_in_one_line_what_cant_be_done(number, command, given, words):
     assert (code, out) == (2, "")
     assert words in err
     assert not Correction.objects.exists()
+
+
+def it_makes_a_small_return_without_document(number, cast, sign_in):
+    """Below 10,000 yen with tax the law asks for the entry only (消費税法施行令70条の9③二)."""
+    refused = call("return_invoice", number, "--line", "1=9091", "--reason", "値引き", "--no-document")
+    assert refused[0] == 2 and "税込1万円未満の返還だけです" in refused[2]
+    back = told("return_invoice", number, "--line", "1=9090", "--no-document")
+    assert (back["kind"], back["total"]) == ("return", -9999)
+    list(render_waiting())
+    made = Invoice.objects.get(number=back["number"])
+    assert (
+        not InvoicePdf.objects.filter(invoice=made).exists()
+        and not Mail.objects.filter(key__endswith=made.number).exists()
+    )
+    missing = {each.code: each.rows for each in checks.check(make.APRIL, today=date(2026, 5, 20))}
+    assert not missing["pdf_missing"] and not missing["mail_missing"]
+    call_command("verify_archive", stdout=StringIO())
+    browser = sign_in(cast.hanako)
+    assert '<span class="muted">書類なし</span>' in browser.get("/invoices/").content.decode()
+    rows = browser.get("/invoices/?export=csv").getvalue().decode("utf-8-sig").splitlines()
+    assert "書類なし" in next(row for row in rows if made.number in row)
+    page = browser.get(f"/invoices/{made.number}/").content.decode()
+    assert "税込1万円未満の返還のため、返還請求書は発行していません。" in page
+    assert browser.get(f"/invoices/{made.number}/pdf/").status_code == 404
+    zipped = ZipFile(BytesIO(browser.get("/invoices/archive/").getvalue()))
+    assert made.number in zipped.read("索引簿.csv").decode("utf-8-sig")
+    assert not [name for name in zipped.namelist() if made.number in name]
+    assert told("void_invoice", made.number)["original_state"] == "void"

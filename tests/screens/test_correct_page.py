@@ -247,3 +247,17 @@ def it_is_open_to_whom_corrections_are_given(april, web, role):
     assert web.post(path(april), {"way": "void", "reason": "x"}).status_code == (200 if may else 403)
     assert (path(april) in web.get(f"/admin/billing/invoice/{april.pk}/change/").content.decode()) == may
     assert april.state == State.FIXED
+
+
+def it_offers_a_small_return_without_document(desk, april):
+    field = f"line-{april.lines.get(position=1).pk}-yen"
+    refused = desk("return", no_document="on", **{field: "20000"}).content.decode()
+    assert "返還請求書を省けるのは、税込1万円未満の返還だけです。" in refused
+    confirm(desk, "return", no_document="on", **{field: "500"})
+    made = Invoice.objects.get(kind="return")
+    assert (made.without_document, made.total) == (True, -550)
+
+
+def it_shows_that_only_the_buyers_number_changes(desk, april):
+    page = desk("reissue", **{f"line-{april.lines.get(position=1).pk}-purchase_order": "PO-9"}).content.decode()
+    assert "元の請求と同じ内容です" not in page and "発注 PO-9" in page

@@ -23,6 +23,10 @@ class Command(CorrectionCommand):
         )
         given.add_argument("--proposal", metavar="ID", help="契約の変更で返すべき額の番号（check_month の proposals）")
 
+        given.add_argument(
+            "--no-document", action="store_true", help="返還請求書を作らず、記録だけ残します（税込1万円未満の返還のみ）"
+        )
+
     def act(self, invoice, told, options):
         if options["proposal"]:
             return decided(invoice, options, told)
@@ -37,7 +41,7 @@ class Command(CorrectionCommand):
                 if line.pk in parts:
                     raise WrongUsage(f"{position} 行目は1度だけ指定してください。")
                 parts[line.pk] = Part(number) if name == "line" else by_days(line, number)
-        return give_back(invoice, parts or None, **told)
+        return give_back(invoice, parts or None, without_document=options["no_document"], **told)
 
 
 def pair(text, name):
@@ -54,8 +58,8 @@ def pair(text, name):
 
 def decided(invoice, options, told):
     """The 返還 that a proposal of this invoice's leads to; the decision is noted with it (D27)."""
-    if options["line"] or options["days"]:
-        raise WrongUsage("--proposal は --line、--days と一緒には使えません。")
+    if options["line"] or options["days"] or options["no_document"]:
+        raise WrongUsage("--proposal は --line、--days、--no-document と一緒には使えません。")
     open_ones = [each for each in proposals([invoice.customer_id]) if each.invoice == invoice.number]
     found = [each for each in open_ones if each.key == readable(options["proposal"])]
     if not found:

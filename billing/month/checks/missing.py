@@ -64,7 +64,7 @@ QUESTIONS = [
         gettext_lazy("PDFのない請求"),
         """
         SELECT i.number AS document, c.number AS customer FROM billing_invoice i JOIN accounts_customer c ON c.id = i.customer_id
-        WHERE i.month = %(month)s AND i.state <> 'draft' AND i.kind <> 'imported'
+        WHERE i.month = %(month)s AND i.state <> 'draft' AND i.kind <> 'imported' AND NOT i.without_document
             AND NOT EXISTS (SELECT FROM billing_invoicepdf p WHERE p.invoice_id = i.id)
             AND NOT EXISTS (SELECT FROM billing_rendering r WHERE r.invoice_id = i.id AND r.parked_at IS NOT NULL)
         """,
