@@ -40,6 +40,11 @@ class Question(NamedTuple):
         return self.offers[0].following if self.offers else ()
 
     @property
+    def makes_past(self) -> bool:
+        """Whether a choice would charge closed months that aren't charged yet; 請求開始年月 is another way out then."""
+        return any(not each.only_rises for each in (self.past, *(offer.past for offer in self.offers)) if each)
+
+    @property
     def shown(self) -> str:
         return shown(self.past) if self.past else ""
 

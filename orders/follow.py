@@ -43,8 +43,8 @@ def follow(
     The caller has locked the customers. Terms and orders are added up to the day `until` (D31). Who has no change since the
     last time gets what is missing only. What closed months would be charged with is left alone (D25), but for the contract
     that somebody `saved`: it is made if they asked to `charge_past`, else refused; so is what an order of a closed month
-    would rise by. Raises ValidationError, for that with
-    code `charge_past` and params `count` and `yen`; and for a line without tax class.
+    would rise by. Raises ValidationError, for that with code `charge_past` and params `count` and `yen`, and `only_rises`
+    where no order is new; and for a line without tax class.
     """
     Vendor.objects.settings()
     with connection.cursor() as cursor:
@@ -184,18 +184,22 @@ def leave_past(cursor: Any, saved: Contract | None, charge_past: bool) -> None:
     number = saved.pk if saved else None
     if saved and not charge_past:
         cursor.execute(
-            "SELECT count(*), sum(more)::bigint FROM wanted_order WHERE (past OR risen) AND contract_id = %s", [number]
+            "SELECT count(*), sum(more)::bigint, count(*) FILTER (WHERE past)"
+            " FROM wanted_order WHERE (past OR risen) AND contract_id = %s",
+            [number],
         )
-        count, more = cursor.fetchone()
-        if count:
-            raise ValidationError(
-                _(
-                    "締めた月の分として、注文%(count)d件、%(yen)s円（税抜）の請求になります。請求する場合は「過去分も請求する」を"
-                    "選び、請求しない場合は請求開始年月を入力してください。"
-                ),
-                code="charge_past",
-                params={"count": count, "yen": yen(more)},
+        count, more, made = cursor.fetchone()
+        told = _(
+            "締めた月の分として、注文%(count)d件、%(yen)s円（税抜）の請求になります。請求する場合は「過去分も請求する」を"
+            "選び、請求しない場合は請求開始年月を入力してください。"
+        )
+        if not made:
+            told = _(
+                "締めた月の注文%(count)d件が、合わせて%(yen)s円（税抜）増えます。増やす場合は「過去分も請求する」を選んでください。"
             )
+        if count:
+            params = {"count": count, "yen": yen(more)} | ({} if made else {"only_rises": True})
+            raise ValidationError(told, code="charge_past", params=params)
     cursor.execute("UPDATE wanted_order SET past = false WHERE past AND contract_id = %s", [number])
 
 

@@ -108,10 +108,14 @@ def forget(removed: Sequence[ContractLine], today: date) -> None:
 
 
 class Charge(NamedTuple):
-    """What a save would charge for closed months (D25): so many orders, and their yen without tax, as they are told."""
+    """What a save would charge for closed months (D25): so many orders, and their yen without tax, as they are told.
+
+    `only_rises`: none of them is new.
+    """
 
     orders: int
     yen: str
+    only_rises: bool = False
 
 
 class Tried(NamedTuple):
@@ -223,7 +227,7 @@ def charge_of(refused: ValidationError) -> Charge | None:
     params = getattr(refused, "params", None)
     if params is None or getattr(refused, "code", None) != "charge_past":
         return None
-    return Charge(params["count"], params["yen"])
+    return Charge(params["count"], params["yen"], params.get("only_rises", False))
 
 
 @transaction.atomic

@@ -30,7 +30,7 @@ def three(contract):
 def it_asks_from_when_with_the_yen_of_each_choice(late):
     refused("apply", lambda: need_choice(late, [three(late)], today=day("06-06")))
     assert [(each.apply, each.yen, each.past) for each in offers(late, [three(late)], today=day("06-06"))] == [
-        ("from:2026-04", 3000, (2, "2,000")), ("from:2026-05", 2000, (1, "1,000")), ("from:2026-06", 1000, None),
+        ("from:2026-04", 3000, (2, "2,000", True)), ("from:2026-05", 2000, (1, "1,000", True)), ("from:2026-06", 1000, None),
         ("next", 0, None),
     ]  # fmt: skip
 
@@ -38,9 +38,9 @@ def it_asks_from_when_with_the_yen_of_each_choice(late):
 def it_charges_more_of_closed_months_only_with_the_tick(late, subtests):
     """Their orders exist, but nobody agreed to this sum."""
     for apply, past, bills in (
-        (None, {"count": 2, "yen": "2,000"}, [3000, 3000, 3000]),
-        ("now", {"count": 2, "yen": "2,000"}, [3000, 3000, 3000]),
-        ("from:2026-05", {"count": 1, "yen": "1,000"}, [2000, 3000, 3000]),
+        (None, {"count": 2, "yen": "2,000", "only_rises": True}, [3000, 3000, 3000]),
+        ("now", {"count": 2, "yen": "2,000", "only_rises": True}, [3000, 3000, 3000]),
+        ("from:2026-05", {"count": 1, "yen": "1,000", "only_rises": True}, [2000, 3000, 3000]),
         ("from:2026-06", None, [2000, 2000, 3000]),
         ("next", None, [2000, 2000, 2000]),
     ):

@@ -161,6 +161,8 @@ def it_asks_of_a_line_that_isnt_billed_from_when_it_changes_and_for_closed_month
     assert "2026年4月の期間から 未請求の注文 +200円（税抜）" in text(page)
     assert "締めた月の注文1件、100円（税抜）を含みます" in text(page)
     assert "続きの明細" not in page
+    assert "増やさないときは、後の期間を選んでください。" in page
+    assert "を入力してください" not in page
     assert amounts(contract) == [(4, 500), (5, 500)]
     assert "過去分も請求する （注文1件、100円（税抜））" in text(
         save(desk, contract, lines__0__unit_price="600", apply="from:2026-04")
