@@ -9,7 +9,7 @@ from django.db.models import BigIntegerField, Q, Sum
 from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
-from billing.models import InvoiceLine, State, TaxTotal
+from billing.models import InvoiceLine, Kind, State, TaxTotal
 from portal import money, months
 from portal.templatetags.figures import yen
 
@@ -125,7 +125,7 @@ def shortened(amount):
 def by_service(invoices):
     """({service name: {month: net yen}} in the services' order, {month: tax yen}), adding up to the invoices' totals.
 
-    Tax-exclusive lines count as they are; the tax-inclusive ones of a tax class share what its stored base leaves.
+    Of imported documents only totals are known. Tax-exclusive lines count as they are; the tax-inclusive ones of a tax class share what its stored base leaves.
     """
     lines = (
         InvoiceLine.objects.filter(invoice__in=invoices)
@@ -135,9 +135,9 @@ def by_service(invoices):
     )
     classes = {
         (invoice, kind, rate): [month, base, tax]
-        for invoice, month, kind, rate, base, tax in TaxTotal.objects.filter(invoice__in=invoices).values_list(
-            "invoice_id", "invoice__month", "kind", "rate", "base", "tax"
-        )
+        for invoice, month, kind, rate, base, tax in TaxTotal.objects.filter(
+            invoice__in=invoices.exclude(kind=Kind.IMPORTED)
+        ).values_list("invoice_id", "invoice__month", "kind", "rate", "base", "tax")
     }
     nets: defaultdict[str, dict[date, int]] = defaultdict(lambda: defaultdict(int))
     inclusive: defaultdict[tuple, dict[str, int]] = defaultdict(dict)
@@ -157,6 +157,10 @@ def by_service(invoices):
     taxes: defaultdict[date, int] = defaultdict(int)
     for month, _base, tax in classes.values():
         taxes[month] += tax
+    imported = invoices.filter(kind=Kind.IMPORTED).order_by().values_list("month")
+    for month, net, tax in imported.annotate(Sum("net"), Sum("tax")):
+        nets[_("内訳なし")][month] += int(net)
+        taxes[month] += int(tax)
     return nets, taxes
 
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -41,7 +42,7 @@ def since_month_before(invoices, invoice):
 
 def payments(invoices, today):
     """Transfers that are due: each until somebody of the company noted that it is arranged (社内確認), or its day is past."""
-    due = invoices.standing().with_review().exclude(review_state=ReviewState.ARRANGED)
+    due = invoices.standing().with_review().filter(~Q(review_state=ReviewState.ARRANGED) | Q(review_state=None))
     due = due.filter(payment_method=PaymentMethod.TRANSFER, due_on__gte=today, total__gt=0)
     for invoice in due.order_by("due_on", "number"):
         yield task(

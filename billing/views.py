@@ -159,6 +159,7 @@ def detail(request, invoice, form=None):
     explained = difference.explained(Invoice.objects.for_user(request.user), invoice)
     reviews = list(invoice.reviews.select_related("user"))
     review = reviews[0] if reviews else Review(state=ReviewState.OPEN)
+    none = _("内訳はありません。PDFをご覧ください。") if invoice.kind == Kind.IMPORTED else ""
     context = {
         "invoice": invoice,
         "look": LOOKS[invoice.state],
@@ -167,23 +168,33 @@ def detail(request, invoice, form=None):
         "reviews": reviews,
         "review": review,
         "review_look": REVIEW_LOOKS[ReviewState(review.state)],
-        "form": invoice.state == State.FIXED and (form or ReviewForm(invoice, initial={"state": review.state})),
+        "form": reviewed(invoice) and (form or ReviewForm(invoice, initial={"state": review.state})),
         "facts": header(invoice),
-        "lines": lines(InvoiceLineTable, invoice.lines.select_related("contract", "order"), label=_("明細")),
-        "classes": lines(TaxTotalTable, invoice.tax_totals.all(), label=_("税率区分ごとの合計")),
+        "lines": lines(
+            InvoiceLineTable, invoice.lines.select_related("contract", "order"), label=_("明細"), empty=none
+        ),
+        "classes": lines(
+            TaxTotalTable, invoice.tax_totals.all(), label=_("税率区分ごとの合計"), empty=none and _("内訳なし")
+        ),
         "reduced": invoice.lines.filter(tax_kind="reduced").exists(),
         "balances": invoice.balances(),
         "past": invoice.lines.adjusting_past().exists(),
         "credit_method": (invoice.issuer or {}).get("credit_method")
         or Vendor.objects.for_user(request.user).get().credit_method,
         "no_xml": einvoice.reason_against(invoice),
-        "returns": invoice.kind == Kind.RETURN,
+        "returns": invoice.gives_back,
         "related": related(invoice, request.user),
         "notices": notices(invoice, request.user),
         "downloads": invoice.downloads.select_related("user").order_by("-at")[:10],
         "mails": Mail.objects.for_user(request.user).filter(key__in=[f"{kind}:{invoice.number}" for kind in TOLD]),
     }
     return render(request, "billing/invoice_detail.html", context)
+
+
+def reviewed(invoice):
+    """Whether 社内確認 is asked of it: an imported document was looked at elsewhere, unless its day is still to come."""
+    waits = invoice.kind != Kind.IMPORTED or (invoice.due_on and invoice.due_on >= timezone.localdate())
+    return invoice.state == State.FIXED and waits
 
 
 def change_lines(found):
@@ -198,7 +209,7 @@ def related(invoice, user):
     rebilled = InvoiceLine.objects.for_user(user).filter(origin=InvoiceLine.Origin.REBILL)
     former = rebilled.filter(invoice=invoice).values("replaces__invoice")
     following = rebilled.filter(replaces__invoice=invoice).values("invoice")
-    original = _("元の請求") if invoice.kind == Kind.RETURN else _("訂正元")
+    original = _("元の請求") if invoice.gives_back else _("訂正元")
     found = [(original, each) for each in rows.filter(pk=invoice.corrects_id)]
     found += [(each.get_kind_display(), each) for each in rows.filter(corrects=invoice)]
     found += [(_("再請求の元"), each) for each in rows.filter(pk__in=former)]
@@ -234,13 +245,9 @@ def header(invoice):
         (_("請求番号"), invoice.number),
         (_("請求対象年月"), ym(invoice.month)),
         (_("件名"), invoice.subject),
-        (_("返還日") if invoice.kind == Kind.RETURN else _("請求日"), ymd(invoice.issued_on)),
+        (_("返還日") if invoice.gives_back else _("請求日"), ymd(invoice.issued_on)),
         day,
-        *(
-            []
-            if invoice.kind == Kind.RETURN or invoice.is_free
-            else [(_("支払方法"), invoice.get_payment_method_display())]
-        ),
+        *([] if invoice.gives_back or invoice.is_free else [(_("支払方法"), invoice.get_payment_method_display())]),
         (_("宛先"), addressed(to)),
     ]
 

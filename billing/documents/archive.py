@@ -88,7 +88,10 @@ def file_name(row: Any, kind: str = "pdf") -> str:
 
 
 def index_of(documents: Iterable[Any]) -> bytes:
-    """索引簿: a row a document, UTF-8 with BOM and CRLF; yen bare, days as 2026/04/30."""
+    """索引簿: a row a document, UTF-8 with BOM and CRLF; yen bare, days as 2026/04/30.
+
+    When the PDF of an imported document was made isn't known: its 発行日時 stays empty.
+    """
     made = io.StringIO()
     write = csv.writer(made).writerow
     write(HEADS)
@@ -99,7 +102,7 @@ def index_of(documents: Iterable[Any]) -> bytes:
                 row.get_kind_display(), row.number, row.net, row.tax, row.total,
                 row.base_10, row.tax_10, row.base_8, row.tax_8, ymd(row.period_from or row.month), ymd(row.period_to or last_day(row.month)),
                 file_name(row) if row.pdf_size is not None else "", row.pdf_sha256,
-                f"{localtime(row.rendered_at):%Y/%m/%d %H:%M:%S}" if row.rendered_at else "",
+                f"{localtime(row.rendered_at):%Y/%m/%d %H:%M:%S}" if row.rendered_at and row.gets_pdf else "",
                 row.original, row.get_state_display(), row.replaced_by_number,
                 file_name(row, "xml") if row.xml_size is not None else "", row.xml_sha256,
             ]

@@ -25,7 +25,7 @@ class ImportCommand(OperatorCommand):
     def work(self, **options):
         need_vendor()
         path = Path(options["file"])
-        content = read_bytes(path)
+        content = self.content(path)
         with lock.alone():
             report = take_in(
                 self.kind, readable(path.name), content, today=months.today(), dry_run=options["dry_run"],
@@ -43,6 +43,10 @@ class ImportCommand(OperatorCommand):
         else:
             self.tell(report, mended)
         return USAGE if report.errors else None
+
+    def content(self, path):
+        """The bytes of the file. Raises WrongUsage."""
+        return read_bytes(path)
 
     def more(self, options):
         """What else the kind wants to know."""

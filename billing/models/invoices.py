@@ -11,6 +11,7 @@ from accounts.models import PaymentMethod
 from billing.models.files import InvoicePdf, InvoiceXml, Rendering
 from billing.models.reviews import Download, Review
 from billing.models.states import LIVE, OF_MONTH, Kind, ReviewState, State
+from portal import numbers
 from portal.models import PriceBasis, RoundingMode, TaxKind
 from portal.scoping import Scoped
 
@@ -35,8 +36,8 @@ class Invoices(Scoped):
         return self.filter(state__in=[State.DRAFT, State.FIXED])
 
     def regular(self):
-        """What a month cost, in one document each; returns come on top."""
-        return self.filter(kind__in=[*OF_MONTH, Kind.IMPORTED])
+        """What a month cost, in one document each; returns come on top, and so do imported ones that give something back."""
+        return self.filter(Q(kind__in=OF_MONTH) | Q(kind=Kind.IMPORTED, total__gte=0))
 
     def with_classes(self):
         """Adds the tax-exclusive base at 10 % and at 8 % (`base_10`, `base_8`, yen, null where there is none)."""
@@ -74,7 +75,8 @@ class Invoices(Scoped):
     def with_review(self):
         """Adds how far the company is with it (`review_state`, 社内確認); null for what was never to be looked at."""
         reviews = Review.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer")).order_by("-pk")
-        waits = Case(When(state=State.FIXED, then=Value(ReviewState.OPEN)), output_field=models.CharField())
+        looked_at = Q(state=State.FIXED) & ~Q(kind=Kind.IMPORTED)
+        waits = Case(When(looked_at, then=Value(ReviewState.OPEN)), output_field=models.CharField())
         return self.annotate(review_state=Coalesce(Subquery(reviews.values("state")[:1]), waits))
 
     def with_pdf(self):
@@ -125,7 +127,7 @@ class Invoice(models.Model):
     customer = models.ForeignKey(
         "accounts.Customer", models.PROTECT, verbose_name=_("お客様"), related_name="invoices", db_index=False
     )
-    number = models.CharField(_("請求番号"), max_length=20, unique=True)
+    number = models.CharField(_("請求番号"), max_length=20, unique=True, validators=[numbers.own_form])
     kind = models.CharField(_("種類"), max_length=10, choices=Kind, default=Kind.INVOICE)
     state = models.CharField(_("請求状態"), max_length=8, choices=State, default=State.DRAFT)
     corrects = models.ForeignKey(
@@ -140,7 +142,9 @@ class Invoice(models.Model):
     month = models.DateField(_("請求対象年月"))
     subject = models.CharField(_("件名"), max_length=100)
     issued_on = models.DateField(_("請求日"))
-    due_on = models.DateField(_("支払期日"), null=True, blank=True)  # 返還 ask for no money (D36)
+    due_on = models.DateField(
+        _("支払期日"), null=True, blank=True
+    )  # 返還 ask for no money (D36), imported ones neither
     fix_due_on = models.DateField(_("確定予定日"))
     fixed_on = models.DateField(_("確定日"), null=True)
     payment_method = models.CharField(_("支払方法"), max_length=10, choices=PaymentMethod)
@@ -187,7 +191,9 @@ class Invoice(models.Model):
                 name="invoice_asks_for_money",
             ),
             models.CheckConstraint(
-                condition=Q(kind=Kind.RETURN, due_on=None) | (~Q(kind=Kind.RETURN) & Q(due_on__isnull=False)),
+                condition=Q(kind=Kind.RETURN, due_on=None)
+                | Q(kind=Kind.IMPORTED, total__lt=0)
+                | (~Q(kind=Kind.RETURN) & Q(due_on__isnull=False)),
                 name="return_is_never_due",
             ),
             models.CheckConstraint(
@@ -223,7 +229,13 @@ class Invoice(models.Model):
     @property
     def counts(self):
         """Whether it says what its month cost: it holds or will, and is no return."""
-        return self.state in (State.DRAFT, State.FIXED) and self.kind in (*OF_MONTH, Kind.IMPORTED)
+        asks = self.kind in OF_MONTH or (self.kind == Kind.IMPORTED and self.total >= 0)
+        return asks and self.state in (State.DRAFT, State.FIXED)
+
+    @property
+    def gives_back(self):
+        """Whether it is a 返還, also one that another system sent."""
+        return self.kind == Kind.RETURN or (self.kind == Kind.IMPORTED and self.total < 0)
 
     @property
     def given_back(self):

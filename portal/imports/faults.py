@@ -18,6 +18,12 @@ class Code(StrEnum):
     UNKNOWN = "IM-015"
     CONTRADICTION = "IM-016"
     REFUSED = "IM-021"
+    NO_PDF = "IM-031"
+    SURPLUS_PDF = "IM-032"
+    BAD_PDF = "IM-033"
+    LOCKED_PDF = "IM-034"
+    PDF_TWICE = "IM-035"
+    OTHER_PDF = "IM-036"
 
 
 class Fault(NamedTuple):

@@ -99,7 +99,7 @@ def it_shows_filters_and_exports_it_in_the_list(browser, cast):
     browser.post("/invoices/", {"columns": ["number", "review"], "order": "number,review"})
     assert exported(browser, "review=arranged")[1] == f"{NUMBER},支払手配済"
     assert [row.partition(",")[0] for row in exported(browser, "review=arranged")[1:]] == [NUMBER]
-    assert [row.partition(",")[0] for row in exported(browser, "review=open")[1:]] == ["X-202603"]
+    assert exported(browser, "review=open")[1:] == [], "what another system sent was looked at then"
     assert len(exported(browser, "sort=review")) == 4
 
 

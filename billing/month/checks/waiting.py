@@ -8,10 +8,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
+from billing.documents.registered import SINCE
 from billing.models import LIVE_SQL
 from billing.month.checks.findings import NOTICE, PARKED, WARNING, Asked, Finding, Question, found
 from portal import mail, months
-from portal.models import CalendarDay, Mail, VendorRegistration
+from portal.models import CalendarDay, Mail, Vendor, VendorRegistration
 
 DAYS_BEFORE = 2
 PATIENCE = timedelta(hours=1)
@@ -114,10 +115,16 @@ def mails(asked: Asked) -> Finding:
 
 
 def registration(asked: Asked) -> Finding:
-    """Whether the vendor has a registration number on each day of the month: the first and the last day without one are named."""
+    """Whether the vendor has a registration number on each day of the month: the first and the last day without one are named.
+
+    Not before there were any, nor before the portal bills.
+    """
+    since_when = max(SINCE, Vendor.objects.settings().first_month)
     times = list(VendorRegistration.objects.values_list("valid_from", "valid_to"))
     days = [asked.month + timedelta(each) for each in range((asked.last - asked.month).days + 1)]
-    without = [day for day in days if not any(since <= day <= (until or day) for since, until in times)]
+    without = [
+        day for day in days if day >= since_when and not any(since <= day <= (until or day) for since, until in times)
+    ]
     text = _("この日に有効な登録番号がありません")
     rows = [{"what": f"{day:%Y/%m/%d}", "text": text} for day in sorted({*without[:1], *without[-1:]})]
     return found("registration", WARNING, _("適格請求書の登録番号"), rows)
