@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Customer, Session, User
 from portal import history, numbers, reading, rights
+from portal.db.copying import copy_in
 from portal.imports.columns import Column, Row, chunks, of_model
 from portal.imports.faults import Code, Fault
 from portal.imports.taking import Kind, Report, needed, once_each
@@ -47,59 +48,68 @@ def take_customers(rows: Iterable[Row], report: Report, *, today: date, by: Any)
     for chunk in chunks(once_each(rows, NUMBER, report), AT_ONCE):
         given = [row.values["number"] for row in chunk]
         known = {found.number: found for found in Customer.objects.lock_by_number(given)}
-        stored, events = [], []
+        new: list[Customer] = []
+        changed: list[Customer] = []
+        told: list[tuple[Customer, dict[str, str]]] = []
         for row in chunk:
             found = known.get(row.values["number"])
             if found is None and not needed(row, CUSTOMER_COLUMNS, report):
                 continue
+            if found and says_nothing_new(found, row, report):
+                continue
             customer, before = found or Customer(), history.facts(found, *CUSTOMER_FIELDS) if found else {}
             if not keep(customer, row, report, new=found is None):
                 continue
-            stored.append(customer)
-            events.append(
-                history.change(
-                    Action.CUSTOMER_CHANGED,
-                    customer.number,
-                    before,
-                    history.facts(customer, *CUSTOMER_FIELDS),
-                    by=by,
-                    customer=customer,
-                )
-            )
+            (changed if found else new).append(customer)
+            told.append((customer, before))
         if report.errors:
             continue
-        Customer.objects.bulk_create(
-            stored, update_conflicts=True, unique_fields=["number"], update_fields=[*CUSTOMER_FIELDS[1:], "updated_at"]
+        copy_in(new)
+        Customer.objects.bulk_create(  # of all that is there, and so one UPDATE
+            changed, update_conflicts=True, unique_fields=["number"], update_fields=[*CUSTOMER_FIELDS[1:], "updated_at"]
         )
-        keep_events(events)
+        keep_events(
+            history.change(
+                Action.CUSTOMER_CHANGED,
+                customer.number,
+                before,
+                history.facts(customer, *CUSTOMER_FIELDS),
+                by=by,
+                customer=customer,
+            )
+            for customer, before in told
+        )
         numbers.pass_over(numbers.CUSTOMER, given)
 
 
+def says_nothing_new(stored: Any, row: Row, report: Report) -> bool:
+    """Whether the row says only what is stored; counts it."""
+    same = all(getattr(stored, name) == value for name, value in row.values.items())
+    report.unchanged += same
+    return same
+
+
 def keep(row_of: Any, row: Row, report: Report, *, new: bool) -> bool:
-    """Write what the row says into the stored or new object and count it; False where nothing is to be stored."""
-    changed = [name for name, value in row.values.items() if new or getattr(row_of, name) != value]
-    for name in changed:
-        setattr(row_of, name, row.values[name])
+    """Write what the row says into a new object, or a stored one that it changes, and count it; False for what can't be."""
+    for name, value in row.values.items():
+        setattr(row_of, name, value)
     try:
         row_of.clean()
     except ValidationError as refused:
         for name, messages in refused.message_dict.items():
             label = str(row_of._meta.get_field(name).verbose_name)
-            report.errors.append(
-                Fault(row.line, label, str(row.values.get(name, "")), Code.REFUSED, " ".join(messages))
-            )
+            value = str(row.values.get(name, ""))
+            report.errors.append(Fault(row.line, label, value, Code.REFUSED, " ".join(messages)))
         return False
     if new:
         report.added += 1
-    elif changed:
-        report.changed += 1
     else:
-        report.unchanged += 1
-    return bool(changed)
+        report.changed += 1
+    return True
 
 
 def keep_events(events: Iterable[HistoryEvent | None]) -> None:
-    HistoryEvent.objects.bulk_create([event for event in events if event], batch_size=AT_ONCE)
+    copy_in([event for event in events if event])
 
 
 def take_users(rows: Iterable[Row], report: Report, *, today: date, by: Any) -> None:
@@ -132,10 +142,12 @@ def take_users(rows: Iterable[Row], report: Report, *, today: date, by: Any) -> 
                 continue
             if found is None and not needed(row, USER_COLUMNS[1:], report):
                 continue
+            marks.note(row, company.pk)
+            if found and says_nothing_new(found, row, report):
+                continue
             user = found or User(customer=company, password=make_password(None), **LATER)
             before, had = history.facts(user, *PLAIN), {name: getattr(user, name) for name in FLAGS}
             stored = keep(user, row, report, new=found is None)
-            marks.note(row, company.pk)
             for name, value in had.items():  # given and taken when all are in
                 setattr(user, name, value)
             if stored:
@@ -146,7 +158,7 @@ def take_users(rows: Iterable[Row], report: Report, *, today: date, by: Any) -> 
                 events.append(history.change(Action.USER_CHANGED, user.name, before, after, **about))
         if report.errors:
             continue
-        User.objects.bulk_create(new)
+        copy_in(new)
         User.objects.bulk_update(changed, [*PLAIN, "version"], batch_size=AT_ONCE)
         made = [
             history.event(Action.USER_CREATED, user.name, of=user, by=by, customer=user.customer, detail=user.email)

@@ -2,6 +2,9 @@
 
 from datetime import date
 from decimal import Decimal
+from functools import cache
+
+from django.utils.translation import get_language
 
 from portal.models import NOTHING, HistoryEvent, row_name
 from portal.templatetags.figures import plain, ymd
@@ -62,12 +65,19 @@ def differing(before, after):
 
 def facts(row, *names):
     """What these fields of a row say, as {label: text}, in words as the screens have them."""
-    found = {}
+    language, found = get_language(), {}
     for name in names:
-        display = getattr(row, f"get_{name}_display", None)
-        label = str(row._meta.get_field(name).verbose_name)
-        found[label] = worded(display() if display else getattr(row, name))
+        label, choices = words_of(row._meta, name, language)
+        value = getattr(row, name)
+        found[label] = choices[value] if value in choices else worded(value)
     return found
+
+
+@cache
+def words_of(options, name, language):
+    """(the field's label, its choices in words), kept for each language: files bring thousands of rows."""
+    field = options.get_field(name)
+    return str(field.verbose_name), {value: str(label) for value, label in field.flatchoices}
 
 
 def worded(value):
