@@ -111,7 +111,9 @@ class ItemColumn(StackColumn):
 
     def writer(self):
         write = super().writer()
-        return lambda row: f"{write(row)}<small>{escape(row.explanation)}</small>" if row.explanation else write(row)
+        return lambda row: (
+            f"<span>{write(row)}<small>{escape(said)}</small></span>" if (said := row.explanation) else write(row)
+        )
 
 
 class TaxClassColumn(TaxRateColumn):

@@ -11,7 +11,9 @@ from django.utils.translation import gettext_lazy
 from billing.corrections.causes import Way
 from billing.corrections.giving_back import Part, by_days, by_quantity
 from billing.corrections.reissue import EDITABLE
+from billing.models import InvoiceLine
 from contracts.services import amount_of
+from portal import fonts
 from portal.forms import DayField, LineField, NumberField, WholeField
 from portal.models import PriceBasis, TaxKind
 from portal.money import MOST_YEN
@@ -67,6 +69,12 @@ class RestatedForm(forms.Form):
     def __init__(self, line, data, prefix):
         self.line = line
         super().__init__(data, prefix=prefix, initial={name: getattr(line, name) for name in EDITABLE})
+
+    def clean(self):
+        """A 修正 is fixed at once, so it takes no character that it can't print; what stands already may stay."""
+        for name in set(InvoiceLine.PRINTED) & set(self.changed_data):
+            if lacking := fonts.missing(self.cleaned_data.get(name, "")):
+                self.add_error(name, _("次の文字は書類に印刷できません: %(lacking)s") % {"lacking": lacking})
 
     def given(self):
         """What differs from the line as it stands."""

@@ -213,6 +213,8 @@ def it_tells_beside_the_field_what_cant_be(april, desk):
         assert "errorlist" in page and "この内容で行われること" not in page, field
     page = desk("reissue", **{f"line-{line.pk}-starts_on": "2026-05-01"}).content.decode()
     assert "利用終了日は利用開始日以降" in page
+    page = desk("reissue", **{f"line-{line.pk}-item": "张"}).content.decode()
+    assert "次の文字は書類に印刷できません: 张" in page and "この内容で行われること" not in page
     assert not Correction.objects.exists()
 
 
