@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+from functools import lru_cache
 from typing import IO, Any
 
 from django.core.exceptions import ValidationError
@@ -40,6 +41,7 @@ def keep(content: bytes) -> Seal:
     return Seal.objects.get_or_create(sha256=hashlib.sha256(content).hexdigest(), defaults={"content": content})[0]
 
 
+@lru_cache(maxsize=4)
 def picture(sha256: str) -> str:
     """The picture as a `data:` address, for a document that names it by its hash; empty without one."""
     if not sha256:

@@ -119,13 +119,19 @@ def make_customers(running, today):
         "カブシキガイシャミドリショウジ",
         "大阪府大阪市北区見本町2-4-6 みどりビル5階",
         ago(60),
+        corporate_number="7990000000002",  # a right check digit, from a range that nobody has
     )
     make_user(
         midori, "hanako@example.com", "山田 花子", "ヤマダ ハナコ", "経理部", "主任", is_recipient=True, is_manager=True
     )
     make_user(midori, "taro@example.com", "鈴木 太郎", "スズキ タロウ", "情報システム部", "")
     sakura = make_customer(
-        "C0000002", "さくら工業株式会社", "サクラコウギョウカブシキガイシャ", "愛知県名古屋市中区見本3-1", ago(30)
+        "C0000002",
+        "さくら工業株式会社",
+        "サクラコウギョウカブシキガイシャ",
+        "愛知県名古屋市中区見本3-1",
+        ago(30),
+        corporate_number="6990000000003",
     )
     make_user(
         sakura, "jiro@example.org", "佐藤 次郎", "サトウ ジロウ", "総務部", "課長", is_recipient=True, is_manager=True
@@ -230,13 +236,14 @@ def make_customers(running, today):
     Counter.objects.filter(series="C").update(value=3)
 
 
-def make_customer(number, name, kana, address, since):
+def make_customer(number, name, kana, address, since, corporate_number=""):
     Counter.objects.get_or_create(series="C", defaults={"value": 3})
     return Customer.objects.create(
         number=number,
         name=name,
         kana=kana,
         representative="代表取締役 見本 一郎",
+        corporate_number=corporate_number,
         postal_code="530-0000",
         address=address,
         phone="06-0000-0000",

@@ -52,6 +52,8 @@ def render(invoices):
         if Invoice.objects.renderable().filter(pk=invoice.pk).exists():
             with time_limit(RENDER_SECONDS + LINE_SECONDS * invoice.lines.count()):
                 render_one(invoice)
+    for invoice in Invoice.objects.without_xml().filter(pk__in=invoices, rendering__parked_at=None).order_by("pk"):
+        keep_xml_again(invoice)
 
 
 @contextmanager
@@ -111,18 +113,46 @@ def uncount_try(invoice):
 
 @transaction.atomic
 def store(invoice, content):
-    """The bytes, the XML of the same rows, their SHA-256 and the mail that says so, in one transaction; a second writer finds it done."""
+    """The bytes, the XML of the same rows, their SHA-256 and the mail that says so, in one transaction; a second writer finds it done.
+
+    An XML that can't be made stops neither PDF nor mail.
+    """
     locked = Invoice.objects.select_for_update(of=["self"], no_key=True).get(pk=invoice.pk)
     Rendering.objects.filter(invoice=locked).delete()
     if InvoicePdf.objects.filter(invoice=locked).exists():
         return
     keep(InvoicePdf, locked, content)
-    if not einvoice.reason_against(locked):
-        keep(InvoiceXml, locked, einvoice.build(locked), rules=einvoice.RULES)
+    keep_xml(locked)
     silent = locked.kind == Kind.INVOICE and locked.is_free and not Vendor.objects.settings().mail_free
     if locked.state == State.FIXED and not silent:  # of one replaced or void by now the later mail tells
         kind = NOTICES[locked.kind]
         mail.queue(kind, key=f"{kind}:{locked.number}", customer=locked.customer, number=locked.number)
+
+
+def keep_xml(invoice):
+    """The XML of a locked document, if there is to be one. A fault is written down beside its PDF, for somebody to look at."""
+    if einvoice.reason_against(invoice):
+        return
+    try:
+        content = einvoice.build(invoice)
+    except Error:  # the database's, not the document's
+        raise
+    except Exception as fault:
+        error = f"デジタルインボイス（XML）を作成できません: {type(fault).__name__}: {fault}"[:2000]
+        Rendering.objects.create(
+            invoice=invoice, customer_id=invoice.customer_id, tries=1, error=error, parked_at=timezone.now()
+        )
+    else:
+        keep(InvoiceXml, invoice, content, rules=einvoice.RULES)
+
+
+@transaction.atomic
+def keep_xml_again(invoice):
+    """Try once more what `keep_xml` couldn't do; returns whether it is done now."""
+    locked = Invoice.objects.select_for_update(of=["self"], no_key=True).get(pk=invoice.pk)
+    Rendering.objects.filter(invoice=locked).delete()
+    keep_xml(locked)
+    return not Rendering.objects.filter(invoice=locked).exists()
 
 
 def keep(kind, invoice, content, **more):
@@ -139,9 +169,13 @@ def keep(kind, invoice, content, **more):
 def render_waiting(invoices=None):
     """Render here and now whatever waits (or waits among these), parked ones too. Yields (invoice, done)."""
     waiting = Invoice.objects.without_pdf() if invoices is None else invoices.without_pdf()
-    for number in list(waiting.order_by("pk").values_list("pk", flat=True)):
+    tried = list(waiting.order_by("pk").values_list("pk", flat=True))
+    for number in tried:
         invoice = Invoice.objects.get(pk=number)
         yield invoice, render_one(invoice)
+    lacking = Invoice.objects.without_xml() if invoices is None else invoices.without_xml()
+    for invoice in lacking.exclude(pk__in=tried).order_by("pk"):
+        yield invoice, keep_xml_again(invoice)
 
 
 def render_left_over():

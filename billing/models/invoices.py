@@ -99,6 +99,10 @@ class Invoices(Scoped):
         """
         return self.fixed().exclude(kind=Kind.IMPORTED).filter(without_document=False, pdf=None)
 
+    def without_xml(self):
+        """Those whose PDF is stored and whose XML couldn't be made."""
+        return self.fixed().filter(pdf__isnull=False, rendering__isnull=False)
+
     def renderable(self):
         """Those that workers still try: without PDF, and not parked for somebody to look at."""
         parked = Rendering.objects.filter(parked_at__isnull=False)

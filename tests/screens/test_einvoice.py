@@ -19,8 +19,10 @@ from lxml import etree
 from accounts.models import Customer
 from billing.documents import einvoice
 from billing.documents.rendering import render_waiting
-from billing.models import Invoice, InvoiceXml
-from portal.models import VendorRegistration
+from billing.models import Invoice, InvoiceLine, InvoiceXml
+from billing.month import checks
+from billing.services import adjust_invoice
+from portal.models import Mail, VendorRegistration
 from tests import make
 
 FOLDER = Path(os.environ.get("JP_PINT_DIR") or Path(__file__).resolve().parents[3] / "shared/jp-pint")
@@ -274,3 +276,27 @@ def it_is_verified_like_the_pdf(world, capsys):
     with pytest.raises(SystemExit):
         call_command("verify_archive")
     assert "合計（税込）がXMLでは" in capsys.readouterr().out
+
+
+def it_never_holds_up_the_pdf(cast, sign_in):
+    """A character that XML doesn't know, as an old import may have left one."""
+    reachable(cast.a)
+    make.open_month(make.APRIL)
+    draft = Invoice.objects.get(customer=cast.a)
+    line = InvoiceLine(
+        position=9, item="作業\x0b一式", unit_price=Decimal(100), starts_on=make.APRIL, ends_on=make.APRIL,
+        tax_rate=Decimal("0.1"),
+    )  # fmt: skip
+    adjust_invoice(draft, [line], by=cast.staff)
+    make.close_month()
+    assert all(stored for _invoice, stored in render_waiting())
+    invoice = document(cast.a)
+    assert invoice.pdf and not InvoiceXml.objects.exists()
+    assert Mail.objects.filter(key=f"invoice_fixed:{invoice.number}").exists()
+    found = {each.code: each.rows for each in checks.check(make.APRIL, today=make.IN_MAY)}
+    assert [what for what, _text in found["xml_failed"]] == [invoice.number] and not found["pdf_parked"]
+    assert "デジタルインボイス（XML）を作成できません" in found["xml_failed"][0][1]
+    assert [(each.number, done) for each, done in render_waiting()] == [(invoice.number, False)], (
+        "it can be tried again"
+    )
+    assert sign_in(cast.hanako).get(f"/invoices/{invoice.number}/").status_code == 200

@@ -35,6 +35,17 @@ QUESTIONS = [
         SELECT i.number AS document, c.number AS customer, r.error AS text
         FROM billing_rendering r JOIN billing_invoice i ON i.id = r.invoice_id JOIN accounts_customer c ON c.id = i.customer_id
         WHERE i.month = %(month)s AND r.parked_at IS NOT NULL
+            AND NOT EXISTS (SELECT FROM billing_invoicepdf p WHERE p.invoice_id = i.id)
+        """,
+    ),
+    Question(
+        "xml_failed",
+        WARNING,
+        gettext_lazy("デジタルインボイス（XML）を作成できない請求"),
+        """
+        SELECT i.number AS document, c.number AS customer, r.error AS text
+        FROM billing_rendering r JOIN billing_invoice i ON i.id = r.invoice_id JOIN accounts_customer c ON c.id = i.customer_id
+        JOIN billing_invoicepdf p ON p.invoice_id = i.id WHERE i.month = %(month)s
         """,
     ),
     Question(
