@@ -16,7 +16,7 @@ from accounts.models import Customer, User
 from billing.services import defer_catch_up
 from portal import reading, rights
 from portal.desk import Desk
-from portal.forms import OfficialNumberField, PostalCodeField
+from portal.forms import CorporateNumberField, OfficialNumberField, PostalCodeField
 
 
 class UserForm(forms.ModelForm):
@@ -145,7 +145,7 @@ class CustomerForm(forms.ModelForm):
         field_classes = {
             "postal_code": PostalCodeField,
             "billing_postal_code": PostalCodeField,
-            "corporate_number": OfficialNumberField,
+            "corporate_number": CorporateNumberField,
             "registration_number": OfficialNumberField,
         }
 

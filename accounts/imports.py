@@ -21,7 +21,7 @@ AT_ONCE = 2000
 READ = {
     "number": reading.code, "kana": reading.kana, "phone": reading.phone, "fax": reading.phone, "email": reading.email,
     "postal_code": reading.postal_code, "billing_postal_code": reading.postal_code,
-    "corporate_number": reading.official_number, "registration_number": reading.official_number,
+    "corporate_number": reading.corporate_number, "registration_number": reading.official_number,
 }  # fmt: skip
 CUSTOMER_FIELDS = (
     "number", "name", "kana", "representative", "corporate_number", "registration_number", "postal_code", "address",

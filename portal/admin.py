@@ -3,7 +3,7 @@
 import re
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import Group
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -27,6 +27,7 @@ from portal.models import (
     Vendor,
     VendorRegistration,
 )
+from portal.reading import has_check_digit
 from portal.templatetags.figures import percent
 
 admin.site.site_header = admin.site.site_title = _("契約マイポータル 担当者")
@@ -166,6 +167,15 @@ class RegistrationForm(UsedForm):
 class VendorRegistrationAdmin(Used):
     form = RegistrationForm
     list_display = ["number", "valid_from", "valid_to"]
+
+    def save_model(self, request, obj, form, change):
+        """Numbers of those that are no corporation may lack the check digit, so a wrong one is told and stored."""
+        super().save_model(request, obj, form, change)
+        if not has_check_digit(obj.number[1:]):
+            told = (
+                _("登録番号 %s は法人番号の検査用数字と合いません。法人の場合は番号を確認してください。") % obj.number
+            )
+            self.message_user(request, told, messages.WARNING)
 
 
 class TaxClassForm(UsedForm):

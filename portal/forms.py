@@ -73,6 +73,11 @@ class OfficialNumberField(LineField):
         return reading.official_number(super().to_python(value))
 
 
+class CorporateNumberField(LineField):
+    def to_python(self, value):
+        return reading.corporate_number(super().to_python(value))
+
+
 class AddressField(forms.EmailField):
     """An e-mail address in its one spelling, whatever was typed (D14)."""
 

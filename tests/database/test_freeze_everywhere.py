@@ -28,7 +28,7 @@ from billing.models import (
 )
 from contracts.models import Contract, ContractLine, Meter, MeterPrice, MeterTier, Service, Term
 from orders.models import Order, OrderLine, Pending, Usage, UsageCharge, UsageFile
-from portal import history
+from portal import history, seal
 from portal.db import rls
 from portal.db.schema import ROLE
 from portal.models import (
@@ -39,6 +39,7 @@ from portal.models import (
     HistoryEvent,
     Inquiry,
     Mail,
+    Seal,
     SentForm,
     TaxClass,
     Vendor,
@@ -71,6 +72,7 @@ KEPT = {
     TaxClass: {"rate": Decimal("0.01")},
     VendorRegistration: {"number": "T1234567890123"},
     CalendarDay: {"working": True},
+    Seal: {"content": b"y"},
 }
 FREE = {
     Order: "its lines are kept; the head names the document and is taken back with it",
@@ -130,6 +132,7 @@ def kept(cast):
         ),
         TaxClass.objects.get(kind="standard", rate="0.10"),
         CalendarDay.objects.get(day="2026-05-20"),
+        seal.keep(b"x"),
         invoice,
         line,
         line.order_line,

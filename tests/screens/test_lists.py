@@ -153,10 +153,10 @@ def it_exports_utf8_with_bom_and_crlf_and_cp932_on_request(browser, cast):
     assert "〓野家 ～サーバ" in b"".join(browser.get("/contracts/?export=csv&encoding=cp932")).decode("cp932")
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-2", "@x", "　＝1", "a\n=2"])
-def it_writes_no_cell_that_a_spreadsheet_would_run(name, browser, cast):
-    cast.a.contracts.update(name=name)
-    assert rows(browser.get("/contracts/?export=csv"))[1][1] == f"'{name}"
+def it_writes_no_cell_that_a_spreadsheet_would_run(browser, cast):
+    for name in ("=1+1", "+cmd", "+81-3-0000", "-5", "@x", "\t1", " =1", "\u3000=1", "　＝1", "a\n=1"):
+        cast.a.contracts.update(name=name)
+        assert rows(browser.get("/contracts/?export=csv"))[1][1] == f"'{name}"
 
 
 def it_exports_only_the_head_when_nothing_is_found(browser):

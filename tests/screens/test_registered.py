@@ -85,6 +85,15 @@ def it_looks_at_each_day_where_the_registration_begins_or_ends_within_the_month(
         settled.remove(row)
 
 
+def it_keeps_apart_the_standard_and_the_reduced_rate_of_8_percent(cast):
+    """Until 2019-09-30 8 % was the standard rate, from the next day on it is the reduced one."""
+    charge(cast, "旧税率の分", 1000, date(2019, 9, 30), date(2019, 9, 30))
+    charge(cast, "新税率の分", 2000, date(2019, 10, 1), date(2019, 10, 1), tax_kind="reduced")
+    make.close_month()
+    totals = [(row.kind, row.rate, row.base) for row in april(cast.b).tax_totals.filter(rate=Decimal("0.08"))]
+    assert sorted(totals) == [("reduced", Decimal("0.08"), 2000), ("standard", Decimal("0.08"), 1000)]
+
+
 def it_makes_no_claim_for_an_unregistered_vendor(cast):
     VendorRegistration.objects.all().delete()
     make.close_month()

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal import reading
+from portal.models import VendorRegistration
 
 DAYS = st.dates(date(1990, 1, 1), date(2099, 12, 31))
 WIDE = {**{code: code + 0xFEE0 for code in range(0x21, 0x7F)}, 0x20: 0x3000}
@@ -255,6 +256,30 @@ def it_refuses_what_is_no_postal_code(typed):
 )
 def it_reads_an_official_number_without_what_papers_print_in_it(typed):
     assert reading.official_number(typed) == "T1234567890123"
+
+
+@pytest.mark.parametrize(
+    ("number", "right"),
+    [
+        ("7000012050002", True), ("7010705000725", True), ("4011001098993", True), ("7123456789012", True),
+        ("8990000000001", True), ("7990000000002", True),
+        ("1234567890123", False), ("3210987654321", False), ("8000012050002", False),
+        ("7900012050002", True),  # a 9 for a 0: the check digit can't see it
+    ],
+)  # fmt: skip
+def it_knows_the_check_digit_of_a_corporate_number(number, right):
+    assert reading.has_check_digit(number) is right
+    assert right or "検査用数字" in refusal(reading.corporate_number, number)
+
+
+def it_reads_a_corporate_number_as_papers_print_it():
+    assert reading.corporate_number("７０００−０１２０−５０００２") == "7000012050002"
+    assert reading.official_number("ｔ７０００−０１２０−５０００２") == "T7000012050002"
+    assert reading.corporate_number("") == ""
+    form = VendorRegistration._meta.get_field("number")
+    for typed in ("T700001205000", "7000012050002", "TT700001205002"):
+        with pytest.raises(ValidationError):
+            form.run_validators(reading.official_number(typed))
 
 
 @pytest.mark.parametrize(("typed", "read"), [("9:30", time(9, 30)), ("０９：３０", time(9, 30)), ("9時30分", time(9, 30)),
