@@ -1,6 +1,6 @@
 """What changes contracts: saving them with their lines, and adding the terms that should exist."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ LINE_FACTS = (
     "charge_to",
 )  # fmt: skip
 NO_FIRST_PRICE = gettext_lazy("適用開始年月が空欄の料金（当初から適用）を1つだけ登録してください。")
+START_STAYS = gettext_lazy("契約期間が作られた後は契約開始日を変更できません。")
 METERED = gettext_lazy("使用量が登録されているため、削除できません。")
 BILLED_PRICE = gettext_lazy("%(month)s の使用量は請求済みです。請求済みの月の料金は変えられません。")
 
@@ -42,19 +43,22 @@ def amount_of(quantity: Decimal, unit_price: Decimal) -> int:
     return amount
 
 
-def price(line: ContractLine, *, today: date) -> None:
+def price(
+    line: ContractLine, *, today: date, rate_of: Callable[[str, date], Decimal] = rate_of, mode: str | None = None
+) -> None:
     """Fill in a contract line's `amount` (rounded down) and `net` (yen without tax).
 
     The tax rate is that of `today`, or of the nearest day on which the line is charged: it may begin under a rate that
-    doesn't hold yet. Raises ValidationError for an amount that is too large, or a tax kind without a rate.
+    doesn't hold yet. Who prices many lines passes `rate_of` and the vendor's rounding `mode`, looked up once. Raises
+    ValidationError for an amount that is too large, or a tax kind without a rate.
     """
     line.amount = line.net = amount_of(line.quantity, line.unit_price)
     if line.price_basis == PriceBasis.INCLUSIVE:
         first = max(filter(None, [line.charge_from, line.contract.start_on]), default=today)
         last = min(filter(None, [line.charge_to, line.contract.cancel_on]), default=today)
         day = max(first, min(today, last))
-        mode = Vendor.objects.settings().rounding
-        line.net = money.tax_total(0, line.amount, rate_of(line.tax_kind, day), mode).base
+        rate, mode = rate_of(line.tax_kind, day), mode or Vendor.objects.settings().rounding
+        line.net = money.tax_total(0, line.amount, rate, mode).base
 
 
 @transaction.atomic
@@ -77,7 +81,7 @@ def save_contract(
     before = facts(stored) if stored else {}
     first = contract.terms.standing().order_by("sequence").first() if stored else None
     if first and first.starts_on != contract.start_on and first.sequence == 1:
-        raise ValidationError({"start_on": _("契約期間が作られた後は契約開始日を変更できません。")})
+        raise ValidationError({"start_on": START_STAYS})
     if not contract.number:
         contract.number = numbers.next_number(numbers.CONTRACT)
     contract.save()
@@ -93,8 +97,8 @@ def save_contract(
     return contract
 
 
-def facts(contract: Contract) -> dict[str, str]:
-    """What people may change of a contract, its lines and all, for the history."""
+def facts(contract: Contract, lines: Iterable[ContractLine] | None = None) -> dict[str, str]:
+    """What people may change of a contract, its `lines` (None: as they are stored) and all, for the history."""
     names = (
         "name",
         "service",
@@ -108,7 +112,7 @@ def facts(contract: Contract) -> dict[str, str]:
         "note",
     )
     found = history.facts(contract, *names)
-    for line in contract.lines.order_by("position"):
+    for line in contract.lines.order_by("position") if lines is None else lines:
         found |= {f"明細{line.position} {label}": text for label, text in history.facts(line, *LINE_FACTS).items()}
     return found
 

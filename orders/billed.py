@@ -17,14 +17,21 @@ BILLED_CONTRACT = """
 """
 
 # Lines carry the service of their contract, by which costs are told apart: on fixed documents for good, on drafts it follows.
-FIXED_CONTRACT = """
-    SELECT EXISTS (SELECT FROM billing_invoiceline b JOIN billing_invoice i ON i.id = b.invoice_id
-    WHERE b.customer_id = %(customer)s AND b.contract_id = %(contract)s AND b.origin = 'order' AND i.state <> 'draft')
+FIXED_CONTRACTS = """
+    SELECT DISTINCT b.contract_id FROM billing_invoiceline b JOIN billing_invoice i ON i.id = b.invoice_id
+    WHERE b.customer_id = ANY(%(customers)s) AND b.contract_id = ANY(%(contracts)s) AND b.origin = 'order' AND i.state <> 'draft'
 """
-DRAFTED_SERVICE = """
-    UPDATE billing_invoiceline b SET service_id = %(service)s FROM billing_invoice i
+DRAFTED_SERVICES = """
+    UPDATE billing_invoiceline b SET service_id = m.service
+    FROM billing_invoice i, unnest(%(contracts)s::bigint[], %(services)s::bigint[]) AS m (contract, service)
     WHERE i.id = b.invoice_id AND i.state = 'draft' AND b.origin = 'order'
-        AND b.customer_id = %(customer)s AND b.contract_id = %(contract)s
+        AND b.customer_id = ANY(%(customers)s) AND b.contract_id = m.contract
+"""
+# The contract lines that a fixed document has shown: what is billed of them stays (D23).
+HELD_LINES = f"""
+    SELECT DISTINCT x.contract_line_id FROM orders_order o JOIN orders_orderline x ON x.order_id = o.id
+    WHERE o.customer_id = ANY(%(customers)s) AND o.contract_id = ANY(%(contracts)s) AND o.reversed_on IS NULL
+        AND x.contract_line_id IS NOT NULL AND {FROZEN}
 """
 
 # Given back by decisions, of a line in a term (G): it isn't charged again but by a tick (D25).

@@ -156,7 +156,7 @@ def need_apply(contract: Contract, lines: Sequence[ContractLine], *, today: date
     past = Past(contract, today)
     for former in asked(contract, lines, past):
         line = next(each for each in lines if each.pk == former.pk)
-        raise unanswered(past, line, former)
+        raise unanswered(line, former, held=past.holds(former))
 
 
 def followers(contract: Contract, lines: Sequence[ContractLine]) -> list[ContractLine]:
@@ -180,15 +180,23 @@ def take_dates(past: Past, line: ContractLine, former: ContractLine) -> None:
         former.charge_from = line.charge_from
 
 
-def unanswered(past: Past, line: ContractLine, former: ContractLine) -> ValidationError:
-    names = KEPT if past.holds(former) else PRICED
+def unanswered(line: ContractLine, former: ContractLine, *, held: bool) -> ValidationError:
+    names = KEPT if held else PRICED
     name = next(name for name in names if getattr(line, name) != getattr(former, name))
     text = (
         _("請求済みの明細です。変更をいつから適用するかを選んでください。")
-        if past.holds(former)
+        if held
         else _("まだ請求していない期間が複数あります。変更をいつから適用するかを選んでください。")
     )
     return refusal(line, {name: text}, "apply")
+
+
+def keep_billed(line: ContractLine, former: ContractLine, apply: str | None) -> None:
+    """What a fixed document has shown of a line stays, unless `apply` says from when the change holds. Raises ValidationError."""
+    if line.charge_from != former.charge_from:
+        raise refusal(line, {"charge_from": _("請求済みの明細の課金開始日は変更できません。")}, "billed")
+    if apply is None and is_changed(line, former):
+        raise unanswered(line, former, held=True)
 
 
 def settle(
@@ -219,10 +227,8 @@ def settle(
         if former is None:
             found.append(line)
             continue
-        if past.holds(former) and line.charge_from != former.charge_from:
-            raise refusal(line, {"charge_from": _("請求済みの明細の課金開始日は変更できません。")}, "billed")
-        if apply is None and past.holds(former) and is_changed(line, former):
-            raise unanswered(past, line, former)
+        if past.holds(former):
+            keep_billed(line, former, apply)
         if apply is None or not is_changed(line, former):
             found.append(line)
             continue

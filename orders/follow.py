@@ -35,22 +35,39 @@ class Followed(NamedTuple):
     changes: list[Change]
 
 
+class PastCharge(ValidationError):
+    """What closed months would be charged with for a `contract` (id), of which `made` orders are new; the others rise (D25)."""
+
+    def __init__(self, contract: int, count: int, more: int, made: int) -> None:
+        params = {"count": count, "yen": yen(more)} | ({} if made else {"only_rises": True})
+        told = _(
+            "締めた月の分として、注文%(count)d件、%(yen)s円（税抜）の請求になります。請求する場合は「過去分も請求する」を"
+            "選び、請求しない場合は請求開始年月を入力してください。"
+        )
+        if not made:
+            told = _(
+                "締めた月の注文%(count)d件が、合わせて%(yen)s円（税抜）増えます。増やす場合は「過去分も請求する」を選んでください。"
+            )
+        super().__init__(told, code="charge_past", params=params)
+        self.contract = contract
+
+
 def follow(
-    customer_ids: list[int], *, today: date, until: date, saved: Contract | None = None, charge_past: bool = False
+    customer_ids: list[int], *, today: date, until: date, saved: Sequence[int] = (), charge_past: bool = False
 ) -> Followed:
     """Bring terms and unbilled orders of these customers in line with their contracts, tax classes and settings.
 
     The caller has locked the customers. Terms and orders are added up to the day `until` (D31). Who has no change since the
-    last time gets what is missing only. What closed months would be charged with is left alone (D25), but for the contract
-    that somebody `saved`: it is made if they asked to `charge_past`, else refused; so is what an order of a closed month
-    would rise by. Raises ValidationError, for that with code `charge_past` and params `count` and `yen`, and `only_rises`
-    where no order is new; and for a line without tax class.
+    last time gets what is missing only. What closed months would be charged with is left alone (D25), but for contracts (ids)
+    that somebody `saved`, at least one of each customer: it is made if they asked to `charge_past`, else refused; so is what
+    an order of a closed month would rise by. Raises ValidationError: for that a `PastCharge` of each
+    contract, code `charge_past`, params `count` and `yen`, and `only_rises` where no order is new; and for a line without tax class.
     """
     Vendor.objects.settings()
     with connection.cursor() as cursor:
         changed = take_pending(cursor, customer_ids, until)
-        if saved and saved.customer_id not in changed:
-            changed.append(saved.customer_id)
+        if saved:
+            changed = sorted(customer_ids)
         if changed:
             move_terms(cursor, changed, today)
         terms = add_terms(customer_ids, until=until)
@@ -179,28 +196,21 @@ def find_wanted(cursor: Any, today: date) -> None:
     keep(cursor, "wanted_order", WANTED_ORDERS)
 
 
-def leave_past(cursor: Any, saved: Contract | None, charge_past: bool) -> None:
-    """Closed months are charged, or charged more, for a `saved` contract alone, and only if that was asked for (D25)."""
-    number = saved.pk if saved else None
+def leave_past(cursor: Any, saved: Sequence[int], charge_past: bool) -> None:
+    """Closed months are charged, or charged more, for `saved` contracts alone, and only if that was asked for (D25)."""
+    given = [list(saved)]
     if saved and not charge_past:
         cursor.execute(
-            "SELECT count(*), sum(more)::bigint, count(*) FILTER (WHERE past)"
-            " FROM wanted_order WHERE (past OR risen) AND contract_id = %s",
-            [number],
+            """
+            SELECT contract_id, count(*), sum(more)::bigint, count(*) FILTER (WHERE past) FROM wanted_order
+            WHERE (past OR risen) AND contract_id = ANY(%s) GROUP BY 1 ORDER BY 1
+            """,
+            given,
         )
-        count, more, made = cursor.fetchone()
-        told = _(
-            "締めた月の分として、注文%(count)d件、%(yen)s円（税抜）の請求になります。請求する場合は「過去分も請求する」を"
-            "選び、請求しない場合は請求開始年月を入力してください。"
-        )
-        if not made:
-            told = _(
-                "締めた月の注文%(count)d件が、合わせて%(yen)s円（税抜）増えます。増やす場合は「過去分も請求する」を選んでください。"
-            )
-        if count:
-            params = {"count": count, "yen": yen(more)} | ({} if made else {"only_rises": True})
-            raise ValidationError(told, code="charge_past", params=params)
-    cursor.execute("UPDATE wanted_order SET past = false WHERE past AND contract_id = %s", [number])
+        refused = [PastCharge(*row) for row in cursor.fetchall()]
+        if refused:
+            raise refused[0] if len(refused) == 1 else ValidationError(refused)
+    cursor.execute("UPDATE wanted_order SET past = false WHERE past AND contract_id = ANY(%s)", given)
 
 
 def make(cursor: Any, today: date, until: date) -> int:

@@ -1,6 +1,6 @@
 """What people do to contracts, with the terms and orders that follow at once (D23 to D26)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from datetime import date
 from typing import Any, NamedTuple
@@ -8,18 +8,24 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Customer, User
 from contracts.models import Contract, ContractLine
 from contracts.services import add_terms, facts, save_contract
-from orders.billed import BILLED_CONTRACT, DRAFTED_SERVICE, FIXED_CONTRACT
+from orders.billed import BILLED_CONTRACT, DRAFTED_SERVICES, FIXED_CONTRACTS
 from orders.changes import NEXT, Past, asked, followers, need_apply, settle
 from orders.follow import Change, Followed, follow, record
-from orders.owed import proposed
+from orders.owed import Proposal, proposed
 from orders.usage import recharge_moved_months
 from portal import history, rights
 from portal.models import Action, Vendor
 from portal.templatetags.figures import yen
+
+WITHDRAWN = gettext_lazy("取り消した契約は変更できません。")
+SERVICE_STAYS = gettext_lazy(
+    "請求が確定した契約のサービスは変更できません。この契約を解約し、別の契約を登録してください。"
+)
 
 
 @transaction.atomic
@@ -41,7 +47,7 @@ def start_contract(
     """
     Customer.objects.lock([contract.customer_id])  # a close in the middle of this customer ends first
     store_contract(contract, lines, removed, today=today, by=by, apply=apply)
-    done = follow([contract.customer_id], today=today, until=today, saved=contract, charge_past=charge_past)
+    done = follow([contract.customer_id], today=today, until=today, saved=[contract.pk], charge_past=charge_past)
     recharge_moved_months(contract, today=today)
     record(done.changes, by)
     contract.changes = done.changes
@@ -61,7 +67,7 @@ def store_contract(
     """The same without terms and orders: the next run makes them, or parks the customer. Raises likewise."""
     Customer.objects.lock([contract.customer_id])
     if contract.withdrawn_on:
-        raise ValidationError(_("取り消した契約は変更できません。"), code="withdrawn")
+        raise ValidationError(WITHDRAWN, code="withdrawn")
     if contract.pk:
         stored = Contract.objects.get(pk=contract.pk)
         if Vendor.objects.exists():  # what 適用 offers is made by today
@@ -75,24 +81,34 @@ def store_contract(
 
 def move_service(contract: Contract, stored: Contract) -> None:
     """Another service is another contract once a document is fixed (D21); until then drafts follow. Raises ValidationError."""
-    if contract.service_id == stored.service_id:
-        return
-    given = {"customer": contract.customer_id, "contract": contract.pk, "service": contract.service_id}
+    if contract.service_id != stored.service_id and move_services([contract]):
+        raise ValidationError({"service": ValidationError(SERVICE_STAYS, code="billed")})
+
+
+def move_services(contracts: Sequence[Contract]) -> set[int]:
+    """Drafts follow to the other services of these contracts; returns the ids of those that have to keep theirs (D21)."""
+    given = {
+        "customers": [each.customer_id for each in contracts],
+        "contracts": [each.pk for each in contracts],
+        "services": [each.service_id for each in contracts],
+    }
     with connection.cursor() as cursor:
-        cursor.execute(FIXED_CONTRACT, given)
-        if cursor.fetchone()[0]:
-            text = _("請求が確定した契約のサービスは変更できません。この契約を解約し、別の契約を登録してください。")
-            raise ValidationError({"service": ValidationError(text, code="billed")})
-        cursor.execute(DRAFTED_SERVICE, given)
+        cursor.execute(FIXED_CONTRACTS, given)
+        fixed = {row[0] for row in cursor.fetchall()}
+        cursor.execute(DRAFTED_SERVICES, given)
+    return fixed
 
 
-def need_decisions(contract: Contract, stored: Contract) -> None:
-    """Before 請求開始年月 cuts terms away, what is proposed to be given back of them is decided (D22, D27). Raises ValidationError."""
+def need_decisions(contract: Contract, stored: Contract, proposals: Iterable[Proposal] | None = None) -> None:
+    """Before 請求開始年月 cuts terms away, what is proposed to be given back of them is decided (D22, D27).
+
+    Who has the customer's `proposals` at hand passes them. Raises ValidationError.
+    """
     if contract.bill_from is None or contract.bill_from == stored.bill_from:
         return
     found = [
         f"{each.term_starts_on:%Y-%m} {each.item} {yen(each.amount)}円"
-        for each in proposed([stored.customer_id])
+        for each in (proposed([stored.customer_id]) if proposals is None else proposals)
         if each.contract_id == stored.pk and each.term_starts_on < contract.bill_from
     ]
     if found:

@@ -19,12 +19,16 @@ CLEARS = "(空)"  # in a cell: what stands there now is taken away; a blank cell
 ERRORS = "エラー"  # the column that files of errors have more; a mended one may keep it
 SERIAL = re.compile(r"[1-9]\d{4}", re.ASCII)
 SERIAL_BEGINS = date(1899, 12, 30)  # Excel's day 0, for all days after its 29 February 1900
+BREAKS = re.compile(r"(\r\n|\r|\n)")
 YES, NO = {"1", "○", "〇", "◯", "true", "yes", "はい"}, {"0", "×", "false", "no", "いいえ"}
 Read = Callable[[str], Any]
 
 
 class Column(NamedTuple):
-    """A column: `read` makes a value of what is written, `field` (if any) checks it, `example` shows how it is written."""
+    """A column: `read` makes a value of what is written, `field` (if any) checks it, `example` shows how it is written.
+
+    `also` are other headings that it goes by; `empty` is what (空) stands for where no field says so.
+    """
 
     name: str
     label: str
@@ -33,14 +37,20 @@ class Column(NamedTuple):
     required: bool = False
     write: Callable[[Any], str] = str
     example: str = ""
+    also: Sequence[str] = ()
+    empty: Any = None
 
     @property
     def can_be_empty(self) -> bool:
-        return self.field is not None and not self.required and (self.field.blank or self.field.has_default())
+        return self.empty is not None or (
+            self.field is not None and not self.required and (self.field.blank or self.field.has_default())
+        )
 
     @property
     def cleared(self) -> Any:
         """What (空) stands for, where the column can be empty."""
+        if self.empty is not None:
+            return self.empty
         assert self.field
         return "" if self.field.empty_strings_allowed and not self.field.has_default() else self.field.get_default()
 
@@ -74,7 +84,13 @@ def kinds(field: models.Field) -> tuple[Read, Callable[[Any], str]]:
         return reading.number, plain
     if isinstance(field, models.IntegerField):
         return whole, str
-    return reading.text, str
+    return passage if isinstance(field, models.TextField) else reading.text, str
+
+
+def passage(typed: str) -> str:
+    """Words on several lines, whose breaks stay as they are written."""
+    parts = BREAKS.split(reading.ENDS.sub("", typed))
+    return "".join(part if BREAKS.fullmatch(part) else reading.text(part) for part in parts)
 
 
 def choice(known: dict[str, str]) -> Read:
@@ -121,7 +137,9 @@ def whole(typed: str) -> int:
 
 def places_of(sheet: Sheet, columns: Sequence[Column]) -> tuple[dict[str, int], list[str], list[Fault]]:
     """({name of each column: its place}, headings that nothing is known of, what is wrong with the heading)."""
-    by_words = {reading.fold(words): column for column in columns for words in (column.name, column.label)}
+    by_words = {
+        reading.fold(words): column for column in columns for words in (column.name, column.label, *column.also)
+    }
     line, places, unknown, faults = sheet.heading.line, {}, [], []
     for place, cell in enumerate(sheet.heading.cells):
         column = by_words.get(reading.fold(cell))

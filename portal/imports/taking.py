@@ -21,9 +21,10 @@ TOLD_EACH = 500
 
 @dataclass
 class Report:
-    """What became of a file; `heading`, `first` and `bad` hold cells as they were written, by row.
+    """What became of a file; `heading`, `first` and `bad` hold cells as they were written, by row, `places` where each label stands.
 
-    `owners` are the numbers of the customers whose drafts have yet to follow; `tell` hears now and then how many rows were read.
+    `owners` are the numbers of the customers whose drafts have yet to follow; `spoiled` the keys (first column) of rows with a
+    bad cell, which `take` doesn't get; `tell` hears now and then how many rows were read.
     """
 
     file: str
@@ -39,6 +40,8 @@ class Report:
     heading: list[str] = field(default_factory=list)
     first: list[Record] = field(default_factory=list)
     bad: dict[int, list[str]] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
+    spoiled: set[Any] = field(default_factory=set)
     owners: list[str] = field(default_factory=list)
     sheet: Sheet | None = None
     tell: Callable[[int], None] | None = None
@@ -112,7 +115,14 @@ def take_in(
     if report.errors:
         report.added = report.changed = report.unchanged = 0
         report.bad = bad_rows(report)
+        report.errors = [as_written(fault, report) for fault in report.errors]
     return report
+
+
+def as_written(fault: Fault, report: Report) -> Fault:
+    """With the cell as the file has it, whatever was read of it."""
+    cells, place = report.bad.get(fault.line, []), report.places.get(fault.heading, -1)
+    return fault._replace(value=cells[place]) if 0 <= place < len(cells) else fault
 
 
 def bad_rows(report: Report) -> dict[int, list[str]]:
@@ -160,6 +170,7 @@ def read(columns: Sequence[Column], content: bytes, report: Report) -> Iterator[
     report.errors += faults
     if faults:
         return
+    report.places = {column.label: places[column.name] for column in columns if column.name in places}
     row_of, seen = reader(places, columns, len(sheet.heading.cells)), 0
     for seen, record in enumerate(sheet.records(), start=1):
         if seen <= SHOWN_ROWS:
@@ -170,6 +181,7 @@ def read(columns: Sequence[Column], content: bytes, report: Report) -> Iterator[
         report.rows = seen
         if wrong:
             report.errors += wrong
+            report.spoiled.add(row.values.get(columns[0].name))
         else:
             yield row
     if not seen:
