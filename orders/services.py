@@ -260,6 +260,7 @@ def withdraw_contract(contract: Contract, *, today: date, by: User | None = None
     stored.withdrawn_on = contract.withdrawn_on = today
     stored.save(update_fields=["withdrawn_on", "updated_at"])
     done = follow([stored.customer_id], today=today, until=today)
+    stored.orders.filter(reversed_on=None).update(reversed_on=today)  # those of void documents too
     recharge_moved_months(stored, today=today)
     after = before | {str(Contract._meta.get_field("withdrawn_on").verbose_name): history.worded(today)}
     history.record_change(Action.CONTRACT_CHANGED, stored.number, before, after, by=by, customer=stored.customer)

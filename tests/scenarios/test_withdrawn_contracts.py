@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from billing.models import Invoice, InvoiceLine
+from billing.month import checks
 from contracts.models import Contract
 from orders.models import Usage, UsageCharge
 from orders.services import start_contract, withdraw_contract
@@ -54,6 +55,9 @@ def it_takes_back_what_stands_on_a_void_document_alone(mistake, cast):
     withdraw_contract(mistake, today=make.IN_MAY)
     make.open_month()
     assert not InvoiceLine.objects.filter(contract=mistake, invoice__state="draft").exists()
+    assert {order.state for order in mistake.orders.with_invoice()} == {"reversed"}
+    found = [each.text for one in checks.check(make.APRIL, today=make.IN_MAY) for each in one.items]
+    assert not [text for text in found if "取消になった注文" in text]
 
 
 def it_stays_as_it_is_then(mistake):

@@ -61,7 +61,7 @@ QUESTIONS = [
         f"""
         SELECT i.number AS document, c.number AS customer, o.number AS found, '取消になった注文の請求' AS text
         FROM billing_invoiceline b JOIN billing_invoice i ON i.id = b.invoice_id {OWNED} JOIN orders_order o ON o.id = b.order_id
-        WHERE i.month = %(month)s AND b.origin = 'order' AND b.is_order_head AND o.reversed_on IS NOT NULL
+        WHERE i.month = %(month)s AND b.origin = 'order' AND b.is_order_head AND o.reversed_on IS NOT NULL AND i.state <> 'void'
         """
     ),
     question(
