@@ -1,5 +1,7 @@
 """What staff do with credits: give them for a billed line, and take them back by a counter-entry (D28)."""
 
+from datetime import date
+
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -7,6 +9,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Customer, User
 from billing.models import OF_MONTH, Credit, Decision, Invoice, InvoiceLine, MonthRun, State
 from billing.month import drafts
+from billing.month.open_months import bring_up_to_date
 from portal import history, months, rights
 from portal.models import Action, Vendor
 from portal.templatetags.figures import yen, ymd
@@ -57,7 +60,7 @@ def credit_of_adjustment(line: InvoiceLine, *, by: User) -> Credit:
 
 
 @transaction.atomic
-def take_back(entry: Credit | Decision, reason: str, *, by: User) -> int:
+def take_back(entry: Credit | Decision, reason: str, *, by: User, today: date | None = None) -> int:
     """Take back, by a counter-entry, what of a credit no fixed document has taken up, or a refusal; returns the yen.
 
     A decided credit takes its decision back by as much. Raises ValidationError if nothing of it is open, PermissionDenied.
@@ -80,7 +83,10 @@ def take_back(entry: Credit | Decision, reason: str, *, by: User) -> int:
         raise ValidationError(_("取り消せる残りがありません。確定した請求で使った分は取り消せません。"))
     if credit is not None:
         counter(credit, left, reason, by=by)
-        take_up_anew(credit.customer_id)
+        if decision is None:
+            take_up_anew(credit.customer_id)
+        else:  # less is given back of the line, so an unbilled difference charges less of it
+            bring_up_to_date(credit.customer, today=today or months.today())
     else:
         counter_of(decision, left, reason, by).save(force_insert=True)
         note_taken_back(entry, str(decision), left, reason, by)

@@ -13,6 +13,7 @@ from accounts.models import User
 from billing.corrections import chains, making
 from billing.credits import need_reason
 from billing.models import Correction, Decision, Invoice, InvoiceLine, Kind
+from billing.month.open_months import bring_up_to_date
 from portal import money, months, rights
 from portal.templatetags.figures import yen
 
@@ -57,7 +58,7 @@ def give_back(
     old = chains.locked(invoice)
     chains.need_newest(old)
     made = make(old, parts, reason=reason, by=by, today=today, without_document=without_document)
-    making.bring_up_to_date(old.customer, today=today)
+    bring_up_to_date(old.customer, today=today)
     return made
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import connection
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -13,9 +12,6 @@ from billing.documents import rendering
 from billing.models import DOCUMENT_FROM, Correction, Decision, Invoice, InvoiceLine, Kind
 from billing.month import credits, drafts, required
 from billing.month.kept import FREEZE, frozen
-from billing.month.open_months import redraft
-from orders.models import Pending
-from orders.services import renew
 from portal import history, months, numbers
 from portal.models import Action, CalendarDay
 from portal.templatetags.figures import month_name
@@ -115,10 +111,3 @@ def note(
     detail = _("%(what)s、理由: %(reason)s") % {"what": f"{done}{follower}", "reason": reason}
     history.record(Action.INVOICE_CORRECTED, invoice.number, by=by, customer=invoice.customer, detail=detail)
     return done
-
-
-def bring_up_to_date(customer: Any, *, today: date) -> None:
-    """Orders and provisional invoices of the (locked) customer follow what became of a document, credits taken up anew."""
-    Pending.objects.bulk_create([Pending(customer=customer, since=timezone.now())], ignore_conflicts=True)
-    renew([customer.pk], until=today, today=today)
-    redraft(customer, today=today)

@@ -14,6 +14,7 @@ from billing.corrections import chains, making
 from billing.credits import counter, need_reason
 from billing.models import Correction, Discount, Invoice, InvoiceLine, Kind, State
 from billing.month import credits, drafts
+from billing.month.open_months import bring_up_to_date
 from contracts.services import amount_of, rate_of
 from portal import rights
 
@@ -55,7 +56,7 @@ def reissue(
     making.fix(new, today=today)
     take_back_excess(new, reason, by)
     making.note(Correction.What.REISSUE, old, reason, by=by, made=new)
-    making.bring_up_to_date(old.customer, today=today)
+    bring_up_to_date(old.customer, today=today)
     return new
 
 

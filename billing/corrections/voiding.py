@@ -10,7 +10,7 @@ from accounts.models import User
 from billing.corrections import chains, making
 from billing.credits import counter, counter_of, need_reason
 from billing.models import OF_MONTH, Correction, Decision, Invoice, Kind, State
-from billing.month.open_months import earliest_open
+from billing.month.open_months import bring_up_to_date, earliest_open, redraft
 from portal import mail, rights
 from portal.models import Mail
 from portal.templatetags.figures import month_name
@@ -47,7 +47,9 @@ def void(
         withdraw(old, reason, by, rebilled_in=month)
         if month:
             bill_again(old, month, reason, by)
-    making.bring_up_to_date(old.customer, today=today)
+    if rebill:  # before orders follow: one that nothing bills is set aside, and its unbilled difference would go
+        redraft(old.customer, today=today)
+    bring_up_to_date(old.customer, today=today)
     old.refresh_from_db()
     return old
 

@@ -3,10 +3,13 @@
 from datetime import date
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import Customer
 from billing.models import OF_MONTH, Invoice, MonthRun, Parked
 from billing.month import drafts
+from orders.models import Pending
+from orders.services import renew
 from portal import months
 from portal.models import Vendor
 
@@ -19,6 +22,15 @@ def redraft(customer: Customer, *, today: date) -> None:
     open_months = set(months.months_between(max(since, first_month()), months.month_of(today)))
     for month in sorted(open_months.union(waiting(customer.pk))):
         drafts.rebuild([customer.pk], month, MonthRun.objects.last_closed())
+
+
+@transaction.atomic
+def bring_up_to_date(customer: Customer, *, today: date) -> None:
+    """Orders and provisional invoices follow what became of a document or a decision, credits taken up anew."""
+    Customer.objects.lock([customer.pk])
+    Pending.objects.bulk_create([Pending(customer=customer, since=timezone.now())], ignore_conflicts=True)
+    renew([customer.pk], until=today, today=today)
+    redraft(customer, today=today)
 
 
 def earliest_open(customer: int) -> date:

@@ -1,5 +1,6 @@
 """What people decide: proposals, credits, adjustments, 一括値引き (rules 6 and 7; D27, D28)."""
 
+from tests.oracle.contracts import make_terms
 from tests.oracle.documents import make_return, returnable
 from tests.oracle.records import Credit, Decision, Refused
 
@@ -42,6 +43,7 @@ def take_back(life, event):
         credit = life.credits[decision.credit]
         left = life.still_open(credit)
         credit.countered += left
+        make_terms(life, event.day)
     else:
         left = 0
     if not left:

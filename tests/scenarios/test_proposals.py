@@ -107,6 +107,14 @@ def it_charges_a_credited_term_again_with_the_tick(customer, cancelled, staff):
     assert june.net == 10000
 
 
+def it_charges_less_again_when_the_credit_behind_it_is_taken_back(customer, cancelled, staff):
+    decision = decide(proposals([customer.pk])[0], "credit", "解約", by=staff)
+    save(cancelled, "06-10", cancel_on=None, tick=True)
+    take_back(decision, "入力誤り", by=staff, today=day("06-11"))
+    june = Invoice.objects.get(customer=customer, month=make.JUNE)
+    assert list(june.lines.values_list("amount", flat=True)) == [10000]
+
+
 @pytest.mark.parametrize("choice", ["credit", "refused"])
 def it_proposes_again_what_was_taken_back(customer, cancelled, staff, choice):
     decision = decide(proposals([customer.pk])[0], choice, "解約", by=staff)

@@ -4,6 +4,8 @@ from datetime import date
 
 import pytest
 
+from billing.corrections.voiding import void
+from billing.models import Invoice
 from contracts.models import Contract, Service
 from tests.scenarios.words import (
     bill,
@@ -271,3 +273,11 @@ def it_holds_in_example_17_another_line_has_no_part_in_it(half_april):
     """What begins behind the days that were billed is a line of May's, not of April's difference."""
     save(half_april, "05-20", cancel_on=None, lines=[new_line(3000, charge_from=day("05-01"))], tick=True)
     assert standing(half_april) == [("04", "new", 5000), ("04", "addition", 5000), ("05", "renewal", 13000)]
+
+
+def it_holds_in_example_17_the_difference_stays_when_its_month_is_void_and_billed_again(half_april):
+    save(half_april, "05-20", cancel_on=None, tick=True)
+    april = Invoice.objects.get(customer=half_april.customer, month=day("04-01"))
+    void(april, rebill=True, reason="宛名違い", by=None, today=day("05-21"))
+    assert standing(half_april) == [("04", "new", 5000), ("04", "addition", 5000), ("05", "renewal", 10000)]
+    assert sorted(bill(half_april.customer, "05")) == [5000, 5000, 10000]
