@@ -228,9 +228,11 @@ def term_note(term: Term, kinds: Collection[str]) -> str:
     return ""
 
 
-# Contracts whose terms may not reach as far as they should, each with the end of its last term.
+# Contracts whose terms may not reach as far as they should, each with the end of its last term. Without 自動更新 a term comes
+# again that a 解約日 took away, for it had begun before (`reach`), but no other.
 UNFINISHED = """
-    SELECT c.id, c.customer_id, c.form, c.start_on, c.auto_renew, c.cancel_on, t.last
+    SELECT c.id, c.customer_id, c.form, c.start_on, c.auto_renew, c.cancel_on, t.last,
+        CASE WHEN NOT c.auto_renew THEN (SELECT max(starts_on) FROM contracts_term WHERE contract_id = c.id) END AS reach
     FROM contracts_contract c
     LEFT JOIN LATERAL (
         SELECT max(ends_on) AS last FROM contracts_term WHERE contract_id = c.id AND dropped_on IS NULL
@@ -249,33 +251,36 @@ def add_terms(customer_ids: list[int], *, until: date) -> int:
     since = Vendor.objects.settings().first_month
     given: dict[str, Any] = {"customers": customer_ids, "until": until}
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT DISTINCT form, start_on, auto_renew, cancel_on, last FROM ({UNFINISHED}) u", given)
+        cursor.execute(
+            f"SELECT DISTINCT form, start_on, auto_renew, cancel_on, last, reach FROM ({UNFINISHED}) u", given
+        )
         missing = [
-            (form, start_on, auto_renew, cancel_on, last, term.sequence, term.starts_on, term.ends_on)
-            for form, start_on, auto_renew, cancel_on, last in cursor.fetchall()
+            (form, start_on, auto_renew, cancel_on, last, reach, term.sequence, term.starts_on, term.ends_on)
+            for form, start_on, auto_renew, cancel_on, last, reach in cursor.fetchall()
             for term in months.terms(
                 form,
                 start_on,
-                auto_renew=auto_renew,
+                auto_renew=auto_renew or reach is not None,
                 end_on=cancel_on,
                 since=since if last is None else max(since, last + months.ONE_DAY),
-                until=until,
+                until=min(until, reach or until),
             )
             if last is None or term.starts_on > last
         ]
         if not missing:
             return 0
-        names = ("forms", "starts", "renewals", "cancellations", "lasts", "sequences", "firsts", "ends")
+        names = ("forms", "starts", "renewals", "cancellations", "lasts", "reaches", "sequences", "firsts", "ends")
         columns = [list(column) for column in zip(*missing, strict=True)]
         cursor.execute(
             f"""
             INSERT INTO contracts_term (contract_id, customer_id, sequence, starts_on, ends_on)
             SELECT u.id, u.customer_id, m.sequence, m.starts_on, m.ends_on
             FROM ({UNFINISHED}) u JOIN unnest(%(forms)s::text[], %(starts)s::date[], %(renewals)s::bool[],
-                %(cancellations)s::date[], %(lasts)s::date[], %(sequences)s::int[], %(firsts)s::date[], %(ends)s::date[])
-                AS m (form, start_on, auto_renew, cancel_on, last, sequence, starts_on, ends_on)
+                %(cancellations)s::date[], %(lasts)s::date[], %(reaches)s::date[],
+                %(sequences)s::int[], %(firsts)s::date[], %(ends)s::date[])
+                AS m (form, start_on, auto_renew, cancel_on, last, reach, sequence, starts_on, ends_on)
                 ON (m.form, m.start_on, m.auto_renew) = (u.form, u.start_on, u.auto_renew)
-                AND (m.cancel_on, m.last) IS NOT DISTINCT FROM (u.cancel_on, u.last)
+                AND (m.cancel_on, m.last, m.reach) IS NOT DISTINCT FROM (u.cancel_on, u.last, u.reach)
             ORDER BY u.id, m.sequence
             """,
             given | dict(zip(names, columns, strict=True)),

@@ -192,11 +192,9 @@ def bill_from(life, contract, change):
 
 
 def renew(life, contract, change):
-    """一括 has one term, whatever is said (D2)."""
-    terms = life.terms(contract)
-    contract.last_sequence = (
-        None if change.on and contract.form != cal.ONCE else max((term.sequence for term in terms), default=1)
-    )
+    """一括 has one term, whatever is said (D2). Without 自動更新 terms that ever were stay, as far as the 解約日 lets them."""
+    reached = max([contract.reached, *(term.sequence for term in life.terms(contract))])
+    contract.last_sequence = None if change.on and contract.form != cal.ONCE else reached
 
 
 CHANGES = {

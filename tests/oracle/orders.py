@@ -36,6 +36,7 @@ def follow(life, day, ticked=None):
     for contract in life.contracts.values():
         kept = set()
         for term in life.terms(contract):
+            contract.reached = max(contract.reached, term.sequence)
             for wanted in wanted_orders(life, contract, term):
                 kept.add((term.sequence, wanted.line))
                 risen += put(life, contract, term, wanted, day, contract.number == ticked)

@@ -54,6 +54,7 @@ class Contract:
     last_sequence: int | None  # None while it renews by itself
     lines: dict
     made_to: date  # terms and 追加 that begin up to this day exist (rule 1)
+    reached: int = 1  # the last term that ever was
     withdrawn: bool = False
     meters: dict = field(default_factory=dict)  # name → prices, each a MeterPriced event
     used: dict = field(default_factory=dict)  # (meter, month) → quantity

@@ -136,6 +136,18 @@ def it_offers_the_terms_that_a_contract_makes_up_for_when_it_renews_again(custom
             assert [row[2] for row in standing(contract)] == bills
 
 
+def it_brings_back_the_last_term_of_a_contract_without_renewal_when_its_cancellation_is_taken_back(customer):
+    contract = register(customer, (1000,), on="04-01", start="04-01")
+    run("05-01")
+    save(contract, "05-02", auto_renew=False)
+    save(contract, "05-03", cancel_on=day("04-30"))
+    assert standing(contract) == [("04", "new", 1000)]
+    save(contract, "05-04", cancel_on=None)
+    assert standing(contract) == [("04", "new", 1000), ("05", "renewal", 1000)]
+    run("06-01")
+    assert len(standing(contract)) == 2
+
+
 # 13: a new rate
 
 
