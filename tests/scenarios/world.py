@@ -175,6 +175,8 @@ def play(vendor, shared, logs, look=False):
             alarms([person for person in agreed if not person.faults], event.month, event.day)
         for person in agreed:
             person.faults = [f"after {event}: {each}" for each in person.faults[:5]]
+        if all(person.faults for person in people):
+            break
     return {place: person.faults for place, person in enumerate(people) if person.faults}
 
 
