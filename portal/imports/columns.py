@@ -41,6 +41,11 @@ class Column(NamedTuple):
     empty: Any = None
 
     @property
+    def is_printed(self) -> bool:
+        """Whether documents print it, so that a font must have its characters."""
+        return self.field is not None and self.field.name in getattr(self.field.model, "PRINTED", ())
+
+    @property
     def can_be_empty(self) -> bool:
         return self.empty is not None or (
             self.field is not None and not self.required and (self.field.blank or self.field.has_default())

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from portal import fonts
 from portal.imports.columns import ERRORS, Column, Row, places_of, reader
 from portal.imports.faults import Code, Fault
 from portal.imports.sheets import NAMES, Record, Sheet, Unreadable, sheet_of
@@ -125,6 +126,14 @@ def as_written(fault: Fault, report: Report) -> Fault:
     return fault._replace(value=cells[place]) if 0 <= place < len(cells) else fault
 
 
+def warn_of_characters(row: Row, printed: Iterable[Column], report: Report) -> None:
+    """Of what documents print, the characters that no font has; they come in, and `check_month` names them before a close."""
+    for column in printed:
+        if lacking := fonts.missing(row.values.get(column.name) or ""):
+            told = _("%(line)d行目 %(label)s: 書類に印刷できない文字があります（%(lacking)s）。")
+            report.warnings.append(told % {"line": row.line, "label": column.label, "lacking": lacking})
+
+
 def bad_rows(report: Report) -> dict[int, list[str]]:
     """The cells of every row that something is wrong with, by its number; looked up afterwards, for there may be none."""
     lines = {fault.line for fault in report.errors}
@@ -171,6 +180,7 @@ def read(columns: Sequence[Column], content: bytes, report: Report) -> Iterator[
     if faults:
         return
     report.places = {column.label: places[column.name] for column in columns if column.name in places}
+    printed = [column for column in columns if column.is_printed]
     row_of, seen = reader(places, columns, len(sheet.heading.cells)), 0
     for seen, record in enumerate(sheet.records(), start=1):
         if seen <= SHOWN_ROWS:
@@ -179,6 +189,7 @@ def read(columns: Sequence[Column], content: bytes, report: Report) -> Iterator[
             report.tell(seen)
         row, wrong = row_of(record)
         report.rows = seen
+        warn_of_characters(row, printed, report)
         if wrong:
             report.errors += wrong
             report.spoiled.add(row.values.get(columns[0].name))

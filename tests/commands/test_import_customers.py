@@ -138,6 +138,12 @@ def it_tells_every_bad_row_and_takes_nothing(send, tmp_path):
     assert left[5].startswith('A-004,名前,,x,手渡し,2026-02-30,,,"IM-012 「x」は')
 
 
+def it_warns_of_characters_that_no_document_can_print(send):
+    told = send("number,name,representative", "A1,华信有限公司,张伟", "A2,髙﨑,张伟")
+    assert told["warnings"] == ["2行目 会社名: 書類に印刷できない文字があります（华）。"]
+    assert counts(told) == (2, 0, 0)
+
+
 def it_takes_the_mended_file_of_errors_in(send, tmp_path):
     send(HEADING, "A-001,名前,,x,,,")
     errors = tmp_path / "customers.csv.errors.csv"
