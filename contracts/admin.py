@@ -7,8 +7,9 @@ from django.db import IntegrityError
 from django.db.models import BigIntegerField, Prefetch
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from billing import desk
@@ -294,6 +295,7 @@ class ContractAdmin(Locked):
         else:
             redraft(contract.customer, today=today())
             self.tell_changes(request, contract.changes)
+            self.tell_proposals(request, contract)
         if not contract.lines.exists() and not contract.meters.exists():
             self.message_user(
                 request, _("契約明細がありません。契約明細か従量料金を登録するまで請求されません。"), level="warning"
@@ -311,6 +313,17 @@ class ContractAdmin(Locked):
             else:
                 text = _("注文 %(number)s の金額が変わりました: %(before)s円 → %(after)s円")
             self.message_user(request, text % given)
+
+    def tell_proposals(self, request, contract):
+        """What is billed beyond the contract's dates waits for a decision on its page, which the save leaves (D27)."""
+        found = desk.proposals_of(contract, request.user).get("proposals", [])
+        if found:
+            page = reverse("admin:contracts_contract_change", args=[contract.pk])
+            text = _(
+                '請求済みの料金のうち {}円 は返すべき額です。<a href="{}#proposals">契約の画面</a>で決めてください。'
+            )
+            owed = yen(sum(each.amount for each in found))
+            self.message_user(request, format_html(text, owed, page), level="warning")
 
     def has_delete_permission(self, request, obj=None):
         return False

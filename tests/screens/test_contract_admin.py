@@ -61,6 +61,15 @@ def it_keeps_what_was_typed_before_the_vendors_settings_are_there(cast, save):
     assert (stored(cast).note, stored(cast).cancel_on) == ("至急", date(2026, 4, 20))
 
 
+def it_leads_to_what_has_to_be_decided_when_billed_days_are_cut_off(cast, save, time_machine):
+    Service.objects.update(prorate=True)
+    make.close_month()
+    time_machine.move_to("2026-05-20T03:00Z")
+    assert "返すべき額です" not in save(note="至急", apply="", lines__0__unit="式")
+    page = save(cancel_on="2026-04-20", apply="", lines__0__unit="式")
+    assert "返すべき額です" in page and '/change/#proposals">契約の画面</a>' in page
+
+
 def it_refuses_a_cancellation_before_the_start(cast, save):
     assert "解約日は契約開始日以降" in save(cancel_on="2026-03-31")
     assert stored(cast).cancel_on is None
