@@ -28,15 +28,41 @@ CUSTOMER_FIELDS = (
     "phone", "fax", "contact_department", "contact_name", "billing_name", "billing_department", "billing_person",
     "billing_postal_code", "billing_address", "payment_months", "due_shift", "payment_method", "calendar", "since",
 )  # fmt: skip
+EXAMPLES = {
+    "number": "10044", "name": "見本商事株式会社", "kana": "ミホンショウジ", "representative": "見本 太郎",
+    "corporate_number": "8990000000001", "registration_number": "T8990000000001", "postal_code": "100-0001",
+    "address": "東京都千代田区千代田1-1", "phone": "03-0000-0000", "fax": "03-0000-0001",
+    "contact_department": "情報システム部", "contact_name": "見本 花子", "billing_name": "見本商事株式会社",
+    "billing_department": "経理部", "billing_person": "見本 次郎", "billing_postal_code": "100-0001",
+    "billing_address": "東京都千代田区千代田1-1", "payment_months": "1", "due_shift": "翌営業日",
+    "payment_method": "口座振替", "calendar": "西暦", "since": "2016/05/01",
+}  # fmt: skip
+PERSON = {
+    "email": "hanako@example.co.jp", "name": "見本 花子", "kana": "ミホン ハナコ", "department": "情報システム部", "position": "課長",
+    "phone": "03-0000-0000", "is_recipient": "1", "is_manager": "1",
+}  # fmt: skip
 FLAGS = ("is_recipient", "is_manager")
 LATER = {"must_change_password": True, "account_pending": True}  # a new person's: the account data are yet to be sent
 PLAIN = ("name", "kana", "department", "position", "phone")
 
-CUSTOMER_COLUMNS = [of_model(Customer, name, READ.get(name), required=name == "number") for name in CUSTOMER_FIELDS]
-OF_CUSTOMER = Column("customer", str(Customer._meta.get_field("number").verbose_name), reading.code, required=True)
+CUSTOMER_COLUMNS = [
+    of_model(Customer, name, READ.get(name), required=name == "number", example=EXAMPLES[name])
+    for name in CUSTOMER_FIELDS
+]
+OF_CUSTOMER = Column(
+    "customer",
+    str(Customer._meta.get_field("number").verbose_name),
+    reading.code,
+    required=True,
+    write=lambda customer: customer.number,
+    example=EXAMPLES["number"],
+)
 USER_COLUMNS = [
     OF_CUSTOMER,
-    *(of_model(User, name, READ.get(name), required=name == "email") for name in ("email", *PLAIN, *FLAGS)),
+    *(
+        of_model(User, name, READ.get(name), required=name == "email", example=PERSON[name])
+        for name in ("email", *PLAIN, *FLAGS)
+    ),
 ]
 NUMBER, EMAIL = CUSTOMER_COLUMNS[0], USER_COLUMNS[1]
 

@@ -7,6 +7,7 @@ from billing import reminders
 from billing.documents import rendering
 from billing.models import Invoice
 from billing.month import close, lock
+from billing.uploads import services as uploads
 from orders.models import Pending
 from portal import months
 from portal.tasks import forget_failed, retry_stalled_jobs
@@ -20,10 +21,11 @@ def render(invoices):
 @app.periodic(cron="* * * * *")
 @app.task(name="billing.sweep", queue="sweep", queueing_lock="billing.sweep", priority=20)
 def sweep(timestamp=0):
-    """Every minute: put jobs of dead workers back, and render what they left."""
+    """Every minute: put jobs of dead workers back, and render, or take in, what they left."""
     retry_stalled_jobs()
     rendering.render_left_over()
     forget_failed_renderings()
+    uploads.defer_left_over()
     forget_failed("billing.sweep")
 
 
@@ -58,3 +60,18 @@ def covers(numbers, decided, earlier):
     """Whether catching up with these customers did what an `earlier` job was for; its arguments are those of `catch_up`."""
     same = numbers is None if earlier["numbers"] is None else set(earlier["numbers"]) <= set(numbers or ())
     return same and decided >= earlier.get("decided", False)
+
+
+@app.task(name=uploads.TASK, queue=uploads.QUEUE, retry=RetryStrategy(wait=5, retry_exceptions=[lock.Busy]))
+def take_upload(upload):
+    """Try out, or take in, a file that staff sent, while no other run is active."""
+    with lock.alone() as check_lock:
+        uploads.work(upload, check_lock)
+    forget_failed(uploads.TASK)
+
+
+@app.periodic(cron="27 19 * * *")  # in UTC: at 4:27 in Japan, when few are about
+@app.task(name="billing.forget_uploads", queue="sweep", queueing_lock="billing.forget_uploads")
+def forget_uploads(timestamp=0):
+    """Every day: clear files that nobody has taken in for long."""
+    uploads.forget_old()

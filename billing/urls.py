@@ -1,8 +1,9 @@
-"""Addresses of the invoice pages."""
+"""Addresses of the invoice pages, and of those on which staff import files."""
 
 from django.urls import path
 
 from billing import views
+from billing.uploads import desk
 
 urlpatterns = [
     path("invoices/", views.invoice_list, name="invoice_list"),
@@ -12,4 +13,9 @@ urlpatterns = [
     path("invoices/<str:number>/review/", views.invoice_review, name="invoice_review"),
     path("invoices/<str:number>/pdf/", views.invoice_pdf, name="invoice_pdf"),
     path("invoices/<str:number>/xml/", views.invoice_xml, name="invoice_xml"),
+    path("admin/import/<str:kind>/", desk.import_page, name="admin_import"),
+    path("admin/import/<str:kind>/template.csv", desk.template_file, name="admin_import_template"),
+    path("admin/import/<str:kind>/export.csv", desk.export_file, name="admin_import_export"),
+    path("admin/import/<str:kind>/<int:upload>/", desk.upload_page, name="admin_upload"),
+    path("admin/import/<str:kind>/<int:upload>/errors.csv", desk.errors_file, name="admin_upload_errors"),
 ]

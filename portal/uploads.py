@@ -1,9 +1,9 @@
-"""What becomes of an uploaded file: the vendor's page takes a small picture, everywhere else files are dropped unread."""
+"""What becomes of an uploaded file: the vendor's page takes a small picture, imports take large ones, everywhere else files are dropped unread."""
 
 from io import BytesIO
 
 from django.core.files.uploadedfile import InMemoryUploadedFile
-from django.core.files.uploadhandler import FileUploadHandler
+from django.core.files.uploadhandler import FileUploadHandler, MemoryFileUploadHandler
 
 TAKES = "/admin/portal/vendor/"
 MOST_BYTES = (
@@ -33,3 +33,10 @@ class Small(FileUploadHandler):
         return InMemoryUploadedFile(
             self.held, self.field_name, self.file_name, self.content_type, size, self.charset, self.content_type_extra
         )
+
+
+class Whole(MemoryFileUploadHandler):
+    """Keeps all of a file, in memory only; how large a request may be was looked at before."""
+
+    def handle_raw_input(self, input_data, META, content_length, boundary, encoding=None):
+        self.activated = True

@@ -9,6 +9,7 @@ from billing.models.numbers import NumberGone
 from billing.models.reviews import Download, Review
 from billing.models.runs import MonthRun, Parked
 from billing.models.states import DRAFT_SQL, FIXED_SQL, LIVE, LIVE_SQL, OF_MONTH, OF_MONTH_SQL, Kind, ReviewState, State
+from billing.models.uploads import Upload, UploadKind, UploadState
 
 __all__ = [
     "CHARGING_SQL",
@@ -37,4 +38,7 @@ __all__ = [
     "ReviewState",
     "State",
     "TaxTotal",
+    "Upload",
+    "UploadKind",
+    "UploadState",
 ]

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from portal import reading
 from portal.imports.faults import Code, Fault
 from portal.imports.sheets import Record, Sheet
+from portal.lists.columns import FORMULA
 from portal.templatetags.figures import plain, ymd
 
 CLEARS = "(空)"  # in a cell: what stands there now is taken away; a blank cell leaves it
@@ -204,6 +205,8 @@ class Wrong(NamedTuple):
 
 def value_of(column: Column, cell: str) -> Any:
     """What the cell says, or what is wrong with it."""
+    if cell.startswith("'") and is_formula(cell):
+        cell = cell[1:]
     if reading.fold(cell) == CLEARS:
         if not column.can_be_empty:
             return Wrong(Code.NOT_CLEARED, _("「%s」は空にできません。") % column.label)
@@ -221,7 +224,13 @@ def written(columns: Iterable[Column], row: Any) -> list[str]:
 
 
 def cell_of(column: Column, value: Any) -> str:
-    return "" if value is None or value == "" else column.write(value)
+    made = "" if value is None or value == "" else column.write(value)
+    return f"'{made}" if isinstance(value, str) and is_formula(made) else made
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would run the text, but for apostrophes that keep it one (D16)."""
+    return re.search(FORMULA, text.lstrip("'")) is not None
 
 
 def heading_of(columns: Iterable[Column]) -> list[str]:

@@ -81,7 +81,8 @@ def encoding_of(content: bytes) -> str:
             break
     else:
         nulls = content[:PIECE:2].count(0), content[1:PIECE:2].count(0)
-        candidates = ["utf-16-be" if nulls[0] > nulls[1] else "utf-16-le"] if any(nulls) else ["utf-8", "cp932"]
+        wide = max(nulls) * 40 > len(content[:PIECE])  # of UTF-16 every separator, digit and line end has one
+        candidates = ["utf-16-be" if nulls[0] > nulls[1] else "utf-16-le"] if wide else ["utf-8", "cp932"]
     wrong = {encoding: first_wrong_byte(content, encoding) for encoding in candidates}
     if readable := [encoding for encoding in candidates if wrong[encoding] is None]:
         return readable[0]

@@ -5,6 +5,7 @@ import re
 from django.contrib import admin
 from django.urls import reverse
 
+from billing.models import Upload
 from tests.browser.pages import pages
 from tests.browser.world import STAFF, Person
 
@@ -21,6 +22,9 @@ def staff_pages(request):
     found += [(f"{app} app_list", reverse("admin:app_list", args=[app])) for app in {label[0] for label in labels()}]
     for model in admin.site._registry:
         found += of_model(model)
+    for upload in Upload.objects.light().filter(kind="customers")[:2]:
+        found.append((f"import of {upload.pk}", reverse("admin_upload", args=["customers", upload.pk])))
+    found.append(("import", reverse("admin_import", args=["customers"])))
     answers = [(what, path, request(path)) for what, path in sorted(found)]
     opened = [(what, path, answer.text()) for what, path, answer in answers if answer.status == 200]
     own = [state for what, path, text in opened for state in states(what, path, text)]

@@ -12,6 +12,7 @@ from billing.demo import data
 from billing.models import Decision, Discount, Invoice, InvoiceLine, NumberGone, Rendering
 from billing.month import parking
 from billing.services import adjust_invoice
+from billing.uploads import services as uploads
 from contracts.models import Contract, Form, Meter, Service, Term
 from orders import usage
 from orders.models import Order
@@ -122,4 +123,7 @@ def make_desk(running, today):
     usage.take_in(f"{LATIN}.csv", content.encode(), today=today)
     CalendarDay.objects.create(day=today, note=KANJI)
     faq.add_first_questions(FaqEntry)  # migrations did, but the world before emptied all tables
+    bad = f"お客様番号,会社名,{KANJI}\n" + f"{LATIN},{KANJI},{LATIN}\n" * 150
+    for name, content in ((f"{LATIN}.csv", bad), (f"{KANJI}{LATIN}.csv", f"number,name,{LATIN}\nA-1,{KANJI},x\n")):
+        uploads.work(uploads.keep("customers", name, content.encode(), by=staff).pk, lambda: None)
     FaqEntry.objects.create(position=9999, question=KANJI, answer=f"{KANJI}\n{LATIN}")

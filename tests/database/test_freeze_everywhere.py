@@ -25,6 +25,7 @@ from billing.models import (
     Rendering,
     Review,
     TaxTotal,
+    Upload,
 )
 from contracts.models import Contract, ContractLine, Meter, MeterPrice, MeterTier, Service, Term
 from orders.models import Order, OrderLine, Pending, Usage, UsageCharge, UsageFile
@@ -95,6 +96,7 @@ FREE = {
     ColumnChoice: "a person's own taste",
     FaqEntry: "a text on a page",
     Inquiry: "its state moves as it is answered",
+    Upload: "its state moves as it is taken in, and what was in it goes",
 }
 OWN = ("portal", "accounts", "contracts", "orders", "billing")
 GUARDS = """

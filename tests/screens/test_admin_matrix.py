@@ -17,7 +17,7 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from accounts.models import User
-from billing.models import Decision, Invoice, NumberGone, Rendering
+from billing.models import Decision, Invoice, NumberGone, Rendering, Upload
 from billing.month import parking
 from contracts.models import Contract
 from portal import history, mail, numbers, rights
@@ -58,6 +58,7 @@ TABLE = {
     "billing.numbergone": (EVERYBODY, "", "", "", {}),
     "billing.monthrun": (EVERYBODY, "", "", "", {}),
     "billing.parked": (EVERYBODY, "", "", "", {"try_again": "BS"}),
+    "billing.upload": (EVERYBODY, "", "", "", {}),
     "billing.rendering": (EVERYBODY, "", "", "", {"try_again": "BS"}),
 }
 ADMINS = {model._meta.label_lower: desk for model, desk in admin.site._registry.items()}
@@ -142,6 +143,7 @@ def make_rows(cast):
     Rendering.objects.create(customer=cast.a, invoice=fixed, tries=3, parked_at=timezone.now())
     history.record(Action.USER_CHANGED, "x", by=cast.staff, customer=cast.a)
     mail.queue(mail.Kind.PASSWORD_CHANGED, key="x", customer=cast.a, user=cast.hanako)
+    Upload.objects.create(kind="customers", name="x.csv", sha256="x", size=1, content=b"x", by=cast.staff)
     found = {label: desk.model._default_manager.order_by("pk").last() for label, desk in ADMINS.items()}
     found["accounts.user"] = cast.hanako
     found["billing.credit"] = make.make_credit(cast.a, 100)

@@ -15,7 +15,7 @@ from portal.models import Action, CalendarDay, FaqEntry, VendorRegistration
 from tests import make
 
 # Words that people use, and what the rows of these tests say themselves.
-WORDS = {"FAX", "PDF", "CSV", "URL", "SHA", "English", "hanako", "jiro", "taro"}
+WORDS = {"FAX", "PDF", "PNG", "CSV", "URL", "SHA", "English", "hanako", "jiro", "taro"}
 CODES = re.compile(r"[\w.+-]+@[\w.-]+|\b[A-Z]\d[\d-]*\b|\b[0-9a-f]{32,}\b|https?://\S+|[\w-]+:[\w-]+")
 
 

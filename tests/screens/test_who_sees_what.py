@@ -59,9 +59,21 @@ TABLE = {
     "costs": (SIGN_IN, OPEN, OPEN),
     "invoice_archive": (SIGN_IN, OPEN, OPEN),
 }
+# Pages of staff's that are under an address of their own; test_imports.py says which of the staff may open them.
+IMPORTS = {
+    "admin_import": "",
+    "admin_import_template": "template.csv",
+    "admin_import_export": "export.csv",
+    "admin_upload": "1/",
+    "admin_upload_errors": "1/errors.csv",
+}
+TABLE |= {
+    name: (SIGN_IN, *[f"/admin/login/?next=/admin/import/customers/{path}"] * 2) for name, path in IMPORTS.items()
+}
 FREE = {"healthz", "logout"}
 FOR_STAFF = {
     "password_change", "security", "other_sessions_end", "second_factor", "second_factor_off", "admin_login", "admin_password",
+    *IMPORTS,
 }  # fmt: skip
 
 
@@ -92,6 +104,7 @@ def addresses(cast):
     for name, route in ROUTES.items():
         key = numbers.get(name.split("_")[0], "")
         made[name] = "/" + route.replace("<str:number>", key).replace("<int:pk>", str(cast.hanako.pk))
+        made[name] = made[name].replace("<str:kind>", "customers").replace("<int:upload>", "1")
     return made
 
 

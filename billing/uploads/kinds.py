@@ -1,0 +1,55 @@
+"""The kinds of files that staff may send in: how each is read, who may, and the rows that its export writes."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from django.db.models import QuerySet
+
+from accounts.imports import CUSTOMERS, USERS
+from accounts.models import Customer, User
+from billing.models import UploadKind
+from portal import rights
+from portal.imports.taking import Kind
+
+
+class Sort(NamedTuple):
+    """`rights` are those that its import asks for, `seeing` is the one to read what its export holds."""
+
+    kind: Kind
+    rights: tuple[str, ...]
+    seeing: str
+    rows: Callable[[], QuerySet]
+
+
+SORTS = {
+    UploadKind.CUSTOMERS.value: Sort(
+        CUSTOMERS,
+        ("accounts.add_customer", "accounts.change_customer"),
+        "accounts.view_customer",
+        lambda: Customer.objects.order_by("number"),
+    ),
+    UploadKind.USERS.value: Sort(
+        USERS,
+        ("accounts.add_user", "accounts.change_user"),
+        "accounts.view_user",
+        lambda: (
+            User.objects.filter(customer__isnull=False, is_active=True)
+            .select_related("customer")
+            .order_by("customer__number", "pk")
+        ),
+    ),
+}
+
+
+def may_import(by, name):
+    return all(rights.may(by, right) for right in SORTS[name].rights)
+
+
+def may_see(by, name):
+    return rights.may(by, SORTS[name].seeing)
+
+
+def need_import(by, name):
+    """Raises PermissionDenied."""
+    if not may_import(by, name):
+        rights.refuse()
