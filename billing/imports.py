@@ -167,14 +167,15 @@ def stored(given_numbers: list[str]) -> dict[str, Any]:
 
 def classes_of(row: Row, report: Report) -> Totals:
     """What the row says by tax class; a class of 0 yen is none."""
-    found = {}
+    found: dict[tuple[str, Decimal], tuple[int, int]] = {}
     for rate, key in CLASSES.items():
         base, tax = (row.values.get(f"{part}_{rate}") for part in ("base", "tax"))
-        if (base is None) != (tax is None):
+        if base is not None and tax is not None:
+            if base or tax:
+                found[key] = (base, tax)
+        elif base is not None or tax is not None:
             missing = f"base_{rate}" if base is None else f"tax_{rate}"
             blame(row, missing, Code.NEEDED, _("対象額と税額は、両方書くか両方空にしてください。"), report)
-        elif base or tax:
-            found[key] = (base, tax)
     return found
 
 
@@ -287,7 +288,7 @@ def keep_pdfs(documents: given.Given, taken: dict[int, Held], report: Report) ->
     kept = InvoicePdf.objects.filter(invoice__kind=Kind.IMPORTED)
     seen = dict(kept.values_list("sha256", "invoice__number"))
     copying = "COPY billing_invoicepdf (invoice_id, customer_id, content, sha256, size, rendered_at) FROM STDIN (FORMAT binary)"
-    at, named = timezone.now(), set()
+    at, named = timezone.now(), set[str]()
     with (
         connection.cursor() as cursor,
         connection.wrap_database_errors,
