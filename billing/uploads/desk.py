@@ -62,7 +62,7 @@ def staff(view):
             raise Http404
         return view(request, kind, **parts)
 
-    answer.csrf_exempt = getattr(view, "csrf_exempt", False)
+    vars(answer)["csrf_exempt"] = getattr(view, "csrf_exempt", False)
     return admin.site.admin_view(answer)
 
 

@@ -121,7 +121,7 @@ def work(upload_id: int, check_lock: Callable[[], None]) -> None:
 
 def try_out(upload: Upload, tell: Callable[[int], None], check_lock: Callable[[], None]) -> bool:
     """Whether what was done is to stay: it is if somebody confirmed it, and it came out as it was shown."""
-    content = bytes(upload.content)
+    content = bytes(upload.content or b"")
     if hashlib.sha256(content).hexdigest() != upload.sha256:
         raise ValueError(f"upload {upload.pk} isn't what was sent")
     taking = upload.state == UploadState.TAKING
@@ -137,7 +137,8 @@ def try_out(upload: Upload, tell: Callable[[int], None], check_lock: Callable[[]
         end(upload, UploadState.TAKEN)
         if report.owners:
             follow = app.configure_task(CATCH_UP, queue=QUEUE, priority=PRIORITY)
-            follow.defer(numbers=sorted(set(report.owners)), decided=False)
+            owners: list[Any] = sorted(set(report.owners))
+            follow.defer(numbers=owners, decided=False)
         return True
     upload.note = (
         _("確認した後にデータが変わったため、取り込みを止めました。新しい結果を確かめてください。") if taking else ""
