@@ -75,12 +75,13 @@ Totals = dict[tuple[str, Decimal], tuple[int, int]]  # base and tax in yen, of e
 
 
 class Held(NamedTuple):
-    """What must be remembered of a row until all are read; `invoice` is the stored document, None while there are errors."""
+    """What must be remembered of a row until all are read; `invoice` is the stored document's id, None while there are errors."""
 
     line: int
     customer: int
     total: int
-    invoice: Invoice | None
+    month: date
+    invoice: int | None
     new: bool = False
     sha256: str | None = None  # of the PDF of one that isn't new
 
@@ -100,7 +101,7 @@ def take_invoices(rows: Iterable[Row], report: Report, *, today: date, by: Any, 
         take_chunk(chunk, report, taken, originals, rounding=rounding, today=today)
     name_originals(taken, originals, report)
     if not report.errors:
-        fix([held.invoice for held in taken.values() if held.invoice and held.new])
+        fix(held for held in taken.values() if held.new)
         for series in {number[:8] for number in taken if LOOKS_LIKE_OURS.match(number)}:
             numbers.pass_over(series, taken)
     keep_pdfs(documents, {held.line: held for held in taken.values()}, report)
@@ -140,7 +141,7 @@ def take_chunk(
             if differs(found, row, customer, classes, report):
                 continue
             report.unchanged += 1
-            taken[number] = Held(row.line, customer.pk, found.total, found, sha256=found.pdf_sha256)
+            taken[number] = Held(row.line, customer.pk, found.total, found.month, found.pk, sha256=found.pdf_sha256)
             continue
         report.added += 1
         invoice = Invoice(
@@ -148,15 +149,16 @@ def take_chunk(
             rounding=rounding, fix_due_on=row.values["fixed_on"],
             **{name: row.values.get(name) for name in STORED if name != "fixed_on"},
         )  # fmt: skip
-        made.append(invoice)
+        made.append((row.line, invoice))
         totals += [
             TaxTotal(customer=customer, invoice=invoice, kind=kind, rate=rate, base=base, tax=tax)
             for (kind, rate), (base, tax) in classes.items()
         ]
-        taken[number] = Held(row.line, customer.pk, invoice.total, None if report.errors else invoice, new=True)
     if not report.errors:
-        Invoice.objects.bulk_create(made)
+        Invoice.objects.bulk_create(invoice for _line, invoice in made)
         TaxTotal.objects.bulk_create(totals)
+    for line, invoice in made:
+        taken[invoice.number] = Held(line, invoice.customer_id, invoice.total, invoice.month, invoice.pk, new=True)
 
 
 def stored(given_numbers: list[str]) -> dict[str, Any]:
@@ -233,7 +235,7 @@ def name_originals(taken: dict[str, Held], originals: dict[str, str], report: Re
     elsewhere = sorted(set(originals.values()) - taken.keys())
     for begin in range(0, len(elsewhere), AT_ONCE):
         imported = Invoice.objects.filter(kind=Kind.IMPORTED, number__in=elsewhere[begin : begin + AT_ONCE])
-        taken = taken | {each.number: Held(0, each.customer_id, each.total, each) for each in imported}
+        taken = taken | {each.number: Held(0, each.customer_id, each.total, each.month, each.pk) for each in imported}
     pairs: list[tuple[int, int]] = []
     for number, named in originals.items():
         held, original = taken[number], taken.get(named)
@@ -245,7 +247,7 @@ def name_originals(taken: dict[str, Held], originals: dict[str, str], report: Re
             told, code = _("訂正元の請求「%s」は、金額がマイナスです。") % named, Code.CONTRADICTION
         else:
             if held.invoice and original.invoice and held.new:
-                pairs.append((held.invoice.pk, original.invoice.pk))
+                pairs.append((held.invoice, original.invoice))
             continue
         report.errors.append(Fault(held.line, LABELS["corrects"], named, code, told))
     if not report.errors:
@@ -259,11 +261,11 @@ def name_originals(taken: dict[str, Held], originals: dict[str, str], report: Re
             )
 
 
-def fix(invoices: list[Invoice]) -> None:
+def fix(new: Iterable[Held]) -> None:
     """From here on they are frozen: addressed as the company is registered today, from the vendor as of their month."""
     by_month: dict[date, list[int]] = {}
-    for invoice in invoices:
-        by_month.setdefault(invoice.month, []).append(invoice.pk)
+    for held in new:
+        by_month.setdefault(held.month, []).append(held.invoice or 0)
     for month, ids in by_month.items():
         with connection.cursor() as cursor:
             cursor.execute(
@@ -301,7 +303,7 @@ def keep_pdfs(documents: given.Given, taken: dict[int, Held], report: Report) ->
             named.add(name)
             held = taken.get(line)
             if copy and pdf and held and held.invoice and held.new and not report.errors:
-                copy.write_row((held.invoice.pk, held.customer, pdf.content, pdf.sha256, len(pdf.content), at))
+                copy.write_row((held.invoice, held.customer, pdf.content, pdf.sha256, len(pdf.content), at))
     line = report.sheet.heading.line if report.sheet else 1
     for name in sorted(documents.names - named):
         told = _("どの行にも書かれていないPDFです。")

@@ -69,9 +69,11 @@ CAUSES = {
 
 
 def ways_of(invoice: Invoice) -> list[Way]:
-    """What can be done to the document as it is; none of one that is provisional, replaced or imported."""
-    if invoice.state == State.FIXED and invoice.kind == Kind.RETURN:
+    """What can be done to the document as it is; none of one that is provisional or replaced."""
+    if invoice.state == State.FIXED and invoice.gives_back:
         return [Way.VOID]
+    if invoice.state == State.FIXED and invoice.kind == Kind.IMPORTED:
+        return [Way.REISSUE, Way.RETURN, Way.VOID]  # there are no orders that could be billed again
     if invoice.state == State.FIXED and invoice.kind in OF_MONTH:
         return list(Way)
     rebilled = Correction.objects.filter(invoice=invoice, what=Correction.What.REBILL, customer=invoice.customer_id)

@@ -22,11 +22,9 @@ def need_newest(invoice: Invoice) -> None:
     """Raises ValidationError, with what to do instead, unless the document is the newest of its chain and stands."""
     if invoice.state == State.DRAFT:
         raise ValidationError(_("未確定の請求です。契約か調整を直してください。"))
-    if invoice.kind == Kind.IMPORTED:
-        raise ValidationError(_("移行した請求は訂正できません。"))
     if invoice.state == State.VOID:
         raise ValidationError(_("取り消した請求です。"))
-    if invoice.kind == Kind.RETURN:
+    if invoice.gives_back:
         raise ValidationError(_("返還請求書は直せません。取り消して、もう一度作成してください。"))
     if invoice.state == State.REPLACED:
         newest = newest_of(invoice).number
@@ -41,8 +39,9 @@ def newest_of(invoice: Invoice) -> Invoice:
 
 
 def returns_of(invoice: Invoice) -> "QuerySet[Invoice]":
-    """返還 of the document that stand."""
-    standing = Invoice.objects.standing().filter(kind=Kind.RETURN, corrects=invoice, customer=invoice.customer_id)
+    """返還 of the document that stand, those that another system sent too."""
+    standing = Invoice.objects.standing().filter(corrects=invoice, customer=invoice.customer_id)
+    standing = standing.filter(kind__in=[Kind.RETURN, Kind.IMPORTED])
     return standing.order_by("pk")
 
 
@@ -68,7 +67,7 @@ def resting_on(invoice: Invoice, *, keeps_credits: bool = False, known: set[int]
     for one in found:
         if one.pk not in known:
             known.add(one.pk)
-            chain += [*([] if one.kind == Kind.RETURN else resting_on(one, known=known)), one]
+            chain += [*([] if one.gives_back else resting_on(one, known=known)), one]
     return chain
 
 

@@ -10,8 +10,9 @@ from django.utils.translation import gettext_lazy
 
 from billing.corrections.causes import Way
 from billing.corrections.giving_back import Part, by_days, by_quantity
+from billing.corrections.imported import lines_of
 from billing.corrections.reissue import EDITABLE
-from billing.models import InvoiceLine
+from billing.models import InvoiceLine, Kind
 from contracts.services import amount_of
 from portal import fonts
 from portal.forms import DayField, LineField, NumberField, WholeField
@@ -123,6 +124,9 @@ def rows_of(invoice, way, looked_for, data):
     """(a form for each line that is shown, whether there are more): what was typed into already, whatever is looked for, and what is found."""
     if way not in ROWS:
         return [], False
+    if invoice.kind == Kind.IMPORTED:
+        rows = [row_of(way, line, data) for line in lines_of(invoice) if way == Way.REISSUE or line.returnable]
+        return [row if row.has_changed() else row_of(way, row.line, None) for row in rows], False
     lines = invoice.lines.charging().with_left().select_related("contract").order_by("position")
     if way == Way.RETURN:
         lines = lines.filter(returnable__gt=0)

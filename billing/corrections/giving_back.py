@@ -1,16 +1,16 @@
 """返還: a 適格返還請求書 gives back, wholly or in part, what lines of a fixed document charged (消費税法57条の4③, D41)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from billing.corrections import chains, making
+from billing.corrections import chains, imported, making
 from billing.credits import need_reason
 from billing.models import Correction, Decision, Invoice, InvoiceLine, Kind
 from billing.month.open_months import bring_up_to_date
@@ -67,8 +67,10 @@ def make(
     decision: Decision | None = None, without_document: bool = False,
 ) -> Invoice:  # fmt: skip
     """The document alone, of a locked and standing one; `decision` where somebody decided so about a contract's dates (D27)."""
-    lines = {line.pk: line for line in old.lines.charging().with_left().order_by("position")}
+    lines = {line.pk: line for line in returnable_lines(old)}
     if parts is None:
+        if imported.is_imported(old):
+            imported.need_classes(old)
         parts = {pk: line.returnable for pk, line in lines.items() if line.returnable}
     if not parts:
         raise ValidationError(_("返還できる残りがありません。"))
@@ -80,11 +82,20 @@ def make(
         if not (0 < part.yen <= left or left <= part.yen < 0):
             told = {"item": lines[pk].item, "yen": yen(left)}
             raise ValidationError(_("%(item)s は、残り %(yen)s円 までしか返還できません。") % told)
+    if imported.is_imported(old):
+        imported.refuse_more(old, [part.yen for part in given.values()])
     new = making.begin(old, Kind.RETURN, today=today, decision=decision, without_document=without_document)
     making.add_lines(new, [returned(line, given[pk], new) for pk, line in lines.items() if pk in given])
     making.fix(new, today=today)
     making.note(Correction.What.RETURN, old, reason, by=by, made=new)
     return new
+
+
+def returnable_lines(invoice: Invoice) -> Iterable[Any]:
+    """What is charged on a document, with what can still be returned of it (`returnable`, yen)."""
+    if imported.is_imported(invoice):
+        return imported.lines_of(invoice)
+    return invoice.lines.charging().with_left().order_by("position")
 
 
 def returned(line: InvoiceLine, part: Part, new: Invoice) -> InvoiceLine:

@@ -49,10 +49,14 @@ def due_on(original: Invoice, today: date) -> date:
 
 
 def standing_for(line: InvoiceLine, invoice: Invoice, origin: str, **changes: Any) -> InvoiceLine:
-    """A line of `invoice` that stands for a fixed one, or gives something of it back; not stored yet."""
+    """A line of `invoice` that stands for a fixed one, or gives something of it back; not stored yet.
+
+    It names that one, unless that is a line which is only thought of, of a document that another system sent.
+    """
     kept = {field.attname: getattr(line, field.attname) for field in line._meta.concrete_fields}
     own = {
-        "id": None, "invoice_id": invoice.pk, "origin": origin, "replaces_id": line.pk, "root_id": line.root_id or line.pk,
+        "id": None, "invoice_id": invoice.pk, "origin": origin, "replaces_id": None if line._state.adding else line.pk,
+        "root_id": None if line._state.adding else line.root_id or line.pk,
         "is_order_head": False,
     }  # fmt: skip
     return InvoiceLine(**kept | own | changes)

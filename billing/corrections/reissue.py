@@ -10,7 +10,7 @@ from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from billing.corrections import chains, making
+from billing.corrections import chains, imported, making
 from billing.credits import counter, need_reason
 from billing.models import Correction, Discount, Invoice, InvoiceLine, Kind, State
 from billing.month import credits, drafts
@@ -46,11 +46,16 @@ def reissue(
     chains.need_newest(old)
     text = _("返還請求書 %(numbers)s があるため修正できません。先に返還請求書を取り消してください。")
     chains.refuse_resting(chains.returns_of(old), text)
-    lines = restated(old, changes or {}, from_orders)
+    lines, origin = restated(old, changes or {}, from_orders), InvoiceLine.Origin.CORRECTION
+    if imported.is_imported(old):
+        imported.need_month(old)
+        if not changes:
+            imported.need_classes(old)
+        lines, origin = imported.priced(lines), InvoiceLine.Origin.ADJUSTMENT
     old.state = State.REPLACED
     old.save(update_fields=["state"])
     new = making.begin(old, Kind.CORRECTION, today=today)
-    making.add_lines(new, [making.standing_for(line, new, InvoiceLine.Origin.CORRECTION) for line in lines])
+    making.add_lines(new, [making.standing_for(line, new, origin) for line in lines])
     take_discounts(old, new, by)
     take_credits(old, new)
     making.fix(new, today=today)
@@ -62,11 +67,8 @@ def reissue(
 
 def restated(old: Invoice, changes: Mapping[Line, Mapping[str, Any]], from_orders: bool) -> list[InvoiceLine]:
     """The charging lines of a document as they should have been; not stored. Raises ValidationError."""
-    lines = list(
-        old.lines.charging()
-        .select_related("order_line", "usage_charge", "root", "contract", "order")
-        .order_by("position")
-    )
+    charged = old.lines.charging().select_related("order_line", "usage_charge", "root", "contract", "order")
+    lines = imported.lines_of(old) if imported.is_imported(old) else list(charged.order_by("position"))
     if unknown := set(changes) - {line.pk for line in lines}:
         raise ValidationError(_("この請求にない明細です: %(lines)s") % {"lines": "、".join(map(str, sorted(unknown)))})
     if not lines:

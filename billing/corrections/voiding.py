@@ -30,7 +30,9 @@ def void(
     rights.need(by, making.ADD)
     need_reason(reason)
     old = chains.locked(invoice)
-    if old.kind == Kind.RETURN and old.state == State.FIXED:
+    if rebill and old.kind == Kind.IMPORTED:
+        raise ValidationError(_("移行した請求には注文がないため、再請求できません。"))
+    if old.gives_back and old.state == State.FIXED:
         if rebill:
             raise ValidationError(_("返還請求書は再請求できません。"))
         withdraw(old, reason, by)
@@ -59,7 +61,7 @@ def withdraw(invoice: Invoice, reason: str, by: User | None, *, rebilled_in: dat
     invoice.state = State.VOID
     invoice.save(update_fields=["state"])
     making.note(Correction.What.VOID, invoice, reason, by=by)
-    if invoice.kind == Kind.RETURN:
+    if invoice.gives_back:
         if invoice.decision is not None:
             take_decision_back(invoice, invoice.decision, reason, by)
     elif rebilled_in is None:

@@ -164,7 +164,7 @@ def it_tells_all_that_is_wrong_at_once_and_takes_nothing(send, tmp_path):
         (6, "支払期日", "", "IM-011"),
         (6, "PDF", "a.pdf", "IM-035"),
         (7, "10%税額", "", "IM-011"),
-        (7, "確定日", "2026/05/09", "IM-021"),
+        (7, "確定日", "2026/5/9", "IM-021"),
         (7, "PDF", "torn.pdf", "IM-033"),
         (8, "訂正元", "A-1605", "IM-016"),
         (8, "PDF", "locked.pdf", "IM-034"),

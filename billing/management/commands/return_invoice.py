@@ -3,6 +3,7 @@
 from django.core.exceptions import ValidationError
 
 from billing.corrections.giving_back import Part, by_days, give_back
+from billing.corrections.imported import class_named, is_imported, lines_of
 from billing.management.base import WrongUsage, readable
 from billing.management.corrections import CorrectionCommand
 from billing.proposals import decide, proposals
@@ -24,13 +25,17 @@ class Command(CorrectionCommand):
         given.add_argument("--proposal", metavar="ID", help="契約の変更で返すべき額の番号（check_month の proposals）")
 
         given.add_argument(
+            "--tax-class", action="append", default=[], metavar="税率=金額",
+            help="移行した請求の税率（10、8、reduced、0）と税込の円（繰り返し可）",
+        )  # fmt: skip
+        given.add_argument(
             "--no-document", action="store_true", help="返還請求書を作らず、記録だけ残します（税込1万円未満の返還のみ）"
         )
 
     def act(self, invoice, told, options):
         if options["proposal"]:
             return decided(invoice, options, told)
-        lines = {line.position: line for line in invoice.lines.all()}
+        lines = {line.position: line for line in (lines_of(invoice) if is_imported(invoice) else invoice.lines.all())}
         parts = {}
         for name in ("line", "days"):
             for text in options[name]:
@@ -41,6 +46,12 @@ class Command(CorrectionCommand):
                 if line.pk in parts:
                     raise WrongUsage(f"{position} 行目は1度だけ指定してください。")
                 parts[line.pk] = Part(number) if name == "line" else by_days(line, number)
+        for text in options["tax_class"]:
+            name, yen = readable(text).partition("=")[::2]
+            line = class_named(invoice, name.strip()) if is_imported(invoice) else None
+            if line is None:
+                raise WrongUsage(f"{invoice.number} に税率ごとの金額「{name}」はありません。")
+            parts[line.pk] = pair(f"{line.position}={yen}", "tax-class")[1]
         return give_back(invoice, parts or None, without_document=options["no_document"], **told)
 
 
