@@ -1,5 +1,6 @@
 """Files of contracts with their lines and prices: the vendor's own numbers are the keys, and orders follow at once in sets."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from copy import copy
 from datetime import date
@@ -8,12 +9,11 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import connection
-from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Customer
-from contracts.models import Contract, ContractLine, Term
+from contracts.models import Contract, ContractLine, Meter, Term
 from contracts.services import LINE_FACTS, START_STAYS, add_terms, facts, price, rate_of
 from orders.billed import HELD_LINES
 from orders.changes import check_dates, keep_billed
@@ -24,13 +24,13 @@ from orders.rows import COLUMNS, HEAD, METER_ONLY, Said, Telling, gather
 from orders.services import SERVICE_STAYS, WITHDRAWN, move_services, need_decisions
 from orders.usage import recharge_moved_months
 from portal import history, numbers, rights
+from portal.db.copying import copy_in, copy_over
 from portal.imports.columns import Row
 from portal.imports.faults import Code
 from portal.imports.taking import Kind, Report
-from portal.models import Action, HistoryEvent, TaxClass, Vendor
+from portal.models import Action, TaxClass, Vendor
 
 AT_ONCE = 1000  # contracts
-LINES = ContractLine.objects.select_related("continues")
 CONTRACT_FIELDS = [column.name for column in HEAD if column.name != "customer"]
 NEEDED = ("customer", "name", "service", "start_on")
 FORM_STAYS = gettext_lazy("契約期間が作られた後は契約形態を変更できません。")
@@ -105,16 +105,23 @@ class Taking:
 
     def draw(self, some: dict[str, Said]) -> list[Drawn]:
         """What the rows make of these contracts; those that can't be stored go to the report."""
-        stored = {
-            each.number: each
-            for each in Contract.objects.filter(number__in=some)
-            .select_related("service", "customer")
-            .prefetch_related(Prefetch("lines", LINES), "meters__service", "meters__prices__tiers")
-        }
+        contracts = Contract.objects.filter(number__in=some).select_related("service", "customer")
+        stored = {each.number: each for each in contracts}
+        of_stored = {"contract__in": [each.pk for each in stored.values()]}
+        lines, meters = defaultdict(list), defaultdict(list)
+        for line in (
+            ContractLine.objects.filter(**of_stored).select_related("continues").order_by("contract", "position")
+        ):
+            lines[line.contract_id].append(line)
+        for meter in Meter.objects.filter(**of_stored).select_related("service").prefetch_related("prices__tiers"):
+            meters[meter.contract_id].append(meter)
         drawn = []
         for number, said in some.items():
             faults = len(self.report.errors)
-            made = self.draw_contract(number, said, stored.get(number))
+            found = stored.get(number)
+            made = self.draw_contract(
+                number, said, found, lines[found.pk] if found else [], meters[found.pk] if found else []
+            )
             if len(self.report.errors) > faults or number in self.report.spoiled:
                 continue
             if made.former or made.lines or made.meters:
@@ -124,7 +131,9 @@ class Taking:
         refused = self.keep_billed([each for each in drawn if each.former and each.is_followed])
         return [each for each in drawn if each.contract.pk not in refused]
 
-    def draw_contract(self, number: str, said: Said, stored: Contract | None) -> Drawn:
+    def draw_contract(
+        self, number: str, said: Said, stored: Contract | None, kept: list[ContractLine], meters: list[Meter]
+    ) -> Drawn:
         values = said.of_contract()
         owner = self.owner(number, said, values.pop("customer", None), stored)
         contract = stored or Contract(number=number, **({"customer_id": owner} if owner else {}))
@@ -140,8 +149,7 @@ class Taking:
             contract.clean()
         except ValidationError as refused:
             self.telling.refused(said.at, values, refused)
-        kept = list(stored.lines.all()) if stored else []
-        made = Drawn(said, contract, former, names, kept, *self.draw_rows(said, contract, kept))
+        made = Drawn(said, contract, former, names, kept, *self.draw_rows(said, contract, kept, meters))
         if contract.withdrawn_on and (made.is_followed or made.meters):
             self.telling.at(said.line, "number", number, Code.REFUSED, str(WITHDRAWN))
         return made
@@ -162,7 +170,7 @@ class Taking:
         return found
 
     def draw_rows(
-        self, said: Said, contract: Contract, kept: list[ContractLine]
+        self, said: Said, contract: Contract, kept: list[ContractLine], meters: list[Meter]
     ) -> tuple[list[tuple[int, ContractLine, ContractLine | None]], list[MeterDrawn]]:
         """The lines and meters that are new or change."""
         by_place = {line.position: line for line in kept}
@@ -186,7 +194,7 @@ class Taking:
             former = by_place.get(place)
             if values and (line := self.draw_line(row, values, contract, place, former)):
                 lines.append((row, line, former))
-        return lines, draw_meters(metered, contract, self.telling)
+        return lines, draw_meters(metered, contract, meters, self.telling)
 
     def draw_line(
         self, row: int, values: dict[str, Any], contract: Contract, place: int, former: ContractLine | None
@@ -282,16 +290,13 @@ class Taking:
         followed = [each for each in drawn if each.is_followed]
         new = [each for each in drawn if each.former is None]
         before = {each.contract.pk: facts(each.former, each.kept) for each in followed if each.former}
-        Contract.objects.bulk_create(
-            [each.contract for each in followed],
-            update_conflicts=True,
-            unique_fields=["id"],
-            update_fields=[*CONTRACT_FIELDS, "updated_at"],
-        )
-        lines = [line for each in followed for _row, line, _former in each.lines]
-        ContractLine.objects.bulk_create(
-            lines, update_conflicts=True, unique_fields=["id"], update_fields=[*LINE_FACTS, "amount", "net"]
-        )
+        copy_in([each.contract for each in new])
+        copy_over([each.contract for each in followed if each.former], [*CONTRACT_FIELDS, "updated_at"])
+        lines = [(line, former) for each in followed for _row, line, former in each.lines]
+        for line, _former in lines:
+            line.contract_id = line.contract.pk
+        copy_in([line for line, former in lines if former is None])
+        copy_over([line for line, former in lines if former], [*LINE_FACTS, "amount", "net"])
         numbers.pass_over(numbers.CONTRACT, [each.contract.number for each in new])
         self.keep_events(followed, before)
         store_meters([meter for each in drawn for meter in each.meters], self.telling, today=self.today, by=self.by)
@@ -301,7 +306,7 @@ class Taking:
         for each in followed:
             self.rows[each.contract.pk] = each.said.line
             self.saved.setdefault(each.contract.customer_id, []).append(each.contract.pk)
-            if "cancel_on" in each.names and each.former and each.contract.meters.all():
+            if "cancel_on" in each.names and each.former:
                 self.moved.append(each.contract.pk)
         for each in drawn:
             if each.meters:
@@ -320,7 +325,7 @@ class Taking:
             about = {"by": self.by, "customer": owners[each.contract.customer_id]}
             former = before.get(each.contract.pk, {})
             events.append(history.change(action, each.contract.number, former, after, **about))
-        HistoryEvent.objects.bulk_create([event for event in events if event])
+        copy_in([event for event in events if event])
 
     def follow(self, charge_past: bool) -> None:
         """Terms and orders of all that was stored; what they may not become goes to the report."""
@@ -336,7 +341,7 @@ class Taking:
                 self.tell_unfollowed(refused)
             else:
                 record(done.changes, self.by)
-        for contract in Contract.objects.filter(pk__in=self.moved):
+        for contract in Contract.objects.filter(pk__in=self.moved, meters__isnull=False).distinct():
             try:
                 recharge_moved_months(contract, today=self.today)
             except ValidationError as refused:

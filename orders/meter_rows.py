@@ -13,6 +13,7 @@ from contracts.services import NO_FIRST_PRICE, PriceTyped, meter_facts, save_met
 from orders.rows import LABELS, LINE_ONLY, METER_FACTS, Telling
 from orders.usage import reprice
 from portal import history
+from portal.db.copying import copy_in
 from portal.imports.faults import Code
 from portal.models import Action, HistoryEvent
 
@@ -27,11 +28,13 @@ class MeterDrawn(NamedTuple):
     prices: list[PriceTyped]
 
 
-def draw_meters(rows: Sequence[tuple[int, dict[str, Any]]], contract: Contract, telling: Telling) -> list[MeterDrawn]:
-    """The meters that these rows of a contract make or change; what can't be stored is told."""
+def draw_meters(
+    rows: Sequence[tuple[int, dict[str, Any]]], contract: Contract, kept: Sequence[Meter], telling: Telling
+) -> list[MeterDrawn]:
+    """The meters that these rows of a contract make or change, of those that it has; what can't be stored is told."""
     if not rows or (contract.service_id is None and any("meter_service" not in values for _row, values in rows)):
         return []
-    stored = {meter.service_id: meter for meter in contract.meters.all()} if contract.pk else {}
+    stored = {meter.service_id: meter for meter in kept}
     by_service: dict[Any, list[tuple[int, dict[str, Any]]]] = {}
     for row, values in rows:
         for name in LINE_ONLY:
@@ -117,13 +120,20 @@ def store_meters(drawn: Sequence[MeterDrawn], telling: Telling, *, today: date, 
         each.meter.customer_id = each.meter.contract.customer_id
         for price, _tiers in each.prices:
             price.meter, price.customer_id = each.meter, each.meter.customer_id
-    Meter.objects.bulk_create([each.meter for each in new])
-    MeterPrice.objects.bulk_create([price for each in new for price, _tiers in each.prices])
-    MeterTier.objects.bulk_create(
-        MeterTier(customer_id=price.customer_id, price=price, above=above, unit_price=unit_price)
-        for each in new
-        for price, tiers in each.prices
-        for above, unit_price in tiers
+    for each in new:
+        each.meter.contract_id = each.meter.contract.pk
+    copy_in([each.meter for each in new])
+    new_prices = [price for each in new for price, _tiers in each.prices]
+    for price in new_prices:
+        price.meter_id = price.meter.pk
+    copy_in(new_prices)
+    copy_in(
+        [
+            MeterTier(customer_id=price.customer_id, price=price, above=above, unit_price=unit_price)
+            for each in new
+            for price, tiers in each.prices
+            for above, unit_price in tiers
+        ]
     )
     made = Meter.objects.filter(pk__in=[each.meter.pk for each in new]).order_by("pk")
     HistoryEvent.objects.bulk_create(

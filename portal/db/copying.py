@@ -1,4 +1,4 @@
-"""New rows by the thousand: PostgreSQL's COPY takes them three times as fast as INSERT."""
+"""New and changed rows by the thousand: PostgreSQL's COPY takes them three times as fast as INSERT."""
 
 from collections.abc import Sequence
 
@@ -24,3 +24,25 @@ def copy_in(rows: Sequence[models.Model]) -> None:
                 copy.write_row([field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields])
     for row in rows:
         row._state.adding = False
+
+
+def copy_over(rows: Sequence[models.Model], names: Sequence[str]) -> None:
+    """Store these fields of stored rows of one model, by one UPDATE. Constraints and triggers hold."""
+    if not rows:
+        return
+    options, quote = type(rows[0])._meta, connection.ops.quote_name
+    fields = [options.pk, *(field for field in options.local_concrete_fields if field.name in names)]
+    columns = [quote(field.column) for field in fields]
+    table = quote(options.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS pg_temp.copied_over")
+        cursor.execute(
+            f"CREATE TEMP TABLE copied_over ON COMMIT DROP AS SELECT {', '.join(columns)} FROM {table} WITH NO DATA"
+        )
+        with cursor.copy(f"COPY copied_over ({', '.join(columns)}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row([field.get_db_prep_save(field.pre_save(row, False), connection) for field in fields])
+        cursor.execute(
+            f"UPDATE {table} r SET {', '.join(f'{column} = c.{column}' for column in columns[1:])}"
+            f" FROM copied_over c WHERE r.{columns[0]} = c.{columns[0]}"
+        )
