@@ -1,94 +1,115 @@
 """Used quantities of metered services (従量): taken in from files, priced by each meter's ladder, corrected until billed."""
 
-import codecs
-import csv
 import hashlib
-import io
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import date
-from decimal import Decimal
 from functools import cache
-from typing import NamedTuple
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F, OuterRef, Subquery
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer
 from contracts.models import Contract, Meter, Term
 from contracts.services import add_terms, rate_of
 from orders.models import BILLED, Usage, UsageCharge, UsageFile
-from portal import money, months, reading
+from portal import money, months, reading, rights
+from portal.imports import columns, taking
+from portal.imports.columns import Column, Row, chunks
+from portal.imports.faults import Code, Fault
+from portal.imports.taking import Kind, Report
 from portal.models import TaxClass, Vendor
-from portal.templatetags.figures import plain
+from portal.templatetags.figures import plain, ymd
 
-# Each column by its English and its Japanese name.
-COLUMNS = {"contract": "契約番号", "service": "サービスコード", "period": "対象年月", "quantity": "数量"}
-SEPARATORS = ",\t;"
+CONTRACT = Column("contract", "契約番号", reading.code, required=True, example="K0000001")
+SERVICE = Column("service", "サービスコード", reading.key, required=True, example="line")
+PERIOD = Column("period", "対象年月", columns.month, required=True, write=months.format_month, example="2026-04")
+QUANTITY = Column("quantity", "数量", reading.quantity, required=True, write=plain, example="1,234.5")
 AT_ONCE = 5000
 
 
-class Row(NamedTuple):
-    """A row of a file as it was read; `number` is the line that an editor shows, `fault` why it can't be taken."""
-
-    number: int
-    contract: str
-    service: str
-    month: date | None
-    quantity: Decimal | None
-    fault: str = ""
-
-
-@dataclass
-class Taken:
-    """What became of a file: how many quantities are new, changed or known, and whose (numbers of customers).
-
-    `before` is the file as it came first, if it came before.
-    """
-
-    added: int
-    changed: int
-    known: int
-    before: UsageFile | None
-    customers: list
-
-
-@transaction.atomic
-def take_in(name, content, *, today):
-    """Store the used quantities of a CSV file (bytes) with their charges, all of them or none; returns `Taken`.
+def take_usage(rows: Iterable[Row], report: Report, *, today: date, by: Any) -> None:
+    """Store used quantities with their charges. Raises PermissionDenied.
 
     The same contract, service and month with another quantity corrects it, as long as it isn't billed. So a file that
-    was taken in before changes nothing but what was corrected since, and isn't stored a second time. Raises
-    ValidationError with one message for each bad line.
+    was taken in before changes nothing but what was corrected since, and isn't stored a second time.
     """
-    digest = hashlib.sha256(content).hexdigest()
+    rights.need(by, "orders.add_usage")
+    rights.need(by, "orders.change_usage")
+    span = Vendor.objects.settings().first_month, months.month_of(today)
+    seen: dict[tuple, int] = {}
+    owners: set[str] = set()
+    file = None
+    for chunk in chunks(rows, AT_ONCE):
+        numbers = {row.values["contract"] for row in chunk}
+        Customer.objects.lock(set(Contract.objects.filter(number__in=numbers).values_list("customer_id", flat=True)))
+        meters = find_meters(
+            numbers
+        )  # only now: whoever was changing prices or contracts of these customers is through
+        usages = keep_used(match(chunk, meters, span, seen, report), report, today)
+        new, changed = sort_out(usages, report)
+        if report.errors:
+            continue
+        file = file or file_of(report)
+        for usage in usages:
+            usage.file = file
+        drop_charges(changed, today)
+        Usage.objects.bulk_create(
+            [*new, *changed],
+            batch_size=AT_ONCE,
+            update_conflicts=True,
+            unique_fields=["meter", "month"],
+            update_fields=["quantity", "file", "line_number"],
+        )
+        for usage, text in charge([*new, *changed]):
+            tell(usage, QUANTITY, Code.REFUSED, text, report)
+        report.added += len(new)
+        report.changed += len(changed)
+        report.unchanged += len(usages) - len(new) - len(changed)
+        owners |= {meter.contract.customer.number for meter in meters.values()}
+    report.owners = sorted(owners)
+
+
+USAGE = Kind("usage", _("使用量"), [CONTRACT, SERVICE, PERIOD, QUANTITY], take_usage)
+
+
+def take_in(name, content, *, today):
+    """Take a file (bytes) of used quantities in, all of it or nothing; returns its report.
+
+    Raises ValidationError with one message for each bad line.
+    """
+    report = taking.take_in(USAGE, name, content, today=today)
+    if report.errors:
+        told = _("%(line)d行目: %(text)s")
+        raise ValidationError([told % {"line": fault.line, "text": fault.text} for fault in report.errors])
+    return report
+
+
+def file_of(report):
+    """The file as it is known by its hash; when it comes again, the report warns that it did."""
+    digest = hashlib.sha256(report.sheet.content).hexdigest()
     before = UsageFile.objects.filter(sha256=digest).first()
-    rows = read(content)
-    contracts = Contract.objects.filter(number__in={row.contract for row in rows})
-    Customer.objects.lock(set(contracts.values_list("customer_id", flat=True)))
-    meters = find_meters(rows)  # only now: whoever was changing prices or contracts of these customers is through
-    usages, faults = match(rows, meters, today)
-    usages, faults = keep_used(usages, faults, today)
-    new, changed = sort_out(usages, faults)
-    if faults:
-        raise ValidationError([text for _number, text in sorted(faults)])
-    file = before or UsageFile.objects.create(sha256=digest, name=name[:200], rows=len(rows))
-    for usage in usages:
-        usage.file = file
-    drop_charges(changed, today)
-    Usage.objects.bulk_create(
-        [*new, *changed],
-        batch_size=AT_ONCE,
-        update_conflicts=True,
-        unique_fields=["meter", "month"],
-        update_fields=["quantity", "file", "line_number"],
-    )
-    if unpriced := charge([*new, *changed]):
-        raise ValidationError([at(usage.line_number, text) for usage, text in unpriced])
-    owners = sorted({meter.contract.customer.number for meter in meters.values()})
-    return Taken(len(new), len(changed), len(usages) - len(new) - len(changed), before, owners)
+    if before:
+        known = {"day": ymd(timezone.localtime(before.at)), "name": before.name}
+        report.warnings.append(_("%(day)s に取り込み済みのファイルです（%(name)s）。") % known)
+        return before
+    rows = sum(1 for _row in report.sheet.records())
+    return UsageFile.objects.create(sha256=digest, name=report.file[:200], rows=rows)
+
+
+def tell(usage, column, code, text, report):
+    """Put a fault of a usage's row into the report; `column` says which cell it stands in."""
+    report.errors.append(Fault(usage.line_number, column.label, WRITTEN[column.name](usage), code, text))
+
+
+WRITTEN = {
+    "period": lambda usage: months.format_month(usage.month),
+    "quantity": lambda usage: plain(usage.quantity),
+}
 
 
 @transaction.atomic
@@ -98,152 +119,72 @@ def reprice(meter, *, today):
     recharge(list(meter.usages.unbilled()), today)
 
 
-def read(content):
-    """The rows of a CSV file in UTF-8 or CP932. Raises ValidationError for a file that is no such thing."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise ValidationError(
-            _(
-                "文字コードが UTF-16（Excelの「Unicode テキスト」）です。UTF-8 か CP932（Shift_JIS）のCSVにしてください。"
-            )
-        )
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        try:
-            text = content.decode("cp932")
-        except UnicodeDecodeError:
-            raise ValidationError(_("文字コードは UTF-8 か CP932（Shift_JIS）にしてください。")) from None
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator(text), strict=True)
-    try:
-        filled = ((lines.line_num, cells) for cells in lines if any(reading.ENDS.sub("", cell) for cell in cells))
-        number, header = next(filled, (1, []))
-        places = columns(number, header)
-        rows = [row_of(number, cells, places, len(header)) for number, cells in filled]
-    except csv.Error as error:
-        raise ValidationError(at(lines.line_num, _("CSVとして読めません（%s）。") % error)) from None
-    if not rows:
-        raise ValidationError(_("データの行がありません。"))
-    return rows
-
-
-def separator(text):
-    """What stands between the cells: whatever occurs most in the first line that says something, a comma if nothing does."""
-    header = next((line for line in text.splitlines() if reading.ENDS.sub("", line)), "")
-    return max(SEPARATORS, key=header.count)
-
-
-def columns(number, header):
-    """Where each column stands, in the order of `COLUMNS`. Raises ValidationError if one is missing, or any named twice."""
-    english = {japanese: name for name, japanese in COLUMNS.items()}
-    try:
-        names = [english.get(name, name) for name in (reading.key(cell).lower() for cell in header)]
-    except ValidationError as error:
-        raise ValidationError(at(number, error.message)) from None
-    if twice := [name for place, name in enumerate(names) if name and name in names[:place]]:
-        raise ValidationError(at(number, _("見出し %s が2つあります。どちらか1つにしてください。") % twice[0]))
-    if missing := [name for name in COLUMNS if name not in names]:
-        text = _("列 %(missing)s がありません。見出しは %(all)s です。")
-        raise ValidationError(at(number, text % {"missing": ", ".join(missing), "all": ",".join(COLUMNS)}))
-    return [names.index(name) for name in COLUMNS]
-
-
-def row_of(number, cells, places, width):
-    """The row in its columns. A cell too many is a fault, for 12,345 without quotes is two cells, and 12 isn't meant."""
-    nothing = Row(number, "", "", None, None)
-    if len(cells) > width:
-        return nothing._replace(
-            fault=_('列が見出しより多くあります。桁区切りのある数量は "12,345" のように囲んでください。')
-        )
-    if len(cells) <= max(places):
-        return nothing._replace(fault=_("列が足りません。"))
-    contract, service, period, quantity = (cells[place] for place in places)
-    try:
-        row = Row(
-            number,
-            reading.code(contract),
-            reading.key(service),
-            reading.month(period),
-            reading.quantity(quantity),
-        )
-    except ValidationError as error:
-        return nothing._replace(fault=str(error.message))
-    empty = [name for name, value in zip(COLUMNS.values(), row[1:5], strict=True) if value in ("", None)]
-    return row._replace(fault=_("%s が空です。") % "、".join(empty)) if empty else row
-
-
-def at(line_number, text):
-    return _("%(line)d行目: %(text)s") % {"line": line_number, "text": text}
-
-
-def find_meters(rows):
-    """The meters of the contracts that the rows name, as {(contract number, service code): Meter}."""
-    meters = Meter.objects.filter(contract__number__in={row.contract for row in rows})
+def find_meters(numbers):
+    """The meters of the contracts with these numbers, as {(contract number, service code): Meter}."""
+    meters = Meter.objects.filter(contract__number__in=numbers)
     return {
         (meter.contract.number, meter.service.code): meter
         for meter in meters.select_related("contract__customer", "service").prefetch_related("prices__tiers")
     }
 
 
-def match(rows, meters, today):
-    """(Usage of each good row, [(line number, text) of each bad one])."""
-    span = Vendor.objects.settings().first_month, months.month_of(today)
+def match(rows, meters, span, seen, report):
+    """A Usage of each good row; `seen` are the lines of the rows before these. What is wrong goes to the report."""
     contracts = {number for number, _service in meters}
-    usages, faults = [], []
-    seen: dict[tuple, int] = {}
+    usages = []
     for row in rows:
-        meter = meters.get((row.contract, row.service))
-        fault = row.fault or wrong_with(row, meter, contracts, span)
-        same = (row.contract, row.service, row.month)
+        same = tuple(row.values[column.name] for column in (CONTRACT, SERVICE, PERIOD))
+        meter = meters.get(same[:2])
+        fault = wrong_with(row, meter, contracts, span)
         if not fault and same in seen:
-            fault = _("%d行目と同じ契約・サービス・年月です。") % seen[same]
+            told = _("%d行目と同じ契約・サービス・年月です。") % seen[same]
+            fault = Fault(row.line, CONTRACT.label, same[0], Code.TWICE, told)
         if fault:
-            faults.append((row.number, at(row.number, fault)))
+            report.errors.append(fault)
             continue
-        seen[same] = row.number
+        seen[same] = row.line
         usages.append(
             Usage(
                 customer_id=meter.customer_id,
                 meter=meter,
-                month=row.month,
-                quantity=row.quantity,
-                line_number=row.number,
+                month=row.values["period"],
+                quantity=row.values["quantity"],
+                line_number=row.line,
             )
         )
-    return usages, faults
+    return usages
 
 
 def wrong_with(row, meter, contracts, span):
     """What is wrong with the row by itself, or None; `span` is the first and the last month that may be given."""
-    if row.contract not in contracts:
-        return _("従量の契約「%s」がありません。") % row.contract
+    contract, service, period = (row.values[column.name] for column in (CONTRACT, SERVICE, PERIOD))
+    if contract not in contracts:
+        told = _("従量の契約「%s」がありません。") % contract
+        return Fault(row.line, CONTRACT.label, contract, Code.UNKNOWN, told)
     if meter is None:
-        return _("契約 %(contract)s に従量サービス「%(service)s」がありません。") % row._asdict()
-    first, last = span
-    if not first <= row.month <= last:
-        return _("対象年月は %(first)s から %(last)s までです: %(period)s") % {
-            "first": months.format_month(first),
-            "last": months.format_month(last),
-            "period": months.format_month(row.month),
-        }
+        told = _("契約 %(contract)s に従量サービス「%(service)s」がありません。")
+        return Fault(row.line, SERVICE.label, service, Code.UNKNOWN, told % {"contract": contract, "service": service})
+    first, last = (months.format_month(month) for month in span)
+    if not span[0] <= period <= span[1]:
+        given = months.format_month(period)
+        told = _("対象年月は %(first)s から %(last)s までです: %(period)s")
+        text = told % {"first": first, "last": last, "period": given}
+        return Fault(row.line, PERIOD.label, given, Code.REFUSED, text)
     return None
 
 
-def keep_used(usages, faults, today):
-    """Leave out usages of months without a standing term, each as a fault more (D33); terms that should exist are added first."""
+def keep_used(usages, report, today):
+    """The usages of months with a standing term, each other one a fault (D33); terms that should exist are added first."""
     owners = {usage.customer_id for usage in usages}
     newest = max((usage.month for usage in usages), default=today)
     add_terms(sorted(owners), until=min(today, months.last_day(newest)))
     days = days_of_use(usages)
     text = _("契約 %(contract)s は %(period)s には利用されていません。")
-    unused = [
-        (
-            usage.line_number,
-            at(usage.line_number, text % {"contract": usage.meter.contract.number, "period": f"{usage.month:%Y-%m}"}),
-        )
-        for usage in usages
-        if key(usage) not in days
-    ]
-    return [usage for usage in usages if key(usage) in days], faults + unused
+    for usage in usages:
+        if key(usage) not in days:
+            named = {"contract": usage.meter.contract.number, "period": months.format_month(usage.month)}
+            tell(usage, PERIOD, Code.REFUSED, text % named, report)
+    return [usage for usage in usages if key(usage) in days]
 
 
 def days_of_use(usages):
@@ -267,18 +208,17 @@ def days_of_use(usages):
     return found
 
 
-def sort_out(usages, faults):
-    """(new, changed) usages, those that stand already left out; a change of what is billed is added to the faults."""
+def sort_out(usages, report):
+    """(new, changed) usages, those that stand already left out; a change of what is billed goes to the report."""
     former = {key(usage): usage for usage in Usage.objects.filter(meter__in={usage.meter_id for usage in usages})}
     new = [usage for usage in usages if key(usage) not in former]
     changed = [usage for usage in usages if key(usage) in former and former[key(usage)].quantity != usage.quantity]
     stored = [former[key(usage)].pk for usage in changed]
     billed = {key(usage) for usage in Usage.objects.billed().filter(pk__in=stored)}
-    faults += [
-        (usage.line_number, at(usage.line_number, _("この使用量は請求済みです。変更するには請求を訂正してください。")))
-        for usage in changed
-        if key(usage) in billed
-    ]
+    for usage in changed:
+        if key(usage) in billed:
+            told = _("この使用量は請求済みです。変更するには請求を訂正してください。")
+            tell(usage, QUANTITY, Code.REFUSED, told, report)
     return new, changed
 
 

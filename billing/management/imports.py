@@ -26,23 +26,24 @@ class ImportCommand(OperatorCommand):
         need_vendor()
         path = Path(options["file"])
         content = self.content(path)
-        with lock.alone():
+        code = None
+        with lock.alone() as check_lock:
             report = take_in(
                 self.kind, readable(path.name), content, today=months.today(), dry_run=options["dry_run"],
                 **self.more(options),
             )  # fmt: skip
+            if not report.errors and not report.dry_run:
+                code = self.after(report, check_lock)
         mended = path.with_name(path.name + ERRORS_END)
         if report.errors:
             self.keep_errors(report, mended)
         else:
             mended.unlink(missing_ok=True)
-            if not report.dry_run:
-                self.after(report)
         if options["json"]:
-            self.say(json.dumps(report.as_json(), ensure_ascii=False))
+            self.say(json.dumps(self.as_json(report), ensure_ascii=False))
         else:
             self.tell(report, mended)
-        return USAGE if report.errors else None
+        return USAGE if report.errors else code
 
     def content(self, path):
         """The bytes of the file. Raises WrongUsage."""
@@ -52,8 +53,11 @@ class ImportCommand(OperatorCommand):
         """What else the kind wants to know."""
         return {}
 
-    def after(self, report):
-        """What follows once the file is in."""
+    def after(self, report, check_lock):
+        """What follows once the file is in, while no other run is active; returns the command's exit code."""
+
+    def as_json(self, report):
+        return report.as_json()
 
     def keep_errors(self, report, path):
         try:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET
 
 from billing.models import Upload
 from billing.uploads import services, sheets
-from billing.uploads.kinds import SORTS, may_import, may_see, need_import
+from billing.uploads.kinds import SORTS, may_export, may_import, need_import
 from portal import rights
 from portal.middleware import LARGEST_FILE
 from portal.once import given_key, once
@@ -136,7 +136,7 @@ def errors_file(request, kind, upload):
 @staff
 @require_GET
 def template_file(request, kind):
-    if not may_import(request.user, kind) and not may_see(request.user, kind):
+    if not may_import(request.user, kind) and not rights.may(request.user, SORTS[kind].seeing):
         rights.refuse()
     return sheets.template(SORTS[kind])
 
@@ -144,7 +144,9 @@ def template_file(request, kind):
 @staff
 @require_GET
 def export_file(request, kind):
-    if not may_see(request.user, kind):
+    if SORTS[kind].rows is None:
+        raise Http404
+    if not may_export(request.user, kind):
         rights.refuse()
     return sheets.export(SORTS[kind])
 
@@ -156,6 +158,6 @@ def page(request, kind, template, **given):
         "label": label,
         "title": _("%sの取込") % label,
         "kinds": [(name, sort.kind.label) for name, sort in SORTS.items() if may_import(request.user, name)],
-        "may_see": may_see(request.user, kind),
+        "may_export": may_export(request.user, kind),
     }
     return render(request, template, admin.site.each_context(request) | given)

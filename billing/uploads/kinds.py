@@ -3,22 +3,25 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from accounts.imports import CUSTOMERS, USERS
 from accounts.models import Customer, User
 from billing.models import UploadKind
+from orders.imports import CONTRACTS
+from orders.models import Usage
+from orders.usage import USAGE
 from portal import rights
 from portal.imports.taking import Kind
 
 
 class Sort(NamedTuple):
-    """`rights` are those that its import asks for, `seeing` is the one to read what its export holds."""
+    """`rights` are those that its import asks for, `seeing` is the one to read what its export holds; without `rows` there is none."""
 
     kind: Kind
     rights: tuple[str, ...]
     seeing: str
-    rows: Callable[[], QuerySet]
+    rows: Callable[[], QuerySet] | None = None
 
 
 SORTS = {
@@ -38,6 +41,19 @@ SORTS = {
             .order_by("customer__number", "pk")
         ),
     ),
+    UploadKind.CONTRACTS.value: Sort(
+        CONTRACTS,
+        ("contracts.add_contract", "contracts.change_contract", "contracts.add_meter", "contracts.change_meter"),
+        "contracts.view_contract",
+    ),
+    UploadKind.USAGE.value: Sort(
+        USAGE,
+        ("orders.add_usage", "orders.change_usage"),
+        "orders.view_usage",
+        lambda: Usage.objects.annotate(
+            contract=F("meter__contract__number"), service=F("meter__service__code"), period=F("month")
+        ).order_by("month", "contract", "service"),
+    ),
 }
 
 
@@ -45,8 +61,8 @@ def may_import(by, name):
     return all(rights.may(by, right) for right in SORTS[name].rights)
 
 
-def may_see(by, name):
-    return rights.may(by, SORTS[name].seeing)
+def may_export(by, name):
+    return SORTS[name].rows is not None and rights.may(by, SORTS[name].seeing)
 
 
 def need_import(by, name):

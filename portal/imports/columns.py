@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -129,9 +130,11 @@ def month(typed: str) -> date | None:
     """A month, or a day of it, as spreadsheets make of 2026/11."""
     try:
         return reading.month(typed)
-    except ValidationError:
-        found = day(typed)
-        return found and found.replace(day=1)
+    except ValidationError as refused:
+        with suppress(ValidationError):
+            found = day(typed)
+            return found and found.replace(day=1)
+        raise refused from None
 
 
 def whole(typed: str) -> int:

@@ -134,6 +134,18 @@ def it_bills_a_quantity_that_came_after_the_close_next_month_with_its_true_perio
     ]
 
 
+def it_tells_in_a_dry_run_what_the_real_one_will_and_stores_nothing(cast, meter, send, tmp_path):
+    path, dry, real = tmp_path / "usage.txt", StringIO(), StringIO()
+    path.write_bytes("数量\t対象年月\tサービスコード\t契約番号\r\n150\t2026/04/30\tline\tK0000001\r\n".encode("utf-16"))
+    call_command("import_usage", str(path), dry_run=True, json=True, stdout=dry)
+    assert not UsageFile.objects.exists()
+    call_command("import_usage", str(path), json=True, stdout=real)
+    told = json.loads(real.getvalue())
+    assert {**json.loads(dry.getvalue()), "dry_run": False} == told
+    assert (told["encoding"], told["added"], told["errors"], told["parked_customers"]) == ("UTF-16", 1, [], {})
+    assert UsageFile.objects.get().rows == 1
+
+
 def it_makes_no_line_of_nothing(cast, meter, send):
     send("K0000001,line,2026-04,0")
     assert Usage.objects.get().quantity == 0
@@ -177,9 +189,9 @@ def it_reports_every_bad_line_with_its_number_and_takes_nothing(cast, meter, tmp
         ("K0000001,line,26-05,1", "「26-05」は年月として"),
         ("K0000001,line,2026-05,-1", "「-1」は数量として"),
         ("K0000001,line,2026-05,1.2345", "小数3桁まで"),
-        ("K0000001,line,2026-05,12,345", "列が見出しより多く"),
-        ("K0000001,line,2026-05", "列が足りません"),
-        ("K0000001,,2026-05,", "サービスコード、数量 が空です"),
+        ("K0000001,line,2026-05,12,345", "見出しより多くの列"),
+        ("K0000001,line,2026-05", "「数量」が空です"),
+        ("K0000001,,2026-05,1", "「サービスコード」が空です"),
         ("K0000\u200b001,line,2026-05,1", "見えない文字（U+200B）"),
         ("K0000001,line,2026-03,1", "2026-04 から 2026-05 まで"),
         ("K0000001,line,2026-06,1", "2026-04 から 2026-05 まで"),
@@ -193,8 +205,9 @@ def it_reports_every_bad_line_with_its_number_and_takes_nothing(cast, meter, tmp
     assert ended.value.code == 2
     errors = json.loads(said.getvalue())["errors"]
     expected = [(number, words) for number, (_row, words) in enumerate(rows, start=2) if words]
-    assert [error.partition("行目")[0] for error in errors] == [str(number) for number, _words in expected]
-    assert all(words in error for error, (_number, words) in zip(errors, expected, strict=True))
+    assert [error["line"] for error in errors] == [number for number, _words in expected]
+    assert all(words in error["text"] for error, (_number, words) in zip(errors, expected, strict=True))
+    assert len((tmp_path / "bad.csv.errors.csv").read_text().splitlines()) == len(expected) + 1
     assert not Usage.objects.exists()
     assert not UsageFile.objects.exists()
 
@@ -202,19 +215,18 @@ def it_reports_every_bad_line_with_its_number_and_takes_nothing(cast, meter, tmp
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "contract,service,period,quantity"),
-        (b"contract,service,quantity\r\n", "period"),
+        (b"", "何も書かれていません"),
+        (b"contract,service,quantity\r\n", "列「対象年月」（period）がありません"),
         (b"contract,service,period,quantity\r\n\r\n", "データの行がありません"),
-        (b"contract,service,period,quantity\r\nK0000001,line\r\n", "2行目: 列が足りません"),
+        (b"contract,service,period,quantity\r\nK0000001,line,2026-04\r\n", "2行目 IM-011 数量: "),
         (b'contract,service,period,quantity\r\n"K0000001,line\r\n', "CSVとして読めません"),
-        (b"contract,service,period,quantity\r\nK0000001,line,2026-04,1\r\nK0000\x00001,line,2026-04,1\r\n", "3行目: 途中に見えない文字（U+0000）"),
-        ("contract,service,period,quantity\r\n".encode("utf-16-le"), "1行目: 途中に見えない文字（U+0000）"),
-        ("契約番号,サービスコード,対象年月,数量\r\n".encode("utf-16"), "UTF-16（Excel"),
-        (b"\xfe\xff" + "契約番号,サービスコード\r\n".encode("utf-16-be"), "UTF-16（Excel"),
-        (b"contract,service,period,quantity\r\nK0000001,line,2026-04,9223372036854775807\r\n", "2行目: 「9223372036854775807」は数量"),
-        (b"contract,service,period,quantity,quantity\r\nK0000001,line,2026-04,1,2\r\n", "1行目: 見出し quantity が2つ"),
-        ("\r\n契約番号,contract,service,period,quantity\r\n".encode(), "2行目: 見出し contract が2つ"),
-        (b"contract,service,period,quantity\r\n\x81\xff\xfe\r\n", "文字コード"),
+        (b"contract,service,period,quantity\r\nK0000001,line,2026-04,1\r\nK0000\x00001,line,2026-04,1\r\n", "途中に見えない文字（U+0000）"),
+        ("contract,service,period,quantity\r\n".encode("utf-16-le"), "データの行がありません"),
+        (b"\xfe\xff" + "契約番号,サービスコード,数量\r\n".encode("utf-16-be"), "列「対象年月」"),
+        (b"contract,service,period,quantity\r\nK0000001,line,2026-04,9223372036854775807\r\n", "「9223372036854775807」は数量"),
+        (b"contract,service,period,quantity,quantity\r\nK0000001,line,2026-04,1,2\r\n", "見出し「数量」が2つ"),
+        ("\r\n契約番号,contract,service,period,quantity\r\n".encode(), "見出し「契約番号」が2つ"),
+        (b"contract,service,period,quantity\r\n\x81\xff\xfe\r\n", "として読めません"),
     ],
 )  # fmt: skip
 def it_says_what_is_wrong_with_a_file_that_is_none(cast, meter, tmp_path, content, words):
@@ -224,7 +236,7 @@ def it_says_what_is_wrong_with_a_file_that_is_none(cast, meter, tmp_path, conten
         call_command("import_usage", str(path), stderr=said)
     assert ended.value.code == 2
     assert words in said.getvalue()
-    assert len(said.getvalue().splitlines()) == 2  # one for the file, one for its fault
+    assert said.getvalue().splitlines()[0].startswith("bad.csv: 1件の誤りがあります")
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -266,7 +278,7 @@ def refused(send, *lines):
 def it_names_the_line_whose_amount_is_too_large(cast, meter, send, capsys):
     MeterTier.objects.update(unit_price="999999999999.99")
     refused(send, "K0000001,line,2026-05,1", "K0000001,line,2026-04,999999999.999")
-    assert "3行目: 契約 K0000001 の 2026-04 の使用量は、金額が大きすぎます。" in capsys.readouterr().err
+    assert "契約 K0000001 の 2026-04 の使用量は、金額が大きすぎます。" in capsys.readouterr().err
     assert not Usage.objects.exists()
 
 
@@ -274,7 +286,7 @@ def it_refuses_amounts_that_no_invoice_could_add_up(cast, meter, send, capsys):
     MeterTier.objects.update(unit_price="9000000000")
     meter.prices.update(unit_price="9000000000")
     refused(send, "K0000001,line,2026-04,999999999")
-    assert "2行目: 契約 K0000001 の 2026-04 の使用量は、金額が大きすぎます。" in capsys.readouterr().err
+    assert "契約 K0000001 の 2026-04 の使用量は、金額が大きすぎます。" in capsys.readouterr().err
     assert not UsageCharge.objects.exists()
 
 
@@ -285,7 +297,7 @@ def it_refuses_a_month_after_a_contract_that_ended_by_itself(cast, send, capsys,
     make.make_meter(contract, 10)
     assert "追加 1 件" in send(f"{contract.number},line,2026-04,5")
     refused(send, f"{contract.number},line,2026-05,5")
-    assert f"2行目: 契約 {contract.number} は 2026-05 には利用されていません。" in capsys.readouterr().err
+    assert f"契約 {contract.number} は 2026-05 には利用されていません。" in capsys.readouterr().err
     assert [(usage.month, usage.meter.contract) for usage in Usage.objects.all()] == [(make.APRIL, contract)]
 
 
@@ -338,7 +350,7 @@ def it_names_the_customers_that_are_parked_and_why(cast, meter, send, tmp_path):
     with pytest.raises(SystemExit) as ended:
         call_command("import_usage", str(path), stdout=said)
     assert ended.value.code == 1
-    assert re.fullmatch("usage.csv: 追加 1 件.*\n  保留 C0000001: .*税率.*\n", said.getvalue())
+    assert re.fullmatch("usage.csv（UTF-8）: 追加 1 件.*\n  保留 C0000001: .*税率.*\n", said.getvalue())
     said = StringIO()
     with pytest.raises(SystemExit):
         call_command("import_usage", str(path), json=True, stdout=said)

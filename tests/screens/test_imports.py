@@ -15,6 +15,7 @@ from accounts.models import Customer, User
 from accounts.services import delete_user, save_customer
 from billing.models import Upload
 from billing.tasks import forget_uploads, sweep, take_upload
+from orders.models import Usage
 from portal import rights
 from portal.models import HistoryEvent, Mail
 from tests import make, processes
@@ -195,7 +196,7 @@ def it_clears_files_that_nobody_took_in_for_a_month(desk):
     assert "30日を過ぎたため" in page_of(desk, upload)
 
 
-MAY = {"customers": {"受付"}, "users": {"受付"}}
+MAY = {"customers": {"受付"}, "users": {"受付"}, "contracts": {"請求"}, "usage": {"請求"}}
 
 
 @pytest.mark.parametrize("role", rights.ROLES)
@@ -209,7 +210,8 @@ def it_lets_import_whoever_may_do_the_same_by_hand_and_export_whoever_sees(role,
         for address in ("1/", "1/errors.csv"):
             assert web.get(f"/admin/import/{kind}/{address}").status_code == (404 if role in may else 403)
         for address in ("template.csv", "export.csv"):
-            assert web.get(f"/admin/import/{kind}/{address}").status_code == 200
+            there = (kind, address) != ("contracts", "export.csv")
+            assert web.get(f"/admin/import/{kind}/{address}").status_code == (200 if there else 404)
     assert web.get("/admin/import/nothing/").status_code == 404
 
 
@@ -248,13 +250,28 @@ def it_exports_what_imports_again_without_a_change(desk, cast):
     save_customer(cast.a)
     delete_user(make.make_user(cast.a, "gone@example.com"), by=cast.staff)
     before = list(Customer.objects.order_by("pk").values()), list(User.objects.order_by("pk").values())
-    for kind, count in (("customers", 2), ("users", 3)):
+    make.make_meter(cast.a.contracts.get(), 10)
+    make.use(cast.a.contracts.get(), "1234.5")
+    for kind, count in (("customers", 2), ("users", 3), ("usage", 1)):
         exported = b"".join(desk.get(f"/admin/import/{kind}/export.csv").streaming_content).decode()
         upload = send(desk, exported, kind)
         assert ("'=HYPERLINK" in exported) == (kind == "customers")
         assert upload.report["errors"] == []
         assert [upload.report[name] for name in ("added", "changed", "unchanged")] == [0, 0, count]
     assert (list(Customer.objects.order_by("pk").values()), list(User.objects.order_by("pk").values())) == before
+
+
+def it_brings_drafts_up_to_date_with_used_quantities(desk, cast):
+    make.make_meter(cast.a.contracts.get(), 10)
+    upload = send(
+        desk, "契約番号;サービスコード;対象年月;数量\r\nK0000001;line;2026-04;5\r\n", "usage", encoding="utf-16"
+    )
+    processes.empty_queue()
+    press(desk, upload, "confirm")
+    work(upload)
+    assert upload.state == "taken"
+    assert Usage.objects.get().quantity == 5
+    assert ProcrastinateJob.objects.get(task_name="billing.catch_up").args["numbers"] == ["C0000001"]
 
 
 def it_gives_a_file_that_lost_its_job_a_new_one(desk):

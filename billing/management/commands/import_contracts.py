@@ -19,7 +19,7 @@ class Command(ImportCommand):
     def more(self, options):
         return {"charge_past": options["charge_past"]}
 
-    def after(self, report):
+    def after(self, report, check_lock):
         """The provisional invoices of those concerned."""
         if report.owners:
             defer_catch_up(*Customer.objects.filter(number__in=report.owners).only("number"))
