@@ -18,7 +18,7 @@ from billing.corrections.making import ADD
 from billing.corrections.preview import Changed, do_as_shown, preview
 from billing.corrections.reissue import reissue
 from billing.corrections.voiding import void
-from billing.models import Invoice
+from billing.models import Invoice, Kind
 from billing.proposals import proposals
 from portal import months, rights
 from portal.models import Vendor
@@ -91,7 +91,8 @@ def told_beside(invoice, way, by):
     for each in proposals([invoice.customer_id]):
         if each.contract_id in here:
             found[each.contract_id, each.contract] = found.get((each.contract_id, each.contract), 0) + each.amount
-    credits = rights.may(by, "billing.add_credit") and Vendor.objects.settings().carries_credits
+    has_lines = invoice.kind != Kind.IMPORTED
+    credits = has_lines and rights.may(by, "billing.add_credit") and Vendor.objects.settings().carries_credits
     return {"proposals": [(pk, number, amount) for (pk, number), amount in found.items()], "credits": credits}
 
 

@@ -181,6 +181,7 @@ def it_is_corrected_by_clicking(cast, sign_in):
     page = browser.get(f"{url}?cause=discount").content.decode()
     assert page.count('class="module aligned correct-line"') == 4
     assert "軽減税率 8%" in page
+    assert "翌月調整" not in page, "it has no lines that could be"
     asked = {"cause": "discount", "way": "return", "reason": "値引き", "line-1-yen": "1,100"}
     page = browser.post(url, asked | {"preview": "1"}).content.decode()
     assert "-1,100" in page
