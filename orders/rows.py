@@ -63,7 +63,12 @@ OF_PRICE = [
     Column("tiers", "段階料金", TiersField().to_python, write=written_tiers, empty=()),
 ]
 OF_ROW = [PLACE, *OF_LINE, *DAYS, METER, METER_SERVICE, *OF_PRICE]
-COLUMNS = [NUMBER, *HEAD, *OF_ROW]
+EXAMPLES = {
+    "number": "10-0001", "customer": "10044", "name": "本社サーバ", "service": "cloud", "plan": "スタンダード",
+    "form": "月額", "start_on": "2024/04/01", "auto_renew": "自動更新", "line": "1", "item": "サーバ利用料", "quantity": "2",
+    "unit": "台", "unit_price": "12,000", "price_basis": "税抜", "tax_kind": "標準税率",
+}  # fmt: skip
+COLUMNS = [column._replace(example=EXAMPLES.get(column.name, "")) for column in (NUMBER, *HEAD, *OF_ROW)]
 LABELS = {column.name: column for column in COLUMNS}
 
 METER_FACTS = ("item", "unit", "price_basis", "tax_kind")

@@ -7,12 +7,15 @@ from io import StringIO
 
 import pytest
 import time_machine
+from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
 from django.db import transaction
 
 from contracts.models import Contract, ContractLine, Meter, MeterTier, Service, Term
+from orders.imports import CONTRACTS
 from orders.models import Order, OrderLine
 from orders.services import start_contract
+from portal.imports.taking import take_in
 from portal.models import HistoryEvent, Mail
 from tests import make
 
@@ -343,6 +346,28 @@ def it_keeps_numbers_and_gives_no_other_contract_them(send):
     send(HEADING, new("K0000007"), options=["--dry-run"])
     send(HEADING, new("K0000004"))
     assert make.make_contract(make.Customer.objects.get(number="B")).number == "K0000005"
+
+
+def it_names_the_person_who_imports_and_asks_for_the_rights(send):
+    staff = make.User.objects.get(email="staff@example.net")
+    stranger = make.make_user(
+        make.Customer.objects.get(number="A"), "a@example.com", is_recipient=True, is_manager=True
+    )
+    given = {"content": "\n".join([HEADING, new("K-1")]).encode(), "today": make.IN_MAY}
+    with pytest.raises(PermissionDenied):
+        take_in(CONTRACTS, "x.csv", by=stranger, **given)
+    assert take_in(CONTRACTS, "x.csv", by=staff, **given).owners == ["A"]
+    event = HistoryEvent.objects.get(action="contract_created")
+    assert (event.actor, event.subject, event.data["changes"]["明細1 単価"]) == (staff, "K-1", ["", "1,000"])
+
+
+def it_charges_used_quantities_for_the_days_that_are_left_after_a_解約日(send):
+    send(METERED, "K-1,A,従量,line,2026-04-01,,通信,GB,10,1,,,,")
+    contract = Contract.objects.get()
+    make.use(contract, "100", today=make.IN_MAY)
+    assert counts(send("number,cancel_on", "K-1,2026-04-20")) == (0, 1, 0)
+    charge = contract.meters.get().usages.get().charges.get(dropped_on=None)
+    assert (f"{charge.ends_on}", charge.amount) == ("2026-04-20", 1000)
 
 
 def it_orders_what_the_form_would_have_ordered(send):
