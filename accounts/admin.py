@@ -169,6 +169,7 @@ class CustomerForm(forms.ModelForm):
 @admin.register(Customer)
 class CustomerAdmin(Desk):
     form = CustomerForm
+    imports = "customers"
     list_display = ["number", "name", "payment_method", "since"]
     search_fields = ["number", "name", "kana"]
     readonly_fields = ["number", "updated_at"]
@@ -184,6 +185,7 @@ class CustomerAdmin(Desk):
 @admin.register(User)
 class UserAdmin(Desk):
     form = UserForm
+    imports = "users"
     list_display = [
         "name",
         "email",

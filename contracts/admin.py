@@ -194,6 +194,7 @@ class StateFilter(admin.SimpleListFilter):
 @admin.register(Contract)
 class ContractAdmin(Locked):
     form = ContractForm
+    imports = "contracts"
     list_display = ["number", "name", "customer", "service", "form", "state", "start_on", "cancel_on"]
     list_filter = [StateFilter, "form", "service"]
     list_select_related = ["customer", "service"]

@@ -55,6 +55,7 @@ class ChargeInline(Shown):
 
 @admin.register(Usage)
 class UsageAdmin(ReadOnly):
+    imports = "usage"
     list_display = [
         cell("month", month_name, _("対象年月")),
         "customer",

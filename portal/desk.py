@@ -69,6 +69,7 @@ class Desk(admin.ModelAdmin):
     """The base of every page for staff: a list answers to its own filters, and to no other question about its rows."""
 
     formfield_overrides = READ
+    imports = ""  # the kind of files that bring such rows; whoever may add rows may import them
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
         """A form that is sent twice as it is (a double click, Reload) works once; the second gets the first one's answer."""
@@ -76,7 +77,9 @@ class Desk(admin.ModelAdmin):
 
     def changelist_view(self, request, extra_context=None):
         """An action on chosen rows likewise; its page that asks first has the key of the list."""
-        return once(super().changelist_view, key_of_content)(request, extra_context)
+        offered = self.imports if admin.ModelAdmin.has_add_permission(self, request) else ""
+        given = {"imports": offered, **(extra_context or {})}
+        return once(super().changelist_view, key_of_content)(request, given)
 
     def save_view(self, request, object_id, form_url, extra_context):
         """A save that met another one in the database is tried again: its form sees now what was stored meanwhile."""

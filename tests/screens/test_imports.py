@@ -202,7 +202,14 @@ MAY = {"customers": {"受付"}, "users": {"受付"}, "contracts": {"請求"}, "u
 @pytest.mark.parametrize("role", rights.ROLES)
 def it_lets_import_whoever_may_do_the_same_by_hand_and_export_whoever_sees(role, cast, web):
     web.force_login(staff(role))
+    lists = {
+        "customers": "accounts/customer",
+        "users": "accounts/user",
+        "contracts": "contracts/contract",
+        "usage": "orders/usage",
+    }
     for kind, may in MAY.items():
+        assert (f"/admin/import/{kind}/" in web.get(f"/admin/{lists[kind]}/").content.decode()) == (role in may)
         expected = 200 if role in may else 403
         assert web.get(f"/admin/import/{kind}/").status_code == expected, kind
         answer = web.post(f"/admin/import/{kind}/", {"file": BytesIO(b"x")})
@@ -243,6 +250,12 @@ def it_takes_its_own_template_in(desk):
     work(upload)
     assert Customer.objects.get(number="10044").registration_number == "T8990000000001"
     assert send(desk, desk.get("/admin/import/users/template.csv").content.decode(), "users").report["errors"] == []
+
+
+def it_gives_an_example_of_a_contract_whose_customer_and_service_are_there(desk):
+    make.make_customer("10044")
+    upload = send(desk, desk.get("/admin/import/contracts/template.csv").content.decode(), "contracts")
+    assert (upload.report["errors"], upload.report["added"]) == ([], 1)
 
 
 def it_exports_what_imports_again_without_a_change(desk, cast):
