@@ -229,7 +229,9 @@ def it_holds_in_example_17_with_the_tick_the_rest_is_charged_once(half_april):
     assert (part.item, part.quantity, part.unit_price) == ("品目1（差額）", 1, 5000)
     assert sorted(bill(half_april.customer, "05")) == [5000, 10000]
     run("05-21")
+    assert not named("04", "05-21", "recount")  # its yen are owed as they are, not once more by the days
     close_month("05", "06-03")
+    assert not named("04", "06-03", "recount")
     save(half_april, "06-04", note="x")
     assert [row[1:3] for row in orders(half_april) if row[1] == "addition"] == [("addition", 5000)]
 

@@ -40,7 +40,7 @@ QUESTIONS = [
         f"""
         SELECT o.number AS document, c.number AS customer, {WHOLE} AS expected, l.amount AS found, '注文明細の金額 ' || l.item AS text
         FROM orders_orderline l {ORDERED} JOIN accounts_customer c ON c.id = l.customer_id
-        WHERE {OF_MONTH} AND l.amount <> {WHOLE} AND (k.form = 'once'
+        WHERE {OF_MONTH} AND l.amount <> {WHOLE} AND (k.form = 'once' OR o.is_difference
             OR k.form = 'monthly' AND extract(day FROM l.starts_on) = 1 AND extract(day FROM l.ends_on + 1) = 1
             OR k.form = 'yearly' AND {TOUCHED} = 12)
         """
@@ -58,7 +58,7 @@ PARTS = f"""
         date_trunc('month', l.starts_on)::date AS first, coalesce(f.month, i.month) AS month,
         coalesce(f.fixed_on, i.fixed_on) AS fixed_on, o.number, l.customer_id, l.item
     FROM orders_orderline l {ORDERED} {BILLED} {FIRST_BILLED}
-    WHERE {OF_MONTH} AND {SETTLED} AND (k.form = 'yearly' AND {TOUCHED} <> 12 OR k.form = 'monthly'
+    WHERE {OF_MONTH} AND {SETTLED} AND NOT o.is_difference AND (k.form = 'yearly' AND {TOUCHED} <> 12 OR k.form = 'monthly'
         AND (extract(day FROM l.starts_on) <> 1 OR extract(day FROM l.ends_on + 1) <> 1))
 """
 WAY = "whole, amount, form, service_id, touched, days, first, month, fixed_on"
@@ -69,7 +69,10 @@ NETS = f"""
 
 
 def parts(asked: Asked) -> Finding:
-    """Lines for a part of a month or year, with 日割 as it was when their term was billed, else as it is (D24)."""
+    """Lines for a part of a month or year, with 日割 as it was when their term was billed, else as it is (D24).
+
+    A difference is yen that a term still owes, whatever days it is about: `owed` judges it.
+    """
     now = list(Service.objects.filter(prorate=True).values_list("pk", flat=True))
     runs: dict[Any, dict[Any, list[Settings]]] = {}
     wrong = []
