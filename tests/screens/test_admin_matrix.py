@@ -327,7 +327,7 @@ def models_of(app):
 
 
 def odd_forms(web, address):
-    """What a page's form would send, with one field odd; one dict for each field and odd value."""
+    """What a page's form would send, with one field odd; a word in each field of a new row, a number below 0 in a stored one's."""
     response = web.get(address)
     if response.status_code != 200:
         return
@@ -338,8 +338,10 @@ def odd_forms(web, address):
     values = {name: field.value() for name, field in fields.items()}
     sent = {name: value for name, value in values.items() if value not in (None, False)}
     for name, field in fields.items():
-        for odd in ("x",) if type(field.field) in (CharField, LineField) else ("x", "-1"):
-            yield sent | {name: odd, "_continue": "1"}
+        if address.endswith("add/"):
+            yield sent | {name: "x", "_continue": "1"}
+        elif type(field.field) not in (CharField, LineField):
+            yield sent | {name: "-1", "_continue": "1"}
 
 
 @pytest.mark.parametrize("app", APPS)

@@ -9,7 +9,7 @@ from contracts.models import Contract
 from contracts.services import save_contract
 from portal.models import HistoryEvent
 from tests import make
-from tests.screens.test_einvoice import NAMES
+from tests.screens.test_einvoice import NAMES, official
 from tests.screens.test_registered import schema_tree
 
 
@@ -74,6 +74,7 @@ def it_can_be_put_right_by_a_correction(cast):
     assert [line.purchase_order for line in new.lines.order_by("position")] == ["PO-9", "PO-1"]
 
 
+@official
 @pytest.mark.parametrize(
     ("other", "document", "lines"),
     [("PO-1", "PO-1", []), ("", "", ["PO-1", "PO-1"]), ("PO-2", "", ["PO-1", "PO-1", "PO-2"])],
