@@ -105,7 +105,9 @@ pdf.render = render
         code, _said, complained = processes.run(*worker, patch=patch, **processes.here(tmp_path))
         if code == 0:
             break
-        assert (code, "Timeout" in complained) == (1, True), complained
+        # Written while the layout goes on, its own traceback may be the worker's end too; it ends either way.
+        assert code in (1, -signal.SIGSEGV), complained
+        assert "Timeout" in complained
         deaths += 1
         retry_stalled_jobs(0)
     assert 3 <= deaths < 6
