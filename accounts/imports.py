@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from itertools import product
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
@@ -252,8 +253,12 @@ class Marks:
                     Session.objects.filter(user__in=[former, recipient]).delete()
             if report.errors:
                 continue
-            User.objects.filter(pk__in=[user.pk for user in moved]).update(is_recipient=False, version=F("version") + 1)
-            User.objects.bulk_update(moved, FLAGS, batch_size=AT_ONCE)
+            for pair in product((False, True), repeat=2):  # who loses the one mark of a company comes first
+                alike = [user.pk for user in moved if (user.is_recipient, user.is_manager) == pair]
+                is_recipient, is_manager = pair
+                User.objects.filter(pk__in=alike).update(
+                    is_recipient=is_recipient, is_manager=is_manager, version=F("version") + 1
+                )
             keep_events(events)
 
     def of(self, company: int, people: list[User], report: Report) -> tuple[User | None, list[User]]:
