@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext, suppress
 from datetime import date
@@ -102,14 +103,23 @@ def take_invoices(rows: Iterable[Row], report: Report, *, today: date, by: Any, 
     name_originals(taken, originals, report)
     if not report.errors:
         fix(held for held in taken.values() if held.new)
-        for series in {number[:8] for number in taken if LOOKS_LIKE_OURS.match(number)}:
-            numbers.pass_over(series, taken)
+        pass_over(taken)
     keep_pdfs(documents, {held.line: held for held in taken.values()}, report)
     if late:
         told = _(
             "運用開始年月（%(month)s）以後の請求が%(n)s件あります。このポータルの請求と重なっていないか確かめてください。"
         )
         report.warnings.append(told % {"month": month_name(began), "n": yen(late)})
+
+
+def pass_over(taken: Iterable[str]) -> None:
+    """Let the counter of each month go on behind the numbers that look like its own."""
+    by_series = defaultdict(list)
+    for number in taken:
+        if found := LOOKS_LIKE_OURS.match(number):
+            by_series[found[0]].append(number)
+    for series, some in by_series.items():
+        numbers.pass_over(series, some)
 
 
 def take_chunk(

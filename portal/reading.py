@@ -37,7 +37,6 @@ SEPARATED_MONTH = re.compile(r"(\d{4})[/.-](\d{1,2})", re.ASCII)
 WRITTEN_MONTH = re.compile(r"(\d{4})年(\d{1,2})月", re.ASCII)
 PLAIN_MONTH = re.compile(r"(\d{4})(\d{2})", re.ASCII)
 MINUTE = re.compile(r"(.+\S) +(\d{1,2}):(\d{2})", re.ASCII)
-CORPORATE_NUMBER = re.compile(r"\d{13}", re.ASCII)
 ERA = re.compile(r"(令和|平成|R|H)(元|\d{1,2})(?=[年/.-])", re.ASCII)
 AMOUNT = re.compile(r"([-+▲△]?) ?(\d{1,3}(?:,\d{3})+|\d{1,16})(\.\d{1,9})?", re.ASCII)
 CURRENCY = re.compile(r"^([-+▲△]?) ?[¥\\] ?|(?<=\d) ?円$")
@@ -224,7 +223,7 @@ def official_number(typed: str) -> str:
 def corporate_number(typed: str) -> str:
     """A 法人番号, whose first digit must be the check digit of the others. Raises ValidationError; of another form it is left to its field."""
     given = official_number(typed)
-    if CORPORATE_NUMBER.fullmatch(given) and not has_check_digit(given):
+    if re.fullmatch("[0-9]{13}", given) and not has_check_digit(given):
         _refuse(
             _("「%(text)s」は法人番号として正しくありません（検査用数字が合いません）。番号を確認してください。"), typed
         )

@@ -48,35 +48,40 @@ def defer(upload: Upload) -> None:
 @transaction.atomic
 def confirm(upload: Upload, *, by: User) -> None:
     """Have the file taken in that was shown. Raises ValidationError once it isn't to be any more, and PermissionDenied."""
-    need_import(by, upload.kind)
-    found = Upload.objects.light().select_for_update().get(pk=upload.pk)
+    found = locked(upload, by)
     if not found.may_be_taken:
         raise ValidationError(_("このファイルはもう取り込めません。今の状態を確かめてください。"))
-    found.state, found.confirmed_by, found.progress, found.note = UploadState.TAKING, by, 0, ""
-    found.save(update_fields=["state", "confirmed_by", "progress", "note"])
-    defer(found)
+    put_to_work(found, UploadState.TAKING, confirmed_by=by)
 
 
 @transaction.atomic
 def check_again(upload: Upload, *, by: User) -> None:
     """Try a file out anew, after something failed or changed. Raises ValidationError and PermissionDenied."""
-    need_import(by, upload.kind)
-    found = Upload.objects.light().select_for_update().get(pk=upload.pk)
+    found = locked(upload, by)
     if not found.may_be_dropped:
         raise ValidationError(_("このファイルはもう確認できません。今の状態を確かめてください。"))
-    found.state, found.confirmed_by, found.progress, found.note = UploadState.CHECKING, None, 0, ""
-    found.save(update_fields=["state", "confirmed_by", "progress", "note"])
-    defer(found)
+    put_to_work(found, UploadState.CHECKING, confirmed_by=None)
 
 
 @transaction.atomic
 def drop(upload: Upload, *, by: User) -> None:
     """Give a file up that wasn't taken in. Raises ValidationError and PermissionDenied."""
-    need_import(by, upload.kind)
-    found = Upload.objects.light().select_for_update().get(pk=upload.pk)
+    found = locked(upload, by)
     if not found.may_be_dropped:
         raise ValidationError(_("このファイルはもう取りやめられません。今の状態を確かめてください。"))
     end(found, UploadState.DROPPED)
+
+
+def locked(upload: Upload, by: User) -> Upload:
+    """As it is now, until the transaction ends. Raises PermissionDenied."""
+    need_import(by, upload.kind)
+    return Upload.objects.light().select_for_update().get(pk=upload.pk)
+
+
+def put_to_work(upload: Upload, state: UploadState, *, confirmed_by: User | None) -> None:
+    upload.state, upload.confirmed_by, upload.progress, upload.note = state, confirmed_by, 0, ""
+    upload.save(update_fields=["state", "confirmed_by", "progress", "note"])
+    defer(upload)
 
 
 def end(upload: Upload, state: UploadState) -> None:
