@@ -23,7 +23,10 @@ HEADING = (
     "契約番号,お客様番号,契約名,サービス,プラン,契約形態,契約開始日,更新区分,解約日,請求開始年月,発注番号,備考,"
     "行,品目,数量,単位,単価,税込/税抜,税区分,課金開始日,課金終了日"
 )
-NAMES = ["number", "customer", "name", "service", "plan", "form", "start_on", "auto_renew", "cancel_on", "bill_from", "purchase_order", "note", "line", "item", "quantity", "unit", "unit_price", "price_basis", "tax_kind", "charge_from", "charge_to"]
+NAMES = [
+    "number", "customer", "name", "service", "plan", "form", "start_on", "auto_renew", "cancel_on", "bill_from", "purchase_order",
+    "note", "line", "item", "quantity", "unit", "unit_price", "price_basis", "tax_kind", "charge_from", "charge_to",
+]  # fmt: skip
 METERED = "number,customer,name,service,start_on,line,item,unit,unit_price,meter,meter_service,free_quantity,prices_from,tiers"
 ORDERED = [
     "order__contract__number", "order__kind", "order__month", "order__ordered_on", "order__starts_on", "order__ends_on",
