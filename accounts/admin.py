@@ -259,6 +259,12 @@ class UserAdmin(Desk):
             self.message_user(request, " ".join(refused.messages), messages.ERROR)
             return redirect(request.path)
 
+    def hold(self, row):
+        """The company first, as all who change its users."""
+        if row.customer_id:
+            Customer.objects.lock([row.customer_id])
+        super().hold(row)
+
     def each(self, request, users, service, done):
         """Do one thing to each chosen user, once it is confirmed; what is refused is told, the others go on."""
         if "confirmed" not in request.POST:

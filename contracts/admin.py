@@ -4,11 +4,10 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.db import IntegrityError
-from django.db.models import BigIntegerField, Prefetch
+from django.db.models import Prefetch
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
@@ -92,36 +91,9 @@ class Lines(PlacedRows):
 
 
 class ContractForm(forms.ModelForm):
-    """Remembers the newest change that its reader could see, so that nobody stores over another's without a word (D40)."""
-
-    seen = forms.IntegerField(
-        required=False, widget=forms.HiddenInput, min_value=0, max_value=BigIntegerField.MAX_BIGINT
-    )
-
     class Meta:
         field_classes = {"bill_from": MonthField}
         help_texts = {"bill_from": _("この月から請求します。空欄なら最初の月から請求します")}
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            newest = changes_of(self.instance).first()
-            self.initial["seen"] = newest.pk if newest else 0
-
-    def clean(self):
-        found = super().clean()
-        seen = self.cleaned_data.get("seen")
-        since = list(changes_of(self.instance).filter(pk__gt=seen)) if self.instance.pk and seen is not None else []
-        if since:
-            self.data = self.data.copy()
-            self.data["seen"] = since[0].pk
-            told = [_("ほかの人が先に保存しました。下の内容でよければ、もう一度保存してください。")]
-            told += [
-                f"{timezone.localtime(each.at):%Y/%m/%d %H:%M} {each.actor_name or _('システム')}: {each.detail}"
-                for each in since
-            ]
-            self.add_error(None, told)
-        return found
 
 
 def changes_of(contract):
@@ -216,8 +188,7 @@ class ContractAdmin(Locked):
         return not closed and super().has_change_permission(request, obj)
 
     def get_fields(self, request, obj=None):
-        """What was seen stands hidden at the form's top."""
-        fields = [name for name in super().get_fields(request, obj) if name != "seen"]
+        fields = super().get_fields(request, obj)
         return [*fields, "withdrawn_on"] if obj and obj.withdrawn_on else fields
 
     def get_urls(self):

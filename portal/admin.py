@@ -238,7 +238,6 @@ class CalendarDayAdmin(Used):
 @admin.register(FaqEntry)
 class FaqEntryAdmin(Told):
     list_display = ["question", "position", "published"]
-    list_editable = ["position", "published"]
 
 
 class InquiryForm(forms.ModelForm):

@@ -17,7 +17,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
-from portal import fonts
+from portal import fonts, stale
 from portal.forms import (
     AddressField,
     CodeField,
@@ -88,6 +88,7 @@ class Desk(admin.ModelAdmin):
         for _try in range(2):
             try:
                 with transaction.atomic():
+                    self.meet_others(request, object_id)
                     return super().changeform_view(request, object_id, form_url, extra_context)
             except IntegrityError as met:
                 logger.warning("a save met what the database holds: %s", str(met).partition("\n")[0])
@@ -96,6 +97,37 @@ class Desk(admin.ModelAdmin):
         )
         self.message_user(request, told, messages.ERROR)
         return redirect(request.get_full_path())
+
+    def meet_others(self, request, object_id):
+        """Whoever saves is told what others stored since the form was opened, and nothing is stored until it is sent again (D40)."""
+        given, row = request.POST.get(stale.FIELD), object_id and self.get_object(request, unquote(object_id))
+        if given is None or not row or not self.has_change_permission(request, row):
+            return
+        self.hold(row)
+        row = self.get_object(request, unquote(object_id))
+        form = self.get_form(request, row, change=True)(instance=row)
+        formsets = [
+            formset(instance=row, prefix=formset.get_default_prefix(), queryset=inline.get_queryset(request))
+            for formset, inline in self.get_formsets_with_inlines(request, row)
+        ]
+        request.conflict, request.POST = stale.meet(given, row, form, formsets, request.POST)
+        request.seen = stale.mark(row, form, formsets)
+
+    def hold(self, row):
+        """Nobody else stores this row until the transaction ends."""
+        type(row)._base_manager.select_for_update(of=("self",)).get(pk=row.pk)
+
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        made = super().get_form(request, obj, change=change, **kwargs)
+        return refused(made) if getattr(request, "conflict", None) else made
+
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        if request.method == "POST":
+            context |= {"seen": getattr(request, "seen", None), "conflict": getattr(request, "conflict", None)}
+        elif change and self.has_change_permission(request, obj):
+            formsets = [each.formset for each in context["inline_admin_formsets"]]
+            context["seen"] = stale.mark(obj, context["adminform"].form, formsets)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def construct_change_message(self, request, form, formsets, add=False):
         """Whoever saved a text that documents print is told at once which of its characters no font has."""
@@ -202,6 +234,17 @@ class Desk(admin.ModelAdmin):
                 yield f"{field}__isnull"
             else:
                 yield from (f"{field}{ending}" for ending in FILTERED)
+
+
+def refused(form):
+    """The form, asking for another look at what it sends."""
+
+    def clean(self):
+        given = form.clean(self)
+        self.add_error(None, _("ほかの人が先に保存しました。下の内容でよければ、もう一度保存してください。"))
+        return given
+
+    return type(form)(form.__name__, (form,), {"clean": clean})
 
 
 def printed(row):

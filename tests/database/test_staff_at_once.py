@@ -8,7 +8,9 @@ from django.test import Client
 
 from accounts.models import Customer
 from contracts.models import ContractLine, Meter, MeterTier, Service
+from portal.models import FaqEntry
 from tests import make, processes
+from tests.filled import filled
 
 
 @pytest.fixture
@@ -86,6 +88,30 @@ def it_tells_the_second_of_two_that_the_lines_number_is_taken(cast):
     assert "この行番号はほかの明細で使われています。" in second.page
     assert second.given["lines-1-item"] in second.page
     assert ContractLine.objects.get(contract=contract, position=2).item == first.given["lines-1-item"]
+
+
+@pytest.mark.parametrize("kind", ["contract", "setting"])
+def it_tells_the_second_of_two_what_the_first_stored(cast, kind):
+    """Both opened the same form, and neither was stored when the other was sent (D40)."""
+    row, field = (cast.b.contracts.get(), "note") if kind == "contract" else (make_entry(), "answer")
+    path = f"/admin/{row._meta.label_lower.replace('.', '/')}/{row.pk}/change/"
+    browser = Client()
+    browser.force_login(cast.staff)
+    pages = [filled(browser, path, **{field: each}) for each in ("こちらの文", "あちらの文")]
+
+    def hold():
+        type(row)._base_manager.select_for_update().get(pk=row.pk)
+
+    first, second = save_at_once(cast, path, *pages, hold=hold)
+    assert (first.answer.status_code, second.answer.status_code) == (302, 200)
+    assert "ほかの人が先に保存しました" in second.page
+    assert first.given[field] in second.page
+    row.refresh_from_db()
+    assert getattr(row, field) == first.given[field]
+
+
+def make_entry():
+    return FaqEntry.objects.create(question="質問", answer="元の文")
 
 
 def it_stores_a_months_price_once_though_two_add_it(cast):

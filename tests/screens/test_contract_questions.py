@@ -10,6 +10,7 @@ from contracts.models import Contract
 from orders.models import Order
 from portal.models import HistoryEvent
 from tests import make
+from tests.filled import filled
 from tests.screens.test_admin_roles import staff
 
 FROM_MAY, FROM_JUNE = "from:2026-05", "next"
@@ -27,25 +28,6 @@ def desk(cast, web):
     make.open_month()
     web.force_login(cast.staff)
     return web
-
-
-def filled(web, path, **changes):
-    """The page as its browser would send it back, with some fields typed over."""
-    page = web.get(path)
-    context = page.context
-    given = {}
-    for form in [context["adminform"].form, *(row for each in context["inline_admin_formsets"] for row in rows(each))]:
-        for field in form:
-            value = field.value()
-            if value is True:
-                given[field.html_name] = "on"
-            elif value is not None and value is not False:
-                given[field.html_name] = str(value)
-    return given | {name.replace("__", "-"): value for name, value in changes.items()}
-
-
-def rows(inline):
-    return [inline.formset.management_form, *inline.formset.forms]
 
 
 def address(contract):
@@ -200,26 +182,6 @@ def it_keeps_the_chosen_term_while_it_asks_for_the_tick(cast, desk, time_machine
     assert "過去分も請求する （注文1件、7,777円（税抜））" in text(page)
     assert "errornote" not in send(desk, contract, given | {"charge_past": "on"})
     assert amounts(contract) == [(4, 7777), (5, 7777), (6, 7777)]
-
-
-def it_tells_what_somebody_else_stored_meanwhile_and_keeps_what_was_typed(cast, desk):
-    contract = cast.b.contracts.get()
-    mine = filled(desk, address(contract), name="私の名前")
-    save(desk, contract, note="急ぎです")
-    page = send(desk, contract, mine)
-    assert "ほかの人が先に保存しました" in page
-    assert "備考 （なし） → 急ぎです" in page
-    assert 'value="私の名前"' in page
-    assert Contract.objects.get(pk=contract.pk).note == "急ぎです"
-    seen = re.search(r'name="seen" value="(\d+)"', page)[1]
-    assert "errornote" not in send(desk, contract, mine | {"seen": seen, "note": "急ぎです"})
-    assert Contract.objects.get(pk=contract.pk).name == "私の名前"
-
-
-@pytest.mark.parametrize("seen", ["x", "-1", "9" * 40])
-def it_takes_no_odd_word_for_what_was_seen(cast, desk, seen):
-    contract = cast.b.contracts.get()
-    assert desk.post(address(contract), filled(desk, address(contract), seen=seen)).status_code in (200, 302)
 
 
 @pytest.mark.parametrize("field", ["apply", "charge_past", "charge_past_shown"])
