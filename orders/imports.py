@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from copy import copy
 from datetime import date
-from functools import cache
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -14,13 +13,14 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import Customer
 from contracts.models import Contract, ContractLine, Meter, Term
-from contracts.services import LINE_FACTS, START_STAYS, add_terms, facts, price, rate_of
+from contracts.services import LINE_FACTS, START_STAYS, add_terms, facts
 from orders.billed import HELD_LINES
 from orders.changes import check_dates, keep_billed
 from orders.follow import PastCharge, follow, record
-from orders.meter_rows import MeterDrawn, draw_meters, store_meters
+from orders.line_rows import LineRows
+from orders.meter_rows import MeterDrawn, store_meters
 from orders.owed import Proposal, proposed
-from orders.rows import COLUMNS, HEAD, METER_ONLY, Said, Telling, gather
+from orders.rows import COLUMNS, HEAD, Said, Telling, gather
 from orders.services import SERVICE_STAYS, WITHDRAWN, move_services, need_decisions
 from orders.usage import recharge_moved_months
 from portal import history, numbers, rights
@@ -28,14 +28,15 @@ from portal.db.copying import copy_in, copy_over
 from portal.imports.columns import Row
 from portal.imports.faults import Code
 from portal.imports.taking import Kind, Report
-from portal.models import Action, TaxClass, Vendor
+from portal.models import Action
 
 AT_ONCE = 1000  # contracts
 CONTRACT_FIELDS = [column.name for column in HEAD if column.name != "customer"]
 NEEDED = ("customer", "name", "service", "start_on")
 FORM_STAYS = gettext_lazy("契約期間が作られた後は契約形態を変更できません。")
 LINE_STAYS = gettext_lazy("請求済みの明細です。契約の画面で、いつから適用するかを選んで変更してください。")
-ONLY_METERED = gettext_lazy("従量の行（「従量」が ○ の行）だけに入力できます。")
+NOT_WITHDRAWN = gettext_lazy("契約の取り消しは取り込めません。契約の画面で取り消してください。")
+WITHDRAWN_LATER = gettext_lazy("取消日には今日までの日付を入力してください。")
 
 
 class Drawn(NamedTuple):
@@ -97,8 +98,7 @@ class Taking:
     def __init__(self, report: Report, companies: dict[str, int], today: date, by: Any) -> None:
         self.report, self.telling = report, Telling(report)
         self.companies, self.today, self.by = companies, today, by
-        self.rate_of, self.mode = cache(rate_of), Vendor.objects.settings().rounding
-        self.taxed = set(TaxClass.objects.values_list("kind", flat=True))
+        self.lines = LineRows(self.telling, today)
         self.saved: dict[int, list[int]] = {}  # by customer
         self.rows: dict[int, int] = {}  # of each of these contracts the first row
         self.moved: list[int] = []  # contracts whose used quantities may be charged for other days now
@@ -124,11 +124,14 @@ class Taking:
             )
             if len(self.report.errors) > faults or number in self.report.spoiled:
                 continue
-            if made.former or made.lines or made.meters:
+            if made.former or made.lines or made.meters or said.has_no_line:
                 drawn.append(made)
             else:
                 self.telling.needed(said.line, "item")
         refused = self.keep_billed([each for each in drawn if each.former and each.is_followed])
+        for each in drawn:
+            if each.contract.pk not in refused and any(line.continues for _row, line, _former in each.lines):
+                self.keep_dates(each)
         return [each for each in drawn if each.contract.pk not in refused]
 
     def draw_contract(
@@ -136,6 +139,7 @@ class Taking:
     ) -> Drawn:
         values = said.of_contract()
         owner = self.owner(number, said, values.pop("customer", None), stored)
+        self.keep_withdrawal(said, values, stored)
         contract = stored or Contract(number=number, **({"customer_id": owner} if owner else {}))
         if stored is None and number not in self.report.spoiled:
             for name in NEEDED:
@@ -149,10 +153,21 @@ class Taking:
             contract.clean()
         except ValidationError as refused:
             self.telling.refused(said.at, values, refused)
-        made = Drawn(said, contract, former, names, kept, *self.draw_rows(said, contract, kept, meters))
-        if contract.withdrawn_on and (made.is_followed or made.meters):
+        made = Drawn(said, contract, former, names, kept, *self.lines.draw(said, contract, kept, meters))
+        if stored and contract.withdrawn_on and (made.is_followed or made.meters):
             self.telling.at(said.line, "number", number, Code.REFUSED, str(WITHDRAWN))
         return made
+
+    def keep_withdrawal(self, said: Said, values: dict[str, Any], stored: Contract | None) -> None:
+        """A contract may come in taken back, as it was elsewhere; one that is here is taken back by a person (D26)."""
+        given = values.get("withdrawn_on")
+        if given and stored and given != stored.withdrawn_on:
+            told = NOT_WITHDRAWN
+        elif given and given > self.today:
+            told = WITHDRAWN_LATER
+        else:
+            return
+        self.telling.at(said.at("withdrawn_on"), "withdrawn_on", values.pop("withdrawn_on"), Code.REFUSED, str(told))
 
     def owner(self, number: str, said: Said, given: str | None, stored: Contract | None) -> int | None:
         """The id of the customer whose contract it is."""
@@ -168,63 +183,6 @@ class Taking:
             told = _("この契約はお客様 %s の契約です。") % stored.customer.number
             self.telling.at(said.at("customer"), "customer", given, Code.CONTRADICTION, told)
         return found
-
-    def draw_rows(
-        self, said: Said, contract: Contract, kept: list[ContractLine], meters: list[Meter]
-    ) -> tuple[list[tuple[int, ContractLine, ContractLine | None]], list[MeterDrawn]]:
-        """The lines and meters that are new or change."""
-        by_place = {line.position: line for line in kept}
-        seen: dict[int, int] = {}
-        lines, metered, count = [], [], 0
-        for row, values in said.of_lines():
-            if values.pop("meter", False):
-                metered.append((row, values))
-                continue
-            for name in METER_ONLY:
-                if name in values:
-                    self.telling.at(row, name, values.pop(name), Code.REFUSED, str(ONLY_METERED))
-            count += 1
-            if "line" not in values and kept and contract.number in self.report.spoiled:
-                continue  # which line it is can't be told without the rows that are wrong
-            place = values.pop("line", count)
-            if place in seen:
-                told = _("%(line)d行目と同じ%(label)sです。") % {"line": seen[place], "label": _("行")}
-                self.telling.at(row, "line", place, Code.TWICE, told)
-            seen[place] = row
-            former = by_place.get(place)
-            if values and (line := self.draw_line(row, values, contract, place, former)):
-                lines.append((row, line, former))
-        return lines, draw_meters(metered, contract, meters, self.telling)
-
-    def draw_line(
-        self, row: int, values: dict[str, Any], contract: Contract, place: int, former: ContractLine | None
-    ) -> ContractLine | None:
-        """The line if it is new or changes, priced; None also where it can't be."""
-        if former is None:
-            missing = [name for name in ("item", "unit_price") if name not in values]
-            for name in missing:
-                self.telling.needed(row, name)
-            if missing:
-                return None
-            line = ContractLine(contract=contract, customer_id=contract.customer_id, position=place, **values)
-        else:
-            changed = {name: value for name, value in values.items() if getattr(former, name) != value}
-            if not changed:
-                return None
-            line = copy(former)
-            line.contract = contract
-            for name, value in changed.items():
-                setattr(line, name, value)
-        try:
-            line.clean()
-            if line.tax_kind not in self.taxed:
-                told = _("税区分に登録されていない税区分です。先に税区分を登録してください。")
-                raise ValidationError({"tax_kind": told})
-            price(line, today=self.today, rate_of=self.rate_of, mode=self.mode)
-        except ValidationError as refused:
-            self.telling.refused(row, values, refused)
-            return None
-        return line
 
     def keep_billed(self, drawn: Sequence[Drawn]) -> set[int]:
         """Refuse what may not change of contracts and lines that are stored, as a save by a person does (D21 to D23).
@@ -275,14 +233,16 @@ class Taking:
                 [(name, errors)] = refused.error_dict.items()
                 told = str(LINE_STAYS) if errors[0].code == "apply" else " ".join(errors[0].messages)
                 self.telling.at(row, name, getattr(line, name), Code.REFUSED, told)
-        changed = {line.pk: row for row, line, former in drawn.lines if former}
+        self.keep_dates(drawn)
+
+    def keep_dates(self, drawn: Drawn) -> None:
+        rows = {line.position: row for row, line, _former in drawn.lines}
+        kept = [line for line in drawn.kept if line.position not in rows]
         try:
-            check_dates(
-                [line for _row, line, _former in drawn.lines], [line for line in drawn.kept if line.pk not in changed]
-            )
+            check_dates([line for _row, line, _former in drawn.lines], kept)
         except ValidationError as refused:
             [(name, errors)] = refused.error_dict.items()
-            row = changed.get((errors[0].params or {}).get("line", 0), drawn.said.line)
+            row = rows.get((errors[0].params or {}).get("position", 0), drawn.said.line)
             self.telling.at(row, name, None, Code.REFUSED, " ".join(errors[0].messages))
 
     def store(self, drawn: Sequence[Drawn]) -> None:
@@ -296,6 +256,10 @@ class Taking:
         for line, _former in lines:
             line.contract_id = line.contract.pk
         copy_in([line for line, former in lines if former is None])
+        links = [line for line, _former in lines if not line.continues_id and line.continues]
+        for line in links:
+            line.continues = line.continues  # it is stored by now
+        copy_over(links, ["continues"])
         copy_over([line for line, former in lines if former], [*LINE_FACTS, "amount", "net"])
         numbers.pass_over(numbers.CONTRACT, [each.contract.number for each in new])
         self.keep_events(followed, before)

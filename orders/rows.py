@@ -1,26 +1,38 @@
 """What a file of contracts says: its columns, and of each contract what its rows say together, wherever they stand."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
 from contracts.forms import TiersField
-from contracts.models import Contract, ContractLine, MeterPrice, Service
+from contracts.models import Contract, ContractLine, Meter, MeterPrice, Service
 from portal import reading
-from portal.imports.columns import Column, Row, cell_of, flag, month, of_model
+from portal.imports.columns import CLEARS, Column, Row, cell_of, flag, month, of_model, whole
 from portal.imports.faults import Code, Fault
 from portal.imports.taking import Report
 from portal.templatetags.figures import plain
 
 RENEWAL = {"自動更新": True, "更新なし": False}
+NO_LINE: Any = type("NoLine", (), {"__slots__": ()})()  # (空) under 行: the contract has none (yet)
+AT_ONCE = 2000  # contracts that an export reads
 
 
 def renewal(typed: str) -> bool:
     """自動更新 or 更新なし, as the screens have it, or a mark."""
     given = reading.key(typed)
     return RENEWAL[given] if given in RENEWAL else flag(typed)
+
+
+def written_renewal(renews: bool) -> str:
+    return next(words for words, value in RENEWAL.items() if value == renews)
+
+
+def written_place(place: Any) -> str:
+    return CLEARS if place is NO_LINE else str(place)
 
 
 def written_tiers(tiers: Iterable[tuple[Any, Any]]) -> str:
@@ -41,20 +53,22 @@ HEAD = [
     of_model(Contract, "plan"),
     of_model(Contract, "form"),
     of_model(Contract, "start_on"),
-    of_model(Contract, "auto_renew", renewal)._replace(label="更新区分", also=["自動更新"]),
+    of_model(Contract, "auto_renew", renewal, write=written_renewal)._replace(label="更新区分", also=["自動更新"]),
     of_model(Contract, "cancel_on"),
     of_model(Contract, "bill_from", month),
     of_model(Contract, "purchase_order"),
     of_model(Contract, "note"),
+    of_model(Contract, "withdrawn_on"),
 ]
-PLACE = of_model(ContractLine, "position")._replace(name="line")
+PLACE = of_model(ContractLine, "position", write=written_place, empty=NO_LINE)._replace(name="line")
 OF_LINE = [
     of_model(ContractLine, name)
     for name in ("item", "product_code", "specification", "quantity", "unit", "unit_price", "price_basis", "tax_kind")
 ]
 OF_LINE = [each._replace(also=["税込/税抜"]) if each.name == "price_basis" else each for each in OF_LINE]
 DAYS = [of_model(ContractLine, "charge_from"), of_model(ContractLine, "charge_to")]
-METER = Column("meter", "従量", flag)
+CONTINUES = Column("continues", "変更前の行", whole)
+METER = Column("meter", "従量", flag, write=lambda metered: "1" if metered else "")
 # Whose usage it is, where that isn't the contract's own service.
 METER_SERVICE = Column("meter_service", "従量サービス", reading.text, write=code_of)
 OF_PRICE = [
@@ -62,7 +76,7 @@ OF_PRICE = [
     of_model(MeterPrice, "since", month)._replace(name="prices_from"),
     Column("tiers", "段階料金", TiersField().to_python, write=written_tiers, empty=()),
 ]
-OF_ROW = [PLACE, *OF_LINE, *DAYS, METER, METER_SERVICE, *OF_PRICE]
+OF_ROW = [PLACE, *OF_LINE, *DAYS, CONTINUES, METER, METER_SERVICE, *OF_PRICE]
 EXAMPLES = {
     "number": "10-0001", "customer": "10044", "name": "本社サーバ", "service": "cloud", "plan": "スタンダード",
     "form": "月額", "start_on": "2024/04/01", "auto_renew": "自動更新", "line": "1", "item": "サーバ利用料", "quantity": "2",
@@ -72,7 +86,7 @@ COLUMNS = [column._replace(example=EXAMPLES.get(column.name, "")) for column in 
 LABELS = {column.name: column for column in COLUMNS}
 
 METER_FACTS = ("item", "unit", "price_basis", "tax_kind")
-LINE_ONLY = ("line", "product_code", "specification", "quantity", "charge_from", "charge_to")
+LINE_ONLY = ("line", "product_code", "specification", "quantity", "charge_from", "charge_to", "continues")
 METER_ONLY = ("meter_service", "free_quantity", "prices_from", "tiers")
 NOTHING: Any = type("Nothing", (), {"__slots__": ()})()  # what a blank cell says
 
@@ -83,10 +97,11 @@ class Said:
     `line` is the first of its rows; what a later row says first of the contract is in `later`, by name.
     """
 
-    __slots__ = ("head", "later", "line", "rows")
+    __slots__ = ("has_no_line", "head", "later", "line", "rows")
 
     def __init__(self, line: int, head: tuple[Any, ...]) -> None:
         self.line, self.head = line, head
+        self.has_no_line = False  # and that is meant
         self.later: dict[str, int] = {}
         self.rows: list[tuple[Any, ...]] = []
 
@@ -169,15 +184,17 @@ class Telling(NamedTuple):
 def finder() -> Callable[[str], Service | str]:
     """A function that finds the service which is named by its code or name; else it says what is wrong."""
     named: dict[str, list[Service]] = {}
+    alike: dict[str, list[Service]] = {}
     by_code = {}
     for each in Service.objects.all():
-        by_code[reading.fold(each.code)] = each
+        by_code[each.code] = each
+        alike.setdefault(reading.fold(each.code), []).append(each)
         named.setdefault(reading.fold(each.name), []).append(each)
 
     @cache
     def find(typed: str) -> Service | str:
         given = reading.fold(typed)
-        found = [by_code[given]] if given in by_code else named.get(given, [])
+        found = [by_code[typed]] if typed in by_code else alike.get(given) or named.get(given, [])
         if len(found) > 1:
             return _("「%s」という名前のサービスが2つ以上あります。サービスコードで入力してください。") % typed
         return (
@@ -187,3 +204,31 @@ def finder() -> Callable[[str], Service | str]:
         )
 
     return find
+
+
+def rows_of(contracts: QuerySet[Contract]) -> Iterator[SimpleNamespace]:
+    """The rows that say all of these contracts, by their columns: first the lines, then each price of what is metered."""
+    lines = ContractLine.objects.select_related("continues").order_by("position")
+    meters = Meter.objects.select_related("service").prefetch_related("prices__tiers").order_by("service__code")
+    fetched = contracts.select_related("customer", "service").order_by("number")
+    fetched = fetched.prefetch_related(Prefetch("lines", lines), Prefetch("meters", meters))
+    for contract in fetched.iterator(AT_ONCE):
+        said = [*map(of_line, contract.lines.all())]
+        said += [of_price(meter, price) for meter in contract.meters.all() for price in meter.prices.all()]
+        head = {column.name: getattr(contract, column.name) for column in (NUMBER, *HEAD)}
+        head["customer"] = contract.customer.number
+        for own in said or [{"line": NO_LINE}]:
+            yield SimpleNamespace(**(dict.fromkeys(LABELS) | head | own))
+
+
+def of_line(line: ContractLine) -> dict[str, Any]:
+    continued = line.continues.position if line.continues else None
+    own = {column.name: getattr(line, column.name) for column in (*OF_LINE, *DAYS)}
+    return {"line": line.position, "continues": continued, **own}
+
+
+def of_price(meter: Meter, price: MeterPrice) -> dict[str, Any]:
+    own = {name: getattr(meter, name) for name in METER_FACTS}
+    free, since, tiers = price.free_quantity, price.since, price.ladder[1:]
+    named = {"free_quantity": free, "unit_price": price.unit_price, "prices_from": since, "tiers": tiers or None}
+    return {"meter": True, "meter_service": meter.service, **own, **named}

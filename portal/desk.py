@@ -26,6 +26,7 @@ from portal.forms import (
     MomentField,
     NumberField,
     OwnRows,
+    PassageField,
     WholeField,
 )
 from portal.models import HistoryEvent
@@ -59,6 +60,7 @@ READ: dict[type[models.Field], dict[str, Any]] = {
     models.BigIntegerField: {"form_class": WholeField, "widget": WholeField.widget},
     models.DecimalField: {"form_class": NumberField, "widget": NumberField.widget},
     models.CharField: {"form_class": LineField},
+    models.TextField: {"form_class": PassageField},
     models.SlugField: {"form_class": CodeField},
     models.EmailField: {"form_class": AddressField, "widget": AdminTextInputWidget},
     models.DateTimeField: {"form_class": MomentField},

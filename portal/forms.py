@@ -47,6 +47,14 @@ class LineField(forms.CharField):
         return reading.text(found) if found else found
 
 
+class PassageField(forms.CharField):
+    """Words on several lines, as files of rows bring them too."""
+
+    def to_python(self, value):
+        found = super().to_python(value)
+        return reading.passage(found) if found else found
+
+
 class CodeField(forms.SlugField):
     """A code of letters, digits and hyphens, in half width and lower case."""
 

@@ -28,6 +28,7 @@ INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a\u202b\u202c\u202d\
 DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63"
 ENDS = re.compile(rf"^[\s{INVISIBLE}{JOINERS}]+|[\s{INVISIBLE}{JOINERS}]+$")
 UNSEEN = re.compile(rf"[{INVISIBLE}{JOINERS}\ufe00-\ufe0f\x00-\x1f\x7f-\x9f\u2028\u2029]")
+BREAKS = re.compile(r"(\r\n|[\r\n\t])")
 VOICED = re.compile("[\u3041-\u30fe][\u3099\u309a]")  # kana with its mark as a character of its own
 
 SEPARATED_DAY = re.compile(r"(\d{4})([/.-])(\d{1,2})\2(\d{1,2})", re.ASCII)
@@ -152,11 +153,13 @@ def text(typed: str) -> str:
     Blanks that can't be told from others (U+00A0) become such; kana with a mark of its own becomes one character, as
     fonts have it. Raises ValidationError for line breaks, tabs and control characters in it.
     """
-    given = re.sub(f"[{INVISIBLE}]", "", typed).replace("\u00a0", " ")
-    given = VOICED.sub(lambda kana: unicodedata.normalize("NFC", kana[0]), ENDS.sub("", given))
-    if found := re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", given):
-        _refuse_unseen(found[0])
-    return given
+    return _words(ENDS.sub("", typed))
+
+
+def passage(typed: str) -> str:
+    """Words on several lines, read likewise; breaks, tabs and what a line is indented by stay as they are typed."""
+    parts = BREAKS.split(ENDS.sub("", typed))
+    return "".join(part if BREAKS.fullmatch(part) else _words(part) for part in parts)
 
 
 def key(typed: str) -> str:
@@ -264,6 +267,14 @@ def fold(typed: str) -> str:
     The database's function `search_form` gives the same, so that what is stored and what is sought meet.
     """
     return unicodedata.normalize("NFKC", typed).translate(_FOLDED)
+
+
+def _words(given: str) -> str:
+    given = re.sub(f"[{INVISIBLE}]", "", given).replace("\u00a0", " ")
+    given = VOICED.sub(lambda kana: unicodedata.normalize("NFC", kana[0]), given)
+    if found := re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", given):
+        _refuse_unseen(found[0])
+    return given
 
 
 def _day(given: str, typed: str, example: str) -> date:

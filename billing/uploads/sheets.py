@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 
 from django.http import FileResponse, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from portal import history
 from portal.imports.columns import heading_of, written
-
-PIECE = 2000  # rows that are read at once
+from portal.models import Action
 
 
 def template(sort):
@@ -24,20 +25,28 @@ def template(sort):
     return answer
 
 
-def export(sort):
-    """All rows of the kind as its import reads them, written piece by piece into a file that is sent from the disk."""
+def export(sort, *, by):
+    """All rows of the kind as its import reads them, written piece by piece into a file that is sent from the disk.
+
+    Who took them away is in the history.
+    """
     file = tempfile.TemporaryFile()
     file.write(codecs.BOM_UTF8)
-    write(file, sort.kind.columns, sort.rows().iterator(PIECE))
+    count = write(file, sort.kind.columns, sort.rows())
     file.seek(0)
     name = f"{sort.kind.name}-{timezone.localdate():%Y%m%d}.csv"
+    told = _("%(count)s行（%(name)s）") % {"count": f"{count:,}", "name": name}
+    history.record(Action.DATA_EXPORTED, sort.kind.label, by=by, detail=told, kind=sort.kind.name, rows=count)
     return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv; charset=utf-8")
 
 
 def write(file, columns: Sequence, rows: Iterable):
-    text = io.TextIOWrapper(file, "utf-8", newline="")
+    """Returns how many rows there are under the heading."""
+    text, count = io.TextIOWrapper(file, "utf-8", newline=""), 0
     writer = csv.writer(text)
     writer.writerow(heading_of(columns))
     for row in rows:
         writer.writerow(written(columns, row))
+        count += 1
     text.detach()
+    return count

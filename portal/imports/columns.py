@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -21,7 +22,6 @@ CLEARS = "(空)"  # in a cell: what stands there now is taken away; a blank cell
 ERRORS = "エラー"  # the column that files of errors have more; a mended one may keep it
 SERIAL = re.compile(r"[1-9]\d{4}", re.ASCII)
 SERIAL_BEGINS = date(1899, 12, 30)  # Excel's day 0, for all days after its 29 February 1900
-BREAKS = re.compile(r"(\r\n|\r|\n)")
 YES, NO = {"1", "○", "〇", "◯", "true", "yes", "はい"}, {"0", "×", "false", "no", "いいえ"}
 Read = Callable[[str], Any]
 
@@ -91,13 +91,7 @@ def kinds(field: models.Field) -> tuple[Read, Callable[[Any], str]]:
         return reading.number, plain
     if isinstance(field, models.IntegerField):
         return whole, str
-    return passage if isinstance(field, models.TextField) else reading.text, str
-
-
-def passage(typed: str) -> str:
-    """Words on several lines, whose breaks stay as they are written."""
-    parts = BREAKS.split(reading.ENDS.sub("", typed))
-    return "".join(part if BREAKS.fullmatch(part) else reading.text(part) for part in parts)
+    return reading.passage if isinstance(field, models.TextField) else reading.text, str
 
 
 def choice(known: dict[str, str]) -> Read:
@@ -208,9 +202,9 @@ class Wrong(NamedTuple):
 
 def value_of(column: Column, cell: str) -> Any:
     """What the cell says, or what is wrong with it."""
-    if cell.startswith("'") and is_formula(cell):
+    if cell.startswith("'") and means_more(cell):
         cell = cell[1:]
-    if reading.fold(cell) == CLEARS:
+    elif reading.fold(cell) == CLEARS:
         if not column.can_be_empty:
             return Wrong(Code.NOT_CLEARED, _("「%s」は空にできません。") % column.label)
         return column.cleared
@@ -228,12 +222,14 @@ def written(columns: Iterable[Column], row: Any) -> list[str]:
 
 def cell_of(column: Column, value: Any) -> str:
     made = "" if value is None or value == "" else column.write(value)
-    return f"'{made}" if isinstance(value, str) and is_formula(made) else made
+    is_figure = isinstance(value, int | Decimal | date)
+    return f"'{made}" if not is_figure and value is not column.empty and means_more(made) else made
 
 
-def is_formula(text: str) -> bool:
-    """Whether a spreadsheet would run the text, but for apostrophes that keep it one (D16)."""
-    return re.search(FORMULA, text.lstrip("'")) is not None
+def means_more(text: str) -> bool:
+    """Whether a spreadsheet would run the text (D16), or an import clear the field, but for apostrophes that keep it a text."""
+    bare = text.lstrip("'")
+    return re.search(FORMULA, bare) is not None or reading.fold(bare) == CLEARS
 
 
 def heading_of(columns: Iterable[Column]) -> list[str]:

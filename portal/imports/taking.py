@@ -1,6 +1,7 @@
 """How every file comes in: each bad row told at once, all of it or nothing in one transaction, a dry run the same and taken back."""
 
 import csv
+import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -11,10 +12,11 @@ from typing import Any, NamedTuple
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from portal import fonts
+from portal import fonts, history
 from portal.imports.columns import ERRORS, Column, Row, places_of, reader
 from portal.imports.faults import Code, Fault
 from portal.imports.sheets import NAMES, Record, Sheet, Unreadable, sheet_of
+from portal.models import Action
 
 SHOWN_ROWS = 5
 TOLD_EACH = 500
@@ -112,12 +114,27 @@ def take_in(
             report.errors.append(Fault(1, "", "", Code.REFUSED, told))
         if report.errors or dry_run:
             transaction.set_rollback(True)
+        elif report.added or report.changed:
+            note(kind, report, content, by)
     report.errors.sort(key=lambda fault: fault.line)
     if report.errors:
         report.added = report.changed = report.unchanged = 0
         report.bad = bad_rows(report)
         report.errors = [as_written(fault, report) for fault in report.errors]
     return report
+
+
+def note(kind: Kind, report: Report, content: bytes, by: Any) -> None:
+    """Keep in the history which file changed something, and what of."""
+    told = _("%(name)s: 追加 %(added)s件、変更 %(changed)s件")
+    given = {"name": report.file, "added": f"{report.added:,}", "changed": f"{report.changed:,}"}
+    kept = {
+        "file": report.file,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "added": report.added,
+        "changed": report.changed,
+    }
+    history.record(Action.FILE_IMPORTED, kind.label, by=by, detail=told % given, kind=kind.name, **kept)
 
 
 def as_written(fault: Fault, report: Report) -> Fault:

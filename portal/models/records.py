@@ -98,6 +98,8 @@ class Action(models.TextChoices):
     CUSTOMER_CHANGED = "customer_changed", _("お客様情報変更")
     SETTING_CHANGED = "setting_changed", _("設定変更")
     INQUIRY_HANDLED = "inquiry_handled", _("お問い合わせの対応")
+    FILE_IMPORTED = "file_imported", _("ファイルの取込")
+    DATA_EXPORTED = "data_exported", _("データの書き出し")
 
 
 class History(Scoped):

@@ -223,6 +223,41 @@ def it_tells_every_bad_row_at_once(send):
     ]
 
 
+def it_takes_in_lines_that_go_on_from_others_and_contracts_that_were_taken_back(send):
+    names = "number,customer,name,service,start_on,line,item,unit_price,charge_from,charge_to,continues,withdrawn_on"
+    told = send(
+        names,
+        "K-1,A,名,cloud,2026-04-01,1,一,100,,2026-04-30,,",
+        "K-1,,,,,2,一,120,2026-05-01,,1,",
+        "K-2,A,名,cloud,2026-04-01,1,一,100,,,,2026-04-20",
+        "K-3,A,名,cloud,2026-04-01,(空),,,,,,",
+    )
+    assert (counts(told), told["errors"]) == ((3, 0, 0), [])
+    assert Contract.objects.get(number="K-1").lines.get(position=2).continues.position == 1
+    assert orders() == ["2026-04 new 100", "2026-05 renewal 120"]
+    told = send(
+        names,
+        "K-1,,,,,1,,,,,2,",
+        "K-1,,,,,2,,,,,1,2026-05-01",
+        "K-2,,,,,,,,,,,2026-04-20",
+        "K-4,A,名,cloud,2026-04-01,1,一,100,,2026-05-31,2,",
+        "K-4,,,,,2,一,120,2026-05-01,,1,2026-06-01",
+        "K-5,A,名,cloud,2026-04-01,1,一,100,,2026-05-31,,",
+        "K-5,,,,,2,一,120,2026-05-01,,1,",
+        "K-6,A,名,cloud,2026-04-01,1,一,100,,,3,",
+        "K-7,A,名,cloud,2026-04-01,(空),一,,,,,",
+    )
+    assert faults(told) == [
+        (2, "変更前の行", "2", "IM-021"),
+        (3, "取消日", "2026-05-01", "IM-021"),
+        (6, "取消日", "2026-06-01", "IM-021"),
+        (6, "変更前の行", "1", "IM-015"),
+        (7, "課金終了日", "2026-05-31", "IM-021"),
+        (9, "変更前の行", "3", "IM-015"),
+        (10, "行", "(空)", "IM-021"),
+    ]
+
+
 def it_refuses_what_a_person_may_not_change_either(send):
     send(HEADING, new("K-1"), row(number="K-1", item="二", unit_price="5"), new("K-2"))
     make.close_month()
