@@ -25,6 +25,7 @@ from orders.services import start_contract, withdraw_contract
 from portal.desk import Desk
 from portal.imports.taking import take_in
 from tests import make
+from tests.stored import differing, digests
 
 KINDS = ("customers", "users", "contracts")
 TODAY = make.IN_MAY
@@ -209,16 +210,6 @@ def take(kind, content, staff):
     return report
 
 
-def dump():
-    """Every table as it is."""
-    found = {}
-    with connection.cursor() as cursor:
-        for table in connection.introspection.table_names(cursor):
-            cursor.execute(f'SELECT md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM "{table}" t')
-            found[table] = cursor.fetchone()[0]
-    return found
-
-
 def shapes():
     continues, withdrawn = ContractLine.objects.exclude(continues=None), Contract.objects.exclude(withdrawn_on=None)
     found = {"lines": ContractLine.objects, "continues": continues, "withdrawn": withdrawn, "meters": Meter.objects}
@@ -229,12 +220,11 @@ def go_round(drawn, staff):
     with transaction.atomic():
         settle(drawn, staff)
         assert drawn != [WHOLE] or shapes() == {"lines": 7, "continues": 1, "withdrawn": 1, "meters": 1}
-        files, before = {kind: exported(kind) for kind in KINDS}, dump()
+        files, before = {kind: exported(kind) for kind in KINDS}, digests()
         for kind, content in files.items():
             report = take(kind, content, staff) if content.count(b"\n") > 1 else None
             assert report is None or (report.added, report.changed) == (0, 0), kind
-        after = dump()
-        assert {table for table in before if before[table] != after[table]} == set()
+        assert differing(before, digests()) == set()
         transaction.set_rollback(True)
     with transaction.atomic():
         Service.objects.create(code="_-x", name="=サービス"), Service.objects.create(code="_x", name="cloud")
