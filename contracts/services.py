@@ -139,7 +139,7 @@ def save_meter(
     rights.need(by, "contracts.change_meter" if stored else "contracts.add_meter")
     before = meter_facts(stored) if stored else {}
     if stored:
-        keep_billed(stored, prices, removed)
+        keep_billed(stored, prices, removed, billed_months(stored))
     meter.save()
     for price in removed:
         price.delete()
@@ -159,15 +159,17 @@ def save_meter(
     return meter
 
 
-def keep_billed(meter: Meter, prices: Sequence[PriceTyped], removed: Sequence[MeterPrice]) -> None:
-    """Raise ValidationError if, with these prices, a month whose usage is billed would have another one (D32)."""
+def keep_billed(
+    meter: Meter, prices: Sequence[PriceTyped], removed: Sequence[MeterPrice], billed: Iterable[date]
+) -> None:
+    """Raise ValidationError if, with these prices, a month whose usage is `billed` would have another one (D32)."""
     typed = {price.pk for price, _tiers in prices}
     gone = {price.pk for price in removed}
     later = [(each.since, price_key(each)) for each in meter.prices.all() if each.pk not in typed | gone]
     later += [
         (each.since, (each.pk, each.free_quantity, [(0, each.unit_price), *sorted(tiers)])) for each, tiers in prices
     ]
-    for month in billed_months(meter):
+    for month in billed:
         begun = [(since or date.min, key) for since, key in later if since is None or since <= month]
         if not begun or max(begun, key=lambda each: each[0])[1] != price_key(meter.price_of(month)):
             raise ValidationError(BILLED_PRICE % {"month": f"{month:%Y-%m}"})

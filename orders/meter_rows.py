@@ -1,5 +1,6 @@
 """Metered rows (従量) of a file of contracts: each a price of the meter that its service names, from a month on (D32)."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, NamedTuple
@@ -9,11 +10,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from contracts.models import Contract, Meter, MeterPrice, MeterTier
-from contracts.services import NO_FIRST_PRICE, PriceTyped, meter_facts, save_meter
+from contracts.services import NO_FIRST_PRICE, PriceTyped, keep_billed, meter_facts
+from orders.models import Usage
 from orders.rows import LABELS, LINE_ONLY, METER_FACTS, Telling
-from orders.usage import reprice
+from orders.usage import recharge_each
 from portal import history
-from portal.db.copying import copy_in
+from portal.db.copying import copy_in, copy_over
 from portal.imports.faults import Code
 from portal.models import Action, HistoryEvent
 
@@ -113,44 +115,63 @@ def draw_price(
 
 
 def store_meters(drawn: Sequence[MeterDrawn], telling: Telling, *, today: date, by: Any) -> None:
-    """Store new meters in sets, changed ones as a person's save does; used quantities that aren't billed follow."""
-    new = [each for each in drawn if each.meter.pk is None]
+    """Store new and changed meters in sets, with their history; used quantities that aren't billed follow (D32)."""
     stored = [each for each in drawn if each.meter.pk]
-    for each in new:
-        each.meter.customer_id = each.meter.contract.customer_id
+    before = meters_of(stored)
+    billed: dict[int, list[date]] = defaultdict(list)
+    for meter_id, month in Usage.objects.billed().filter(meter__in=list(before)).values_list("meter", "month"):
+        billed[meter_id].append(month)
+    refused_ids = set()
+    for each in stored:
+        try:
+            keep_billed(before[each.meter.pk], each.prices, [], sorted(billed[each.meter.pk]))
+        except ValidationError as refused:
+            telling.refused(each.row, {}, refused)
+            refused_ids.add(each.meter.pk)
+    drawn = [each for each in drawn if each.meter.pk is None or each.meter.pk not in refused_ids]
+    facts = {meter_id: meter_facts(meter) for meter_id, meter in before.items()}
+    store_rows(drawn, before)
+    after = meters_of(drawn)
+    copy_in([event for meter in after.values() if (event := changed_prices(meter, facts.get(meter.pk, {}), by))])
+    rows = {each.meter.pk: each.row for each in stored}
+    usages = Usage.objects.unbilled().filter(meter__in=list(before)).select_related("meter__contract", "meter__service")
+    for usage, text in recharge_each(list(usages.prefetch_related("meter__prices__tiers")), today):
+        telling.at(rows[usage.meter_id], "", None, Code.REFUSED, text)
+
+
+def meters_of(drawn: Sequence[MeterDrawn]) -> dict[int, Meter]:
+    """These meters as they are stored, by id."""
+    found = Meter.objects.filter(pk__in=[each.meter.pk for each in drawn]).order_by("pk")
+    found = found.select_related("contract__customer", "service").prefetch_related("prices__tiers")
+    return {meter.pk: meter for meter in found}
+
+
+def store_rows(drawn: Sequence[MeterDrawn], before: dict[int, Meter]) -> None:
+    new = [each.meter for each in drawn if each.meter.pk is None]
+    for meter in new:
+        meter.customer_id, meter.contract_id = meter.contract.customer_id, meter.contract.pk
+    copy_over([each.meter for each in drawn if each.meter.pk], METER_FACTS)
+    copy_in(new)
+    typed = [price for each in drawn for price in each.prices]
+    for each in drawn:
         for price, _tiers in each.prices:
             price.meter, price.customer_id = each.meter, each.meter.customer_id
-    for each in new:
-        each.meter.contract_id = each.meter.contract.pk
-    copy_in([each.meter for each in new])
-    new_prices = [price for each in new for price, _tiers in each.prices]
-    for price in new_prices:
-        price.meter_id = price.meter.pk
-    copy_in(new_prices)
+    former = {price.pk: price.ladder[1:] for meter in before.values() for price in meter.prices.all()}
+    copy_over([price for price, _tiers in typed if price.pk], ("free_quantity", "unit_price"))
+    copy_in([price for price, _tiers in typed if price.pk is None])
+    # The tiers of the others may be billed, and stay.
+    other = [each for each in typed if list(each.tiers) != former.get(each.price.pk, [])]
+    MeterTier.objects.filter(price__in=[price.pk for price, _tiers in other if price.pk in former]).delete()
     copy_in(
         [
             MeterTier(customer_id=price.customer_id, price=price, above=above, unit_price=unit_price)
-            for each in new
-            for price, tiers in each.prices
+            for price, tiers in other
             for above, unit_price in tiers
         ]
     )
-    made = Meter.objects.filter(pk__in=[each.meter.pk for each in new]).order_by("pk")
-    HistoryEvent.objects.bulk_create(
-        history.change(
-            Action.PRICES_CHANGED,
-            meter.contract.number,
-            {},
-            meter_facts(meter),
-            of=meter,
-            by=by,
-            customer=meter.contract.customer,
-        )
-        for meter in made.select_related("contract__customer", "service").prefetch_related("prices__tiers")
-    )
-    for row, meter, prices in stored:
-        try:
-            save_meter(meter, prices, by=by)
-            reprice(meter, today=today)
-        except ValidationError as refused:
-            telling.refused(row, {}, refused)
+
+
+def changed_prices(meter: Meter, before: dict[str, str], by: Any) -> HistoryEvent | None:
+    contract = meter.contract
+    about = {"of": meter, "by": by, "customer": contract.customer}
+    return history.change(Action.PRICES_CHANGED, contract.number, before, meter_facts(meter), **about)

@@ -250,9 +250,14 @@ def recharge_other_rates(customer_ids, *, today):
 
 def recharge(usages, today):
     """A month in which the contract is no longer used costs nothing. Raises ValidationError, then all stays as it was."""
-    drop_charges(usages, today)
-    if unpriced := charge(usages):
+    if unpriced := recharge_each(usages, today):
         raise ValidationError([text for _usage, text in unpriced])
+
+
+def recharge_each(usages, today):
+    """The same; returns [(usage, text)] of those that can't be charged, with which the caller stores nothing."""
+    drop_charges(usages, today)
+    return charge(usages)
 
 
 def charge(usages):

@@ -9,11 +9,12 @@ import pytest
 import time_machine
 from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from contracts.models import Contract, ContractLine, Meter, MeterTier, Service, Term
 from orders.imports import CONTRACTS
-from orders.models import Order, OrderLine
+from orders.models import Order, OrderLine, UsageCharge
 from orders.services import start_contract
 from portal.imports.taking import take_in
 from portal.models import HistoryEvent, Mail
@@ -351,6 +352,23 @@ def it_takes_prices_of_metered_services_from_month_to_month(send):
         (3, "適用開始年月", "2026-06", "IM-021"),
         (4, "段階料金", "500", "IM-012"),
     ]
+
+
+def it_asks_no_more_of_the_database_for_many_changed_prices(send):
+    def asked(count, price):
+        rows = [f"M-{n},A,従量,line,2026-04-01,,通信,GB,{price},1,,5,,500:{price}" for n in range(count)]
+        with CaptureQueriesContext(connection) as queries:
+            assert counts(send(METERED, *rows)) in ((count, 0, 0), (0, count, 0))
+        return len(queries)
+
+    asked(8, 10)
+    for contract in Contract.objects.all():
+        make.use(contract, "700", today=date(2026, 5, 8))
+    assert asked(8, 20) == asked(2, 30)
+    charged = UsageCharge.objects.filter(dropped_on=None).order_by("usage__meter__contract__number", "position")
+    assert list(charged.values_list("unit_price", flat=True)[6:9]) == [0, 20, 20]
+    assert list(charged.values_list("unit_price", flat=True)[:3]) == [0, 30, 30]
+    assert HistoryEvent.objects.filter(action="prices_changed", data__changes__has_key="単価").count() == 18
 
 
 def it_keeps_numbers_and_gives_no_other_contract_them(send):
