@@ -1,6 +1,6 @@
 """A vendor moves in from files of an old system, proves a month, goes live and closes it: minutes and memory of each step.
 
-300 customers, 420 users, 780 contracts, 37,000 invoices with PDFs since 2016-05 (`--customers N`). Each step is the
+300 customers, 420 users, 1,100 contracts, 37,000 invoices with PDFs since 2016-05 (`--customers N`). Each step is the
 command that an operator runs, on an embedded server of its own: `.venv/bin/python bench/move_in.py`. The ratio is that of the
 import of invoices to bare reading and hashing of the same files.
 """

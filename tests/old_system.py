@@ -42,9 +42,9 @@ class OldSystem:
         numbers = [f"A-{n:05}" for n in range(1, self.customers + 1)]
         self.table("customers.csv", CUSTOMER, [self.customer(n, number) for n, number in enumerate(numbers)])
         self.table("users.csv", USER, [row for n, number in enumerate(numbers) for row in self.users(n, number)])
-        self.table(
-            "contracts.csv", CONTRACT, [row for n, number in enumerate(numbers) for row in self.lines(n, number)]
-        )
+        contracts = [row for n, number in enumerate(numbers) for row in self.lines(n, number)]
+        contracts += [row for n, number in enumerate(numbers) for row in self.later_lines(n, number)]
+        self.table("contracts.csv", CONTRACT, contracts)
         self.write_invoices(numbers)
         amounts = [
             [number, "標準税率", "10%", f"{net:,}", f"{net // 10:,}"] for number, net in self.charged.items() if net
@@ -78,7 +78,7 @@ class OldSystem:
         return made
 
     def lines(self, n: int, number: str) -> list[list[str]]:
-        """Three or four contracts: monthly ones, a yearly one under way or due, one that was paid once, one that ended."""
+        """Two or three contracts: monthly ones, a yearly one under way or due, one that was paid once, one that ended."""
         monthly = [[f"M{n:05}-1", "クラウド", "cloud", "月額", f"20{16 + n % 10}/4/1", "自動更新", ""]]
         made = [
             [*monthly[0], "基本料金", "1", "式", f"{10_000 + n:,}", "標準税率", "", "", ""],
@@ -110,6 +110,18 @@ class OldSystem:
             made.append([*once, "初期構築", "1", "式", "300000", "標準税率", "", "", ""])
         self.contracts += len({row[0] for row in made})
         return [[row[0], number, *row[1:]] for row in made]
+
+    def later_lines(self, n: int, number: str) -> list[list[str]]:
+        """What was sold later stands at the end of the file: one more monthly contract each, and a third here and there."""
+        backup = [f"S{n:05}", number, "バックアップ", "cloud", "月額", f"2021/{n % 12 + 1}/1", "自動更新", ""]
+        made = [[*backup, "保存容量", f"{n % 9 + 1}", "TB", "800", "標準税率", "", "", ""]]
+        self.charged[number] += (n % 9 + 1) * 800
+        if n % 15 == 4:
+            watch = [f"T{n:05}", number, "監視", "monitor", "月額", "2022/10/1", "自動更新", ""]
+            made.append([*watch, "監視", "1", "式", "2,000", "標準税率", "", "", ""])
+            self.charged[number] += 2_000
+        self.contracts += len(made)
+        return made
 
     def write_invoices(self, numbers: list[str]) -> None:
         """One a customer and month up to the one before 運用開始年月, and here and there a credit note."""
