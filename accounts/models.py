@@ -9,7 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils import timezone
@@ -19,6 +19,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import passwords, tokens
 from portal import numbers, reading
+from portal.db.ids import Ids
 from portal.models import search_column
 from portal.scoping import Scoped
 
@@ -63,7 +64,11 @@ class OwnCompany(Scoped):
 
         No key lock: other transactions may store rows that point at them meanwhile.
         """
-        list(self.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk").values_list("pk"))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT FROM accounts_customer WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+                [Ids(ids)],
+            )
 
     def lock_by_number(self, numbers):
         """The companies with these numbers, locked in the same way."""

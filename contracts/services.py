@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import Customer, User
 from contracts.models import Contract, ContractLine, Meter, MeterPrice, MeterTier, Term
 from portal import history, money, months, numbers, rights
+from portal.db.ids import Ids
 from portal.models import Action, PriceBasis, TaxClass, Vendor
 from portal.templatetags.figures import plain
 
@@ -244,14 +245,14 @@ UNFINISHED = """
 """
 
 
-def add_terms(customer_ids: list[int], *, until: date) -> int:
+def add_terms(customer_ids: Sequence[int], *, until: date) -> int:
     """Add every missing term that starts on or before the date `until` for these customers; returns how many.
 
     The caller has locked the customers. No term is made that ended before the vendor's 運用開始年月 (D22). Contracts with
     the same dates have the same terms: the calendar is asked once for all of them.
     """
     since = Vendor.objects.settings().first_month
-    given: dict[str, Any] = {"customers": customer_ids, "until": until}
+    given: dict[str, Any] = {"customers": Ids(customer_ids), "until": until}
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT DISTINCT form, start_on, auto_renew, cancel_on, last, reach FROM ({UNFINISHED}) u", given

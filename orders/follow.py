@@ -14,6 +14,7 @@ from contracts.services import add_terms
 from orders.billed import FROZEN, closed
 from orders.owed import find_lines, keep, price_nets
 from portal import history, numbers
+from portal.db.ids import Ids
 from portal.models import Action, HistoryEvent, Vendor
 from portal.templatetags.figures import yen
 
@@ -53,7 +54,7 @@ class PastCharge(ValidationError):
 
 
 def follow(
-    customer_ids: list[int], *, today: date, until: date, saved: Sequence[int] = (), charge_past: bool = False
+    customer_ids: Sequence[int], *, today: date, until: date, saved: Sequence[int] = (), charge_past: bool = False
 ) -> Followed:
     """Bring terms and unbilled orders of these customers in line with their contracts, tax classes and settings.
 
@@ -63,15 +64,16 @@ def follow(
     an order of a closed month would rise by. Raises ValidationError: for that a `PastCharge` of each
     contract, code `charge_past`, params `count` and `yen`, and `only_rises` where no order is new; and for a line without tax class.
     """
+    customer_ids = Ids(customer_ids)
     Vendor.objects.settings()
     with connection.cursor() as cursor:
         changed = take_pending(cursor, customer_ids, until)
         if saved:
-            changed = sorted(customer_ids)
+            changed = Ids(sorted(customer_ids))
         if changed:
             move_terms(cursor, changed, today)
         terms = add_terms(customer_ids, until=until)
-        find_lines(cursor, changed, [each for each in customer_ids if each not in set(changed)])
+        find_lines(cursor, changed, Ids(sorted({*customer_ids} - {*changed})))
         find_wanted(cursor, today)
         leave_past(cursor, saved, charge_past)
         orders = make(cursor, today, until)
@@ -83,14 +85,12 @@ def follow(
     return Followed(terms, orders, changes)
 
 
-def take_pending(cursor: Any, customer_ids: list[int], until: date) -> list[int]:
+def take_pending(cursor: Any, customer_ids: Ids, until: date) -> Ids:
     """Those with a change that their orders have yet to follow, or with a line that begins inside a year by now.
 
     Taken before anything is read: who changes something meanwhile waits, and puts the customer down again.
     """
-    cursor.execute(
-        "DELETE FROM orders_pending WHERE customer_id = ANY(%s) RETURNING customer_id", [sorted(customer_ids)]
-    )
+    cursor.execute("DELETE FROM orders_pending WHERE customer_id = ANY(%s) RETURNING customer_id", [customer_ids])
     pending = {row[0] for row in cursor.fetchall()}
     cursor.execute(
         """
@@ -104,10 +104,10 @@ def take_pending(cursor: Any, customer_ids: list[int], until: date) -> list[int]
         """,
         {"customers": customer_ids, "until": until},
     )
-    return sorted(pending | {row[0] for row in cursor.fetchall()})
+    return Ids(sorted(pending | {row[0] for row in cursor.fetchall()}))
 
 
-def move_terms(cursor: Any, customer_ids: list[int], today: date) -> None:
+def move_terms(cursor: Any, customer_ids: Ids, today: date) -> None:
     """Terms end as the 解約日 now says. Those behind it go, but for billed ones and what lies before them; so no gap arises."""
     given = {"customers": customer_ids, "today": today}
     cursor.execute(
@@ -310,7 +310,7 @@ def remake(cursor: Any) -> None:
     )
 
 
-def changes_of(cursor: Any, customer_ids: list[int]) -> list[Change]:
+def changes_of(cursor: Any, customer_ids: Ids) -> list[Change]:
     """What became of the orders of these customers, by number."""
     cursor.execute(
         """

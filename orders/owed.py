@@ -1,5 +1,6 @@
 """What each contract line owes of each term by its dates now, in sets for many customers at once (D24)."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from django.utils.translation import gettext as _
 from contracts.models import CHARGED_SQL
 from orders.billed import COUNTS, FROZEN, GIVEN, PROPOSED
 from portal import money
+from portal.db.ids import Ids
 from portal.models import VALID_SQL, PriceBasis, Vendor
 
 # What stands for these customers, and whether it still follows its contract.
@@ -19,6 +21,7 @@ ORDERS = f"""
     FROM orders_order o CROSS JOIN LATERAL (SELECT {FROZEN} AS frozen) f
     WHERE o.customer_id = ANY(%(changed)s) AND o.reversed_on IS NULL
 """
+# Each stored table is narrowed to the customers: joined by other keys alone, the planner reads all of it for every batch.
 # All terms of customers with a change; of the others those that never had an order. 日割 is judged as it was when the term
 # was billed. A term behind the 解約日 covers no day.
 TERMS = """
@@ -29,9 +32,10 @@ TERMS = """
         SELECT t.* FROM contracts_term t WHERE t.customer_id = ANY(%(changed)s)
         UNION ALL
         SELECT t.* FROM contracts_term t
-        WHERE t.customer_id = ANY(%(others)s) AND NOT EXISTS (SELECT FROM orders_order o WHERE o.term_id = t.id)
+        WHERE t.customer_id = ANY(%(others)s) AND NOT EXISTS (
+            SELECT FROM orders_order o WHERE o.term_id = t.id AND o.customer_id = ANY(%(others)s))
     ) t
-    JOIN contracts_contract c ON c.id = t.contract_id
+    JOIN contracts_contract c ON c.id = t.contract_id AND c.customer_id = ANY(%(customers)s)
     JOIN contracts_service s ON s.id = c.service_id
     CROSS JOIN portal_vendor v
     LEFT JOIN (
@@ -64,7 +68,7 @@ LINES = f"""
             ELSE 12 END::int AS whole,
         b.ordered, b.given, b.ordered_to, b.aside
     FROM followed_term t
-    JOIN contracts_contractline l ON l.contract_id = t.contract_id AND {CHARGED_SQL}
+    JOIN contracts_contractline l ON l.contract_id = t.contract_id AND l.customer_id = ANY(%(customers)s) AND {CHARGED_SQL}
     CROSS JOIN LATERAL (
         SELECT greatest(t.starts_on, l.charge_from) AS starts_on, least(t.ends_on, l.charge_to) AS ends_on,
             greatest(l.charge_from, t.start_on) AS begins_on
@@ -91,13 +95,13 @@ class Owed(NamedTuple):
     covered_to: Any
 
 
-def owed(customers: list[int]) -> list[Owed]:
+def owed(customers: Sequence[int]) -> list[Owed]:
     """What the billed lines of these customers owe and were ordered with, term by term.
 
     The same rows stay, until the transaction ends, in the temporary table `owed_line` with these columns.
     """
     with connection.cursor() as cursor:
-        find_lines(cursor, customers, [])
+        find_lines(cursor, Ids(customers), Ids())
         keep(
             cursor,
             "owed_line",
@@ -135,26 +139,26 @@ class Proposal(NamedTuple):
         return f"{self.contract_line_id}-{self.term_id}"
 
 
-def proposed(customers: list[int]) -> list[Proposal]:
+def proposed(customers: Sequence[int]) -> list[Proposal]:
     """What is billed to these customers beyond what they owe, until somebody decides (D27), by contract and term.
 
     To be asked in a transaction, by the owner's role.
     """
     owed(customers)
     with connection.cursor() as cursor:
-        cursor.execute(PROPOSED, {"customers": customers})
+        cursor.execute(PROPOSED, {"customers": Ids(customers)})
         return [Proposal(*row) for row in cursor.fetchall()]
 
 
-def find_lines(cursor: Any, changed: list[int], others: list[int]) -> None:
+def find_lines(cursor: Any, changed: Ids, others: Ids) -> None:
     """Keep, in temporary tables, orders, terms and lines (`due_line`, with what they owe) of all terms of the customers
     `changed`, and of the terms of `others` that have no order."""
-    given = {"changed": changed, "others": others}
+    given = {"changed": changed, "others": others, "customers": Ids(changed + others)}
     keep(cursor, "followed_order", ORDERS, given)
     keep(cursor, "followed_term", TERMS, given)
     keep(cursor, "billed_line", BILLED, given)
     # Materialised: the numbers, the prices and the inserts must see the same rows.
-    keep(cursor, "due_line", LINES)
+    keep(cursor, "due_line", LINES, given)
     price_parts(cursor)
 
 

@@ -279,7 +279,7 @@ def check_withdrawal(contract: Contract) -> None:
             raise ValidationError(_("請求済みの契約は取り消せません。終わらせるには解約日を入力してください。"))
 
 
-def renew(customer_ids: list[int], *, until: date, today: date) -> Followed:
+def renew(customer_ids: Sequence[int], *, until: date, today: date) -> Followed:
     """What every run does first for customers that it has locked: terms, orders, and what follows of changes, by D31."""
     done = follow(customer_ids, today=today, until=min(until, today))
     record(done.changes)

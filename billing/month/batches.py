@@ -66,6 +66,15 @@ def limit_waiting() -> None:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_SECONDS * 1000:.0f}"])
 
 
+def plan_for_a_batch() -> None:
+    """For the transaction: what a batch reads lies together and in memory, and is too little for compilers and more processes."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('random_page_cost', '1.1', true), set_config('jit', 'off', true),"
+            " set_config('max_parallel_workers_per_gather', '0', true)"
+        )
+
+
 def side_by_side(batches: Sequence[list[int]], jobs: int, act: Callable[[list[int]], Any]) -> Iterator[int]:
     """Do `act` with each batch, `jobs` at a time on a connection each. Yields the size of each that is through."""
     if jobs == 1:

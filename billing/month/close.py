@@ -20,6 +20,7 @@ from billing.month.lock import CheckLock
 from orders.services import renew
 from orders.usage import recharge_other_rates
 from portal import months
+from portal.db.ids import Ids
 from portal.models import Vendor
 
 Numbers = list[str] | None  # of customers; None: of all
@@ -130,7 +131,7 @@ def run_batch(batch: list[int], *, month: date, closed: date, today: date, fix: 
     check_lock()
     batches.attempt(
         batch,
-        lambda part: work(part, month, closed, today, fix),
+        lambda part: work(Ids(part), month, closed, today, fix),
         lambda part, reason: park_within_patience(part, month, reason) if fix or month > closed else None,
     )
 
@@ -227,9 +228,10 @@ def park_within_patience(customers: list[int], month: date, reason: str) -> None
             raise
 
 
-def work(batch: list[int], month: date, closed: date, today: date, fix: bool) -> None:
+def work(batch: Ids, month: date, closed: date, today: date, fix: bool) -> None:
     """Lock, renew, order, draft, and fix when asked."""
     batches.limit_waiting()
+    batches.plan_for_a_batch()
     Customer.objects.lock(batch)
     renew(batch, until=months.last_day(month), today=today)
     recharge_other_rates(batch, today=today)
@@ -241,7 +243,7 @@ def work(batch: list[int], month: date, closed: date, today: date, fix: bool) ->
         parking.unpark(batch, month, but=list(earlier))
 
 
-def fix_drafts(batch: list[int], month: date, today: date) -> None:
+def fix_drafts(batch: Ids, month: date, today: date) -> None:
     """Freeze the batch's drafts with addressee, issuer and 支払期日 (D36) as of today, and defer their rendering.
 
     Where contract lines leave a tax class below 0, nothing is fixed: the customer is parked for a decision (D9). So is who would get

@@ -1,6 +1,6 @@
 """Parking (保留): customers whose month waits, for mended data or for a person's decision, while all others go on."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date
 
 from django.db import connection
@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from billing.models import FIXED_SQL, Parked
 from portal import months
+from portal.db.ids import Ids
 
 # A customer's month that needs no parking any more, or never did.
 DONE = f"""
@@ -30,11 +31,11 @@ def park(customers: list[int], month: date, reason: str, *, by_person: bool = Fa
         )
 
 
-def unpark(customers: list[int], month: date, but: Collection[int] = ()) -> None:
+def unpark(customers: Sequence[int], month: date, but: Collection[int] = ()) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM billing_parked WHERE month = %s AND customer_id = ANY(%s) AND customer_id <> ALL(%s)",
-            [month, customers, list(but)],
+            [month, Ids(customers), list(but)],
         )
 
 

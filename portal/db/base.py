@@ -6,6 +6,7 @@ from psycopg import OperationalError
 from psycopg.pq import TransactionStatus
 
 from portal.db import embedded
+from portal.db.ids import Ids, IdsDumper
 
 
 class DatabaseClient(client.DatabaseClient):
@@ -33,6 +34,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             if not (settings.EMBEDDED and settings.EMBEDDED.start_again()):
                 raise
             made = super().get_new_connection(conn_params)
+        made.adapters.register_dumper(Ids, IdsDumper)
         if patience := self.settings_dict.get("PATIENCE"):
             limit(made, patience)
         return made
