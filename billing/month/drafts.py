@@ -193,44 +193,52 @@ def find_unbilled(cursor: Any, given: dict[str, Any]) -> None:
 def add_invoices(cursor: Any, given: dict[str, Any]) -> None:
     """A draft, numbered once, for each customer that has something to bill and no invoice yet.
 
-    Its totals are written with it: changed later, each row would be written and its keys checked twice.
+    Its totals are written with it: changed later, each row would be written and its keys checked twice. Customers with the
+    same sums have the same tax: Python rounds it once for all of them.
     """
     rounding = Vendor.objects.settings().rounding
+    cursor.execute("DROP TABLE IF EXISTS pg_temp.new_total")
     cursor.execute(
         f"""
+        CREATE TEMP TABLE new_total ON COMMIT DROP AS
         SELECT u.customer_id, u.tax_kind, u.tax_rate,
-            coalesce(sum(u.amount) FILTER (WHERE u.price_basis = 'exclusive'), 0)::bigint,
-            coalesce(sum(u.amount) FILTER (WHERE u.price_basis = 'inclusive'), 0)::bigint
-        FROM unbilled u WHERE NOT EXISTS (
-            SELECT FROM billing_invoice i WHERE i.customer_id = u.customer_id AND i.month = %(month)s
-                AND {LIVE_SQL}
-        ) GROUP BY 1, 2, 3 ORDER BY 1
+            coalesce(sum(u.amount) FILTER (WHERE u.price_basis = 'exclusive'), 0)::bigint AS exclusive,
+            coalesce(sum(u.amount) FILTER (WHERE u.price_basis = 'inclusive'), 0)::bigint AS inclusive
+        FROM unbilled u WHERE u.customer_id NOT IN (
+            SELECT i.customer_id FROM billing_invoice i
+            WHERE i.month = %(month)s AND i.customer_id = ANY(%(customers)s) AND {LIVE_SQL}
+        ) GROUP BY 1, 2, 3
         """,
         given,
     )
+    cursor.execute("ANALYZE pg_temp.new_total (customer_id)")
+    cursor.execute("SELECT DISTINCT exclusive, inclusive, tax_rate FROM new_total")
     totals = [
-        (customer, kind, rate, *money.tax_total(exclusive, inclusive, rate, rounding))
-        for customer, kind, rate, exclusive, inclusive in cursor.fetchall()
+        (exclusive, inclusive, rate, *money.tax_total(exclusive, inclusive, rate, rounding))
+        for exclusive, inclusive, rate in cursor.fetchall()
     ]
     if not totals:
         return
     month = given["month"]
-    new = list(dict.fromkeys(total[0] for total in totals))
     cursor.execute(
         f"""
         WITH class AS (
-            SELECT * FROM unnest(%(owners)s::bigint[], %(kinds)s::text[], %(rates)s::numeric[], %(bases)s::bigint[],
-                %(taxes)s::bigint[]) AS t (customer_id, kind, rate, base, tax)
+            SELECT t.customer_id, t.tax_kind AS kind, t.tax_rate AS rate, p.base, p.tax FROM new_total t
+            LEFT JOIN unnest(%(exclusives)s::bigint[], %(inclusives)s::bigint[], %(rates)s::numeric[], %(bases)s::bigint[],
+                %(taxes)s::bigint[]) AS p (exclusive, inclusive, rate, base, tax)
+                ON (p.exclusive, p.inclusive, p.rate) = (t.exclusive, t.inclusive, t.tax_rate)
         ), made AS (
             INSERT INTO billing_invoice (customer_id, number, kind, state, month, subject, issued_on, due_on, fix_due_on,
                 payment_method, rounding, net, tax, total, template)
-            SELECT n.id, n.number, 'invoice', 'draft', %(month)s, %(subject)s,
-                %(last)s, d.due_on, %(fix_due)s, c.payment_method, %(rounding)s, s.net, s.tax, s.net + s.tax, 'v1'
-            FROM unnest(%(new)s::bigint[], %(numbers)s::text[]) AS n (id, number)
-            JOIN (SELECT customer_id, sum(base)::bigint AS net, sum(tax)::bigint AS tax FROM class GROUP BY 1) s
-                ON s.customer_id = n.id
-            JOIN accounts_customer c ON c.id = n.id JOIN {DUE}
-            ORDER BY n.id
+            SELECT c.id, coalesce(g.number, %(series)s || {
+            numbers.digits("%(first)s - 1 + row_number() OVER (PARTITION BY g.number IS NULL ORDER BY c.id)")
+        }),
+                'invoice', 'draft', %(month)s, %(subject)s, %(last)s, d.due_on, %(fix_due)s, c.payment_method, %(rounding)s,
+                s.net, s.tax, s.net + s.tax, 'v1'
+            FROM (SELECT customer_id, sum(base)::bigint AS net, sum(tax)::bigint AS tax FROM class GROUP BY 1) s
+            JOIN accounts_customer c ON c.id = s.customer_id JOIN {DUE}
+            LEFT JOIN unnest(%(again)s::bigint[], %(numbers)s::text[]) AS g (customer_id, number) ON g.customer_id = c.id
+            ORDER BY c.id
             RETURNING id, customer_id
         )
         INSERT INTO billing_taxtotal (invoice_id, customer_id, kind, rate, base, tax)
@@ -238,10 +246,9 @@ def add_invoices(cursor: Any, given: dict[str, Any]) -> None:
         FROM class JOIN made ON made.customer_id = class.customer_id
         """,
         given
-        | columns(totals, "owners", "kinds", "rates", "bases", "taxes")
+        | columns(totals, "exclusives", "inclusives", "rates", "bases", "taxes")
+        | numbers_for(cursor, given)
         | {
-            "new": new,
-            "numbers": numbers_for(cursor, new, month),
             "subject": f"{month.year}年{month.month}月分ご利用料金",
             "last": months.last_day(month),
             "rounding": rounding,
@@ -249,22 +256,23 @@ def add_invoices(cursor: Any, given: dict[str, Any]) -> None:
     )
 
 
-def numbers_for(cursor: Any, customers: list[int], month: date) -> list[str]:
-    """A number for each customer's invoice: the one that went before (D20), for the others new ones."""
+def numbers_for(cursor: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Parameters for the new invoices' numbers: who gets the one back that went (D20), and the `first` of those for the others."""
     cursor.execute(
         f"""
         SELECT DISTINCT ON (g.customer_id) g.customer_id, g.number FROM billing_numbergone g
-        WHERE g.month = %(month)s AND g.customer_id = ANY(%(customers)s) AND NOT EXISTS (
+        WHERE g.month = %(month)s AND g.customer_id IN (SELECT customer_id FROM new_total) AND NOT EXISTS (
             SELECT FROM billing_invoice i WHERE i.customer_id = g.customer_id AND i.month = g.month AND {FIXED_SQL})
         ORDER BY g.customer_id, g.id
         """,
-        {"month": month, "customers": customers},
+        given,
     )
-    back = dict(cursor.fetchall())
-    others = [customer for customer in customers if customer not in back]
-    if others:
-        back |= zip(others, numbers.next_numbers(numbers.invoice_series(month), len(others)), strict=True)
-    return [back[customer] for customer in customers]
+    back = cursor.fetchall()
+    cursor.execute("SELECT count(DISTINCT customer_id) FROM new_total")
+    others = cursor.fetchone()[0] - len(back)
+    series = numbers.invoice_series(given["month"])
+    first = numbers.reserve(series, others) if others else None
+    return columns(back, "again", "numbers") | {"series": series, "first": first}
 
 
 def columns(rows: Sequence[Sequence[Any]], *names: str) -> dict[str, list[Any]]:
