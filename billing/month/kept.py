@@ -27,8 +27,9 @@ ADDRESSEE = f"""jsonb_build_object(
 
 
 # The 登録番号 under which any line of the document `i` may stand (D41), the latest where there were several; none without such a line.
-NUMBER = f"""coalesce((SELECT r.number FROM portal_vendorregistration r JOIN billing_invoiceline l
-    ON l.customer_id = i.customer_id AND l.invoice_id = i.id AND {COVERS_SQL} ORDER BY r.valid_from DESC LIMIT 1), '')"""
+NUMBER = f"""coalesce((SELECT r.number FROM portal_vendorregistration r WHERE EXISTS (
+    SELECT FROM billing_invoiceline l WHERE l.customer_id = i.customer_id AND l.invoice_id = i.id AND {COVERS_SQL})
+    ORDER BY r.valid_from DESC LIMIT 1), '')"""
 
 # What freezes the document `i`: from this UPDATE on only its state moves (D6). `frozen` gives the values.
 FREEZE = f"""state = 'fixed', fixed_on = %(today)s, template = %(layout)s, addressee = {ADDRESSEE},
