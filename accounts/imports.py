@@ -95,7 +95,7 @@ def take_customers(rows: Iterable[Row], report: Report, *, today: date, by: Any)
         Customer.objects.bulk_create(  # of all that is there, and so one UPDATE
             changed, update_conflicts=True, unique_fields=["number"], update_fields=[*CUSTOMER_FIELDS[1:], "updated_at"]
         )
-        keep_events(
+        report.keep(
             history.change(
                 Action.CUSTOMER_CHANGED,
                 customer.number,
@@ -133,10 +133,6 @@ def keep(row_of: Any, row: Row, report: Report, *, new: bool) -> bool:
     else:
         report.changed += 1
     return True
-
-
-def keep_events(events: Iterable[HistoryEvent | None]) -> None:
-    copy_in([event for event in events if event])
 
 
 def take_users(rows: Iterable[Row], report: Report, *, today: date, by: Any) -> None:
@@ -191,7 +187,7 @@ def take_users(rows: Iterable[Row], report: Report, *, today: date, by: Any) -> 
             history.event(Action.USER_CREATED, user.name, of=user, by=by, customer=user.customer, detail=user.email)
             for user in new
         ]
-        keep_events([*events, *made])
+        report.keep([*events, *made])
     if not report.errors:
         marks.settle(report, by=by)
 
@@ -259,7 +255,7 @@ class Marks:
                 User.objects.filter(pk__in=alike).update(
                     is_recipient=is_recipient, is_manager=is_manager, version=F("version") + 1
                 )
-            keep_events(events)
+            report.keep(events)
 
     def of(self, company: int, people: list[User], report: Report) -> tuple[User | None, list[User]]:
         """(the recipient, the managers) of a company's people as its rows want them; None or nobody where they can't be."""

@@ -328,12 +328,17 @@ def changes_of(cursor: Any, customer_ids: Ids) -> list[Change]:
 
 def record(changes: Sequence[Change], by: Any = None) -> None:
     """Keep in the history what became of orders that stood before, from how much to how much (D23, D40)."""
+    HistoryEvent.objects.bulk_create(events_of(changes, by))
+
+
+def events_of(changes: Sequence[Change], by: Any = None) -> list[HistoryEvent]:
+    """The same, not stored yet: one for each contract."""
     of_contract = defaultdict(list)
     for change in changes:
         if change.before:
             of_contract[change.contract_id].append(change)
     events = []
-    for contract in Contract.objects.filter(pk__in=of_contract).select_related("customer"):
+    for contract in Contract.objects.filter(pk__in=of_contract).select_related("customer").order_by("pk"):
         own = of_contract[contract.pk]
         before = {f"注文{each.number}": yen(each.before) for each in own}
         after = {f"注文{each.number}": yen(each.after) if each.after else _("取消") for each in own}
@@ -341,4 +346,4 @@ def record(changes: Sequence[Change], by: Any = None) -> None:
             Action.CONTRACT_CHANGED, contract.number, before, after, by=by, customer=contract.customer
         )
         events += [told] if told else []
-    HistoryEvent.objects.bulk_create(events)
+    return events

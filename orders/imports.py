@@ -16,7 +16,7 @@ from contracts.models import Contract, ContractLine, Meter, Term
 from contracts.services import LINE_FACTS, START_STAYS, add_terms, facts
 from orders.billed import HELD_LINES
 from orders.changes import check_dates, keep_billed
-from orders.follow import PastCharge, follow, record
+from orders.follow import PastCharge, events_of, follow
 from orders.line_rows import LineRows
 from orders.meter_rows import MeterDrawn, store_meters
 from orders.owed import Proposal, proposed
@@ -289,7 +289,7 @@ class Taking:
             about = {"by": self.by, "customer": owners[each.contract.customer_id]}
             former = before.get(each.contract.pk, {})
             events.append(history.change(action, each.contract.number, former, after, **about))
-        copy_in([event for event in events if event])
+        self.report.keep(events)
 
     def follow(self, charge_past: bool) -> None:
         """Terms and orders of all that was stored; what they may not become goes to the report."""
@@ -304,7 +304,7 @@ class Taking:
             except ValidationError as refused:
                 self.tell_unfollowed(refused)
             else:
-                record(done.changes, self.by)
+                self.report.keep(events_of(done.changes, self.by))
         for contract in Contract.objects.filter(pk__in=self.moved, meters__isnull=False).distinct():
             try:
                 recharge_moved_months(contract, today=self.today)

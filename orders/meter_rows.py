@@ -132,7 +132,7 @@ def store_meters(drawn: Sequence[MeterDrawn], telling: Telling, *, today: date, 
     facts = {meter_id: meter_facts(meter) for meter_id, meter in before.items()}
     store_rows(drawn, before)
     after = meters_of(drawn)
-    copy_in([event for meter in after.values() if (event := changed_prices(meter, facts.get(meter.pk, {}), by))])
+    telling.report.keep(changed_prices(meter, facts.get(meter.pk, {}), by) for meter in after.values())
     rows = {each.meter.pk: each.row for each in stored}
     usages = Usage.objects.unbilled().filter(meter__in=list(before)).select_related("meter__contract", "meter__service")
     for usage, text in recharge_each(list(usages.prefetch_related("meter__prices__tiers")), today):

@@ -219,6 +219,8 @@ def sort_out(usages, report):
         if key(usage) in billed:
             told = _("この使用量は請求済みです。変更するには請求を訂正してください。")
             tell(usage, QUANTITY, Code.REFUSED, told, report)
+    report.add_outcome([(usage.line_number, former[key(usage)].quantity) for usage in changed])
+    report.add_outcome([usage.line_number for usage in new])
     return new, changed
 
 

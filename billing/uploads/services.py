@@ -189,6 +189,7 @@ def as_shown(report: Report) -> dict[str, Any]:
         "added": report.added,
         "changed": report.changed,
         "unchanged": report.unchanged,
+        "outcome": report.outcome.hexdigest(),
         "warnings": [shown(text) for text in report.warnings],
         "fault_count": len(report.errors),
         "errors": [

@@ -13,10 +13,11 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from portal import fonts, history
+from portal.db.copying import copy_in
 from portal.imports.columns import ERRORS, Column, Row, places_of, reader
 from portal.imports.faults import Code, Fault
 from portal.imports.sheets import NAMES, Record, Sheet, Unreadable, sheet_of
-from portal.models import Action
+from portal.models import Action, HistoryEvent
 
 SHOWN_ROWS = 5
 TOLD_EACH = 500
@@ -27,7 +28,7 @@ class Report:
     """What became of a file; `heading`, `first` and `bad` hold cells as they were written, by row, `places` where each label stands.
 
     `owners` are the numbers of the customers whose drafts have yet to follow; `spoiled` the keys (first column) of rows with a
-    bad cell, which `take` doesn't get; `tell` hears now and then how many rows were read.
+    bad cell, which `take` doesn't get; `tell` hears now and then how many rows were read; `outcome` is a digest of what was done.
     """
 
     file: str
@@ -48,6 +49,17 @@ class Report:
     owners: list[str] = field(default_factory=list)
     sheet: Sheet | None = None
     tell: Callable[[int], None] | None = None
+    outcome: Any = field(default_factory=hashlib.sha256)
+
+    def keep(self, events: Iterable[HistoryEvent | None]) -> None:
+        """Store what the history has of the file; by this a preview is told apart from a run that does something else."""
+        kept = [event for event in events if event]
+        for event in kept:
+            self.add_outcome(event.action, event.subject, event.detail, event.data)
+        copy_in(kept)
+
+    def add_outcome(self, *done: Any) -> None:
+        self.outcome.update(repr(done).encode(errors="surrogatepass"))
 
     def as_json(self) -> dict[str, Any]:
         counts = {"added": self.added, "changed": self.changed, "unchanged": self.unchanged}

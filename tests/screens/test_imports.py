@@ -134,6 +134,29 @@ def it_stops_and_shows_anew_what_came_out_otherwise_than_it_was_shown(desk):
     assert Customer.objects.get(number="A-002").name == "鈴木"
 
 
+def it_stops_too_where_as_many_rows_would_do_something_else(desk, cast):
+    make.make_meter(cast.a.contracts.get(), 10)
+    make.use(cast.a.contracts.get(), "5")
+    files = {
+        "customers": "number,name\r\nC0000001,新しい名前\r\n",
+        "users": "customer,email,position\r\nC0000001,hanako@example.com,部長\r\n",
+        "contracts": "number,note\r\nK0000001,新しい備考\r\n",
+        "usage": "contract,service,period,quantity\r\nK0000001,line,2026-04,7\r\n",
+    }
+    uploads = [send(desk, content, kind) for kind, content in files.items()]
+    for upload in uploads:
+        press(desk, upload, "confirm")
+    Customer.objects.filter(pk=cast.a.pk).update(name="ほかの人の名前")
+    User.objects.filter(pk=cast.hanako.pk).update(position="課長")
+    cast.a.contracts.update(note="ほかの人の備考")
+    make.use(cast.a.contracts.get(), "6")
+    for upload in uploads:
+        assert (work(upload).state, upload.report["changed"]) == ("checked", 1), upload.kind
+        assert "確認した後にデータが変わったため" in upload.note
+        press(desk, upload, "confirm")
+        assert work(upload).state == "taken", upload.kind
+
+
 def it_works_once_however_often_it_is_sent_confirmed_and_worked_at(desk):
     key = "a" * 32
     first, again = send(desk, CUSTOMERS, key=key), send(desk, CUSTOMERS, key=key)
