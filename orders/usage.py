@@ -14,9 +14,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer
-from contracts.models import Contract, Meter, Term
+from contracts.models import Contract, Meter, Service, Term
 from contracts.services import add_terms, rate_of
 from orders.models import BILLED, Usage, UsageCharge, UsageFile
+from orders.rows import finder
 from portal import money, months, reading, rights
 from portal.imports import columns, taking
 from portal.imports.columns import Column, Row, chunks
@@ -26,9 +27,13 @@ from portal.models import TaxClass, Vendor
 from portal.templatetags.figures import plain, ymd
 
 CONTRACT = Column("contract", "契約番号", reading.code, required=True, example="K0000001")
-SERVICE = Column("service", "サービスコード", reading.key, required=True, example="line")
-PERIOD = Column("period", "対象年月", columns.month, required=True, write=months.format_month, example="2026-04")
-QUANTITY = Column("quantity", "数量", reading.quantity, required=True, write=plain, example="1,234.5")
+SERVICE = Column("service", "サービスコード", reading.text, required=True, example="line", also=["サービス"])
+PERIOD = Column(
+    "period", "対象年月", columns.month, required=True, write=months.format_month, example="2026-04", also=["対象月"]
+)
+QUANTITY = Column(
+    "quantity", "数量", reading.quantity, required=True, write=plain, example="1,234.5", also=["使用量"]
+)
 AT_ONCE = 5000
 
 
@@ -44,7 +49,7 @@ def take_usage(rows: Iterable[Row], report: Report, *, today: date, by: Any) -> 
     seen: dict[tuple, int] = {}
     owners: set[str] = set()
     file = None
-    for chunk in chunks(rows, AT_ONCE):
+    for chunk in chunks(by_code(rows), AT_ONCE):
         numbers = {row.values["contract"] for row in chunk}
         Customer.objects.lock(set(Contract.objects.filter(number__in=numbers).values_list("customer_id", flat=True)))
         meters = find_meters(
@@ -117,6 +122,16 @@ def reprice(meter, *, today):
     """Charge this meter's unbilled quantities again, after prices were changed, each by its month's. Raises ValidationError, then nothing is."""
     Customer.objects.lock([meter.customer_id])
     recharge(list(meter.usages.unbilled()), today)
+
+
+def by_code(rows):
+    """The rows with the code of the service that they name, by its code or its name as files of contracts do."""
+    service_of = finder()
+    for row in rows:
+        named = service_of(row.values["service"])
+        if isinstance(named, Service):  # of any other, the row's own fault will be that there is no such meter
+            row.values["service"] = named.code
+        yield row
 
 
 def find_meters(numbers):

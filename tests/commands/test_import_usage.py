@@ -157,6 +157,14 @@ def it_reads_japanese_headings_and_cp932(cast, meter, send):
     assert "追加 1 件" in said
 
 
+def it_knows_a_service_as_files_of_contracts_name_it(cast, meter, send):
+    assert "追加 1 件" in send("K0000001,ＬＩＮＥ,2026-04,620.5", header="契約番号,サービス,対象月,使用量")
+    name = meter.service.name
+    assert "変更なし 1 件" in send(f"K0000001,{name},2026-04,620.5", header="契約番号,サービス,対象月,使用量")
+    with pytest.raises(SystemExit):
+        send(f"K0000001,{name},2026-04,620.5", "K0000001,line,2026-04,1")
+
+
 @pytest.mark.parametrize(
     ("row", "quantity"),
     [
