@@ -210,6 +210,9 @@ def agrees(row: Row, classes: Totals, report: Report, today: date) -> bool:
         blame(row, "corrects", Code.CONTRADICTION, told, report)
     if total >= 0 and said.get("due_on") is None:
         blame(row, "due_on", Code.NEEDED, _("「%s」が空です。") % LABELS["due_on"], report)
+    if said.get("due_on") and said["due_on"] < said["issued_on"]:
+        told = _("%(line)d行目 %(number)s: 支払期日が請求日より前です。")
+        report.warnings.append(told % {"line": row.line, "number": said["number"]})
     if said["fixed_on"] > today:
         blame(row, "fixed_on", Code.REFUSED, _("確定日は、今日までの日付を書いてください。"), report)
     if total < 0 and "corrects" not in said:
@@ -297,6 +300,8 @@ def issuer_of(month: date) -> dict[str, Any]:
 
 def keep_pdfs(documents: given.Given, taken: dict[int, Held], report: Report) -> None:
     """Read every PDF once, one at a time; store those of new documents, unless anything is wrong with the file."""
+    if not report.places:
+        return  # without a heading no row names a PDF
     kept = InvoicePdf.objects.filter(invoice__kind=Kind.IMPORTED)
     seen = dict(kept.values_list("sha256", "invoice__number"))
     copying = "COPY billing_invoicepdf (invoice_id, customer_id, content, sha256, size, rendered_at) FROM STDIN (FORMAT binary)"

@@ -11,15 +11,16 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from billing.models import Invoice, InvoiceLine, Kind, MonthRun, State
+from contracts.models import Term
 from orders.models import Pending
 from portal import history, months, rights
 from portal.models import Action, CalendarDay, TaxClass, VendorRegistration
 from portal.templatetags.figures import ymd
 
 
-def billing_has_begun() -> bool:
-    """Whether this portal ever fixed an invoice of its own."""
-    return Invoice.objects.exclude(state=State.DRAFT).exclude(kind=Kind.IMPORTED).exists()
+def first_month_stands() -> bool:
+    """Whether 運用開始年月 can't move any more: contracts have terms, of which none ended before it, or this portal fixed an invoice."""
+    return Term.objects.exists() or Invoice.objects.exclude(state=State.DRAFT).exclude(kind=Kind.IMPORTED).exists()
 
 
 def last_day_of_tax_class(row: TaxClass) -> date | None:

@@ -180,7 +180,10 @@ class Taking:
             told = _("お客様番号「%s」がありません。") % given
             self.telling.at(said.at("customer"), "customer", given, Code.UNKNOWN, told)
         elif stored and stored.customer_id != found:
-            told = _("この契約はお客様 %s の契約です。") % stored.customer.number
+            told = _(
+                "この契約はお客様 %s の契約です。登録が間違いなら、その契約を管理画面で取り消し、別の契約番号で取り込んでください。"
+            )
+            told %= stored.customer.number
             self.telling.at(said.at("customer"), "customer", given, Code.CONTRADICTION, told)
         return found
 

@@ -31,9 +31,7 @@ SERVICE = Column("service", "サービスコード", reading.text, required=True
 PERIOD = Column(
     "period", "対象年月", columns.month, required=True, write=months.format_month, example="2026-04", also=["対象月"]
 )
-QUANTITY = Column(
-    "quantity", "数量", reading.quantity, required=True, write=plain, example="1,234.5", also=["使用量"]
-)
+QUANTITY = Column("quantity", "数量", reading.quantity, required=True, write=plain, example="1,234.5", also=["使用量"])
 AT_ONCE = 5000
 
 

@@ -58,6 +58,7 @@ class VendorForm(forms.ModelForm):
             "desk_phone": PhoneField,
             "first_month": MonthField,
         }
+        help_texts = {"first_month": _("この月から請求します（1日の日付）。契約を登録した後は変更できません")}
 
     def clean_seal_file(self):
         file = self.cleaned_data["seal_file"]
@@ -84,8 +85,8 @@ class VendorAdmin(Desk):
         return format_html('<img src="{}" alt="{}" width="90">', seal.picture(vendor.seal_id), _("角印"))
 
     def get_readonly_fields(self, request, obj=None):
-        """From the first fixed invoice on it is settled when the portal began to bill."""
-        return [*self.readonly_fields, *(["first_month"] if obj and settled.billing_has_begun() else [])]
+        """When the portal begins to bill is settled before contracts come, for their terms begin with it (D22)."""
+        return [*self.readonly_fields, *(["first_month"] if obj and settled.first_month_stands() else [])]
 
     def has_add_permission(self, request):
         return super().has_add_permission(request) and not Vendor.objects.exists()

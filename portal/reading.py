@@ -41,6 +41,7 @@ MINUTE = re.compile(r"(.+\S) +(\d{1,2}):(\d{2})", re.ASCII)
 ERA = re.compile(r"(令和|平成|R|H)(元|\d{1,2})(?=[年/.-])", re.ASCII)
 AMOUNT = re.compile(r"([-+▲△]?) ?(\d{1,3}(?:,\d{3})+|\d{1,16})(\.\d{1,9})?", re.ASCII)
 CURRENCY = re.compile(r"^([-+▲△]?) ?[¥\\] ?|(?<=\d) ?円$")
+PARENTHESES = re.compile(r"([¥\\]?) ?\(([¥\\]? ?[\d,.]+)\)")  # as spreadsheets write what is below 0
 
 LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 QUOTED_LOCAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
@@ -110,11 +111,11 @@ def minute(typed: str) -> datetime | None:
 
 
 def yen(typed: str) -> int | None:
-    """Whole yen, below 0 with a minus sign or ▲: 12,000, ¥12,000, 12000円."""
+    """Whole yen, below 0 with a minus sign, ▲ or parentheses: 12,000, ¥12,000, 12000円."""
     given = key(typed)
     if not given:
         return None
-    found = _number(CURRENCY.sub(r"\1", given))
+    found = _amount(given)
     if found is None or found != int(found):
         _refuse(_("「%(text)s」は金額として読み取れません。12,000 のように円単位の整数で入力してください。"), typed)
     if abs(found) > MOST_YEN:
@@ -127,7 +128,7 @@ def number(typed: str) -> Decimal | None:
     given = key(typed)
     if not given:
         return None
-    found = _number(CURRENCY.sub(r"\1", given))
+    found = _amount(given)
     if found is None:
         _refuse(_("「%(text)s」は数として読み取れません。1,234.5 のように入力してください。"), typed)
     return found
@@ -335,6 +336,13 @@ def _narrowed(each: str) -> str:
         return " "
     tag = unicodedata.decomposition(each).partition(" ")[0]
     return unicodedata.normalize("NFKC", each) if tag in ("<wide>", "<narrow>", "<square>") else each
+
+
+def _amount(given: str) -> Decimal | None:
+    """A number that may be below 0, and of yen."""
+    if found := PARENTHESES.fullmatch(given):
+        given = f"-{found[1]}{found[2]}"
+    return _number(CURRENCY.sub(r"\1", given))
 
 
 def _number(given: str) -> Decimal | None:

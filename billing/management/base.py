@@ -181,5 +181,5 @@ def need_vendor():
     """Raises CommandError (3) while the vendor's settings are missing."""
     if not Vendor.objects.exists():
         raise CommandError(
-            "ベンダー設定がありません。管理画面で登録するか load_demo を実行してください。", returncode=CONFIGURATION
+            "ベンダー設定がありません。管理画面の「ベンダー設定」で登録してください。", returncode=CONFIGURATION
         )

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from billing.management.base import USAGE, OperatorCommand, WrongUsage, need_vendor, readable
 from billing.month import lock
+from billing.uploads.kinds import warn_of_other_kind
 from portal import months
+from portal.imports.faults import together
 from portal.imports.taking import Kind, take_in
 
 SHOWN = 50
@@ -32,6 +34,7 @@ class ImportCommand(OperatorCommand):
                 self.kind, readable(path.name), content, today=months.today(), dry_run=options["dry_run"],
                 **self.more(options),
             )  # fmt: skip
+            warn_of_other_kind(self.kind, report)
             if not report.errors and not report.dry_run:
                 code = self.after(report, check_lock)
         mended = path.with_name(path.name + ERRORS_END)
@@ -82,13 +85,15 @@ class ImportCommand(OperatorCommand):
 
 
 def tell_faults(report, out):
-    """One line for each, the first ones of many."""
-    for fault in report.errors[:SHOWN]:
+    """One line for each, and for what is the same in many rows; the first ones of many."""
+    found = list(together(report.errors))
+    for same in found[:SHOWN]:
+        fault = same.fault
         shown = f"「{fault.value}」" if fault.value else ""
         where = f"{fault.heading}{shown}: " if fault.heading else ""
-        out.write(f"  {fault.line}行目 {fault.code} {where}{fault.text}")
-    if len(report.errors) > SHOWN:
-        out.write(f"  ほか {len(report.errors) - SHOWN}件（--json で全件）")
+        out.write(f"  {same.rows} {fault.code} {where}{fault.text}")
+    if left := sum(len(same.lines) for same in found[SHOWN:]):
+        out.write(f"  ほか {left}件（--json で全件）")
 
 
 def read_bytes(path):

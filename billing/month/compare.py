@@ -89,7 +89,7 @@ def new_amounts(
 ) -> tuple[dict[Class, Amounts], dict[str, str]]:
     """(what this portal charges for the month, why for whom it can't tell), by customer's number; nothing is stored.
 
-    A month that isn't closed is drafted for everybody and taken back. Raises close.Refused before 運用開始年月 (D22).
+    A month that isn't closed is drafted for everybody, one to come as on its first day, and taken back. Raises close.Refused before 運用開始年月 (D22).
     """
     first = Vendor.objects.settings().first_month
     if month < first:
@@ -97,7 +97,7 @@ def new_amounts(
         raise close.Refused(_("%(month)s は運用開始年月 %(first)s より前です。") % names)
     with transaction.atomic():
         if month > MonthRun.objects.last_closed():
-            close.run(month, kind=MonthRun.Kind.OPEN, today=today, check_lock=check_lock)
+            close.run(month, kind=MonthRun.Kind.OPEN, today=max(today, month), check_lock=check_lock)
         totals = TaxTotal.objects.filter(invoice__in=Invoice.objects.counting().filter(month=month, kind__in=OF_MONTH))
         sums = totals.values_list("customer__number", "kind", "rate").annotate(Sum("base"), Sum("tax"))
         found = {Class(*row[:3]): Amounts(*row[3:]) for row in sums.order_by()}

@@ -18,6 +18,7 @@ from billing.models import Upload
 from billing.uploads import services, sheets
 from billing.uploads.kinds import SORTS, may_export, may_import, need_import
 from portal import rights
+from portal.imports.faults import Fault, together
 from portal.middleware import LARGEST_FILE
 from portal.once import given_key, once
 from portal.uploads import Whole
@@ -110,7 +111,8 @@ def upload_page(request, kind, upload):
             messages.error(request, " ".join(refused.messages))
         return redirect("admin_upload", kind, upload)
     report = found.report
-    faults = Paginator(report.get("errors", []), FAULTS_A_PAGE).get_page(request.GET.get("p"))
+    told = list(together(Fault(*(each.get(name, "") for name in Fault._fields)) for each in report.get("errors", [])))
+    faults = Paginator(told, FAULTS_A_PAGE).get_page(request.GET.get("p"))
     given = {
         "upload": found,
         "report": report,

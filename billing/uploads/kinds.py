@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from accounts.imports import CUSTOMERS, USERS
 from accounts.models import Customer, User
+from billing.imports import INVOICES
 from billing.models import UploadKind
 from contracts.models import Contract
 from orders.imports import CONTRACTS
@@ -14,7 +16,9 @@ from orders.models import Usage
 from orders.rows import rows_of
 from orders.usage import USAGE
 from portal import rights
-from portal.imports.taking import Kind
+from portal.imports.columns import known_words
+from portal.imports.taking import Kind, Report
+from portal.reading import fold
 
 PIECE = 2000  # rows that are read at once
 
@@ -65,6 +69,19 @@ SORTS = {
         ),
     ),
 }
+
+
+def warn_of_other_kind(kind: Kind, report: Report) -> None:
+    """Of a heading that another kind of file has much more of: it would bring nothing, or rows of what it isn't."""
+    given = {fold(cell) for cell in report.heading}
+    known = {
+        each.label: len(given & known_words(each.columns).keys())
+        for each in [INVOICES, *(sort.kind for sort in SORTS.values())]
+    }
+    label = max(known, key=known.__getitem__)
+    if label != kind.label and known[label] > 2 * known[kind.label]:
+        told = _("「%s」のファイルの見出しのようです。取り込む種類を確かめてください。")
+        report.warnings.append(told % label)
 
 
 def may_import(by, name):

@@ -18,7 +18,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from accounts.models import User
 from billing.models import Upload, UploadState
 from billing.models.uploads import OVER, UNDER_WAY
-from billing.uploads.kinds import SORTS, need_import
+from billing.uploads.kinds import SORTS, need_import, warn_of_other_kind
 from portal import months
 from portal.imports.taking import Report, take_in
 
@@ -133,6 +133,7 @@ def try_out(upload: Upload, tell: Callable[[int], None], check_lock: Callable[[]
     by = upload.confirmed_by if taking else upload.by
     kind = SORTS[upload.kind].kind
     report = take_in(kind, upload.name, content, today=months.today(), by=by, dry_run=not taking, tell=tell)
+    warn_of_other_kind(kind, report)
     if not report.errors:
         connection.check_constraints()
     told = as_shown(report)

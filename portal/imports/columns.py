@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache, partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -14,12 +15,16 @@ from django.utils.translation import gettext as _
 
 from portal import reading
 from portal.imports.faults import Code, Fault
-from portal.imports.sheets import Record, Sheet
+from portal.imports.sheets import SEPARATORS, Record, Sheet, Unreadable
 from portal.lists.columns import FORMULA
 from portal.templatetags.figures import plain, ymd
 
 CLEARS = "(空)"  # in a cell: what stands there now is taken away; a blank cell leaves it
 ERRORS = "エラー"  # the column that files of errors have more; a mended one may keep it
+EXPLAINED = re.compile("（[^）]*）$")
+TITLES = 10  # rows above a heading, among which it is looked for
+LONGEST_TOTAL = 10  # characters, with the blanks that spread them
+TOTALS = {"合計", "小計", "総計", "累計", "計", "総合計", "total"}  # as reading.fold has them
 SERIAL = re.compile(r"[1-9]\d{4}", re.ASCII)
 SERIAL_BEGINS = date(1899, 12, 30)  # Excel's day 0, for all days after its 29 February 1900
 YES, NO = {"1", "○", "〇", "◯", "true", "yes", "はい"}, {"0", "×", "false", "no", "いいえ"}
@@ -140,9 +145,7 @@ def whole(typed: str) -> int:
 
 def places_of(sheet: Sheet, columns: Sequence[Column]) -> tuple[dict[str, int], list[str], list[Fault]]:
     """({name of each column: its place}, headings that nothing is known of, what is wrong with the heading)."""
-    by_words = {
-        reading.fold(words): column for column in columns for words in (column.name, column.label, *column.also)
-    }
+    by_words = known_words(columns)
     line, places, unknown, faults = sheet.heading.line, {}, [], []
     for place, cell in enumerate(sheet.heading.cells):
         column = by_words.get(reading.fold(cell))
@@ -158,7 +161,29 @@ def places_of(sheet: Sheet, columns: Sequence[Column]) -> tuple[dict[str, int], 
         if column.required and column.name not in places:
             told = _("列「%(label)s」（%(name)s）がありません。") % column._asdict()
             faults.append(Fault(line, column.label, "", Code.NO_COLUMN, told))
+    if faults and (below := heading_below(sheet, columns, by_words)):
+        told = _("見出しは%d行目にあるようです。その前の行を取り除いてください。") % below
+        faults = [Fault(line, "", sheet.heading.cells[0], Code.NO_COLUMN, told)]
     return places, unknown, faults
+
+
+def known_words(columns: Sequence[Column]) -> dict[str, Column]:
+    """The column of each heading, as `fold` has it; what a label explains in parentheses may be left out."""
+    found = {reading.fold(words): column for column in columns for words in (column.name, column.label, *column.also)}
+    for column in columns:
+        found.setdefault(reading.fold(EXPLAINED.sub("", column.label)), column)
+    return found
+
+
+def heading_below(sheet: Sheet, columns: Sequence[Column], by_words: dict[str, Column]) -> int | None:
+    """The row near the file's beginning that has every needed column, where a title stands above it."""
+    needed = {column.name for column in columns if column.required}
+    for separator in SEPARATORS:  # a title has none, so it isn't known yet
+        with suppress(Unreadable):
+            for record in islice(sheet._replace(separator=separator).records(), TITLES):
+                if needed <= {by_words[words].name for words in map(reading.fold, record.cells) if words in by_words}:
+                    return record.line
+    return None
 
 
 def reader(
@@ -171,11 +196,16 @@ def reader(
         if column.name in places
     ]
 
+    keys = [place for column, place, _value in read if column.required]
+
     def row_of(record: Record) -> tuple[Row, list[Fault]]:
         row, faults = Row(record.line, {}), []
         if any(reading.ENDS.sub("", cell) for cell in record.cells[width:]):
             told = _('見出しより多くの列に書かれています。桁区切りのある数は "12,345" のように囲んでください。')
             return row, [Fault(record.line, "", record.cells[-1], Code.TOO_MANY_CELLS, told)]
+        if word := total_of(record.cells, keys):
+            told = _("合計の行のようです。取り除いてください。")
+            return row, [Fault(record.line, "", word, Code.UNREADABLE, told)]
         for column, place, value in read:
             cell = (
                 record.cells[place] if place < len(record.cells) else ""
@@ -193,6 +223,15 @@ def reader(
         return row, faults
 
     return row_of
+
+
+def total_of(cells: Sequence[str], keys: Iterable[int]) -> str:
+    """The word for a sum that a row begins with, while no key has anything else; '' if it doesn't."""
+    first = next((place for place, cell in enumerate(cells) if reading.ENDS.sub("", cell)), 0)
+    if not cells or len(cells[first]) > LONGEST_TOTAL or reading.fold(cells[first]) not in TOTALS:
+        return ""
+    others = (cells[place] for place in keys if place != first and place < len(cells))
+    return "" if any(reading.ENDS.sub("", cell) for cell in others) else cells[first]
 
 
 class Wrong(NamedTuple):

@@ -1,7 +1,12 @@
 """What can be wrong with a file: each kind has a code for life, under which the manual tells what to do."""
 
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+
+STRETCHES = 5  # of rows that a message names
 
 
 class Code(StrEnum):
@@ -34,3 +39,32 @@ class Fault(NamedTuple):
     value: str
     code: Code
     text: str
+
+
+class Same(NamedTuple):
+    """A fault as it is told once, and all rows that have it, in their order."""
+
+    fault: Fault
+    lines: list[int]
+
+    @property
+    def rows(self) -> str:
+        """5～9、11行目: the first ones of many stretches of rows that follow each other."""
+        stretches: list[tuple[int, int]] = []
+        for line in self.lines:
+            if stretches and line <= stretches[-1][1] + 1:
+                stretches[-1] = stretches[-1][0], line
+            else:
+                stretches.append((line, line))
+        told = "、".join(f"{first}" if first == last else f"{first}～{last}" for first, last in stretches[:STRETCHES])
+        if len(stretches) > STRETCHES:
+            return _("%(rows)s行目など%(n)d行") % {"rows": told, "n": len(self.lines)}
+        return _("%s行目") % told
+
+
+def together(faults: Iterable[Fault]) -> Iterator[Same]:
+    """What is the same in many rows as one, so that the others are seen beside it; in the order of their first rows."""
+    found: dict[tuple[str, ...], Same] = {}
+    for fault in faults:
+        found.setdefault(fault[1:], Same(fault, [])).lines.append(fault.line)
+    yield from found.values()

@@ -19,6 +19,11 @@ SEPARATOR_LINE = re.compile(
 PIECE = 1 << 16
 # Bytes that CP932 leaves free, and Python reads as these: no Japanese text has them.
 NEVER = re.compile("[\x80\xa0\uf8f0-\uf8f3]")
+WORKBOOKS = (
+    b"PK\x03\x04",
+    b"\xd0\xcf\x11\xe0",
+    b"%PDF-",
+)  # .xlsx and every ZIP, .xls, and what else is taken for a table
 NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8 (BOM)", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "cp932": "CP932"}
 
 
@@ -58,6 +63,11 @@ class Sheet(NamedTuple):
 
 def sheet_of(content: bytes) -> Sheet:
     """Find out how the file is written. Raises Unreadable for what is none: another encoding, nothing in it."""
+    if content.startswith(WORKBOOKS):
+        told = _(
+            "Excelのブックか、CSVではないファイルです。Excelで開き、「CSV UTF-8」か「Unicode テキスト」で保存し直してください。"
+        )
+        raise Unreadable(Fault(1, "", "", Code.ENCODING, told))
     encoding = encoding_of(content)
     separator = separator_of(content, encoding)
     heading = next(filled(rows_of(content, encoding, separator)), None)

@@ -101,3 +101,9 @@ def it_says_it_in_words(cast, tmp_path):
     with pytest.raises(SystemExit):
         call_command("compare_month", "2026-04", str(path), stdout=said)
     assert "C0000001 標準税率 10%: 旧 19,000 + 税 1,900、新 20,000 + 税 2,000（差 +1,100）" in said.getvalue()
+
+
+def it_computes_a_month_to_come_as_its_first_day_will(cast, compare):
+    rows = [row.split(",") for row in ours(compare)]
+    assert compare(*(",".join(row) for row in rows), month="2026-07")[0] == 0
+    assert not Order.objects.filter(month__gt=make.MAY).exists()

@@ -255,3 +255,51 @@ def it_refuses_people_who_contradict_each_other_or_what_is(send, companies):
     told = send_users(send, "A,a@example.com,あ,,,,,1,", "A,b@example.com,い,,,,,1,", "B,hana@example.com,花,,,,,0,")
     assert faults(told) == [(3, "メール送信先", "1", "IM-016"), (4, "メール送信先", "0", "IM-021")]
     assert len(people()) == 2
+
+
+def say(command, path, *options):
+    """What a person reads, of faults too."""
+    said = StringIO()
+    try:
+        call_command(command, str(path), *options, stdout=said, stderr=said)
+    except SystemExit as ended:
+        assert ended.code == 2
+    return said.getvalue()
+
+
+def it_finds_a_heading_under_a_title_and_tells_a_row_of_totals(send):
+    told = send("お客様一覧", "令和8年11月26日", "", "お客様番号;会社名", "A1;甲")
+    assert [(fault["line"], fault["code"]) for fault in told["errors"]] == [(1, "IM-004")]
+    assert "見出しは4行目" in told["errors"][0]["text"]
+    told = send(",お客様番号,会社名", ",A1,甲", "合 計,,1", "計,A2,合計")
+    assert faults(told) == [(3, "", "合 計", "IM-012")]
+
+
+def it_takes_a_heading_without_what_its_label_explains(send):
+    assert send("お客様番号,会社名,支払月", "A1,甲,2")["ignored"] == []
+    assert Customer.objects.get().payment_months == 2
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04\x14\x00\x06\x00", b"\xd0\xcf\x11\xe0\xa1\xb1", b"%PDF-1.7 "])
+def it_says_of_a_workbook_how_to_save_it(db, tmp_path, content):
+    path = tmp_path / "customers.xlsx"
+    path.write_bytes(content + b"\x00\x01\xff")
+    assert "IM-001 Excel" in say("import_customers", path)
+
+
+def it_tells_once_what_is_wrong_in_many_rows(db, tmp_path):
+    path = tmp_path / "customers.csv"
+    rows = [f"A{n},甲,{'振込' if n not in (3, 7) else ''}" for n in range(1, 101)]
+    path.write_text("\n".join(["お客様番号,会社名,支払方法", *rows, "あ,甲,"]))
+    told = say("import_customers", path)
+    assert "  2～3、5～7、9～101行目 IM-012 支払方法「振込」" in told
+    assert "  102行目 IM-012 お客様番号「あ」" in told
+
+
+def it_says_when_the_heading_is_another_kinds(db, tmp_path):
+    path = tmp_path / "users.csv"
+    path.write_text("お客様番号,名前,Eメール,部署,電話番号\nA1,甲,a@example.com,,\n")
+    assert "「ユーザ」のファイルの見出しのようです" in say("import_customers", path)
+    path.write_text("お客様番号,会社名,カナ\nA1,甲,コウ\n")
+    assert "見出しのようです" not in say("import_customers", path)
+    assert "「お客様」のファイルの見出しのようです" in say("import_contracts", path)

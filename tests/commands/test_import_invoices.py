@@ -245,3 +245,16 @@ def it_says_what_is_no_folder_and_no_zip(tmp_path, content):
     with pytest.raises(CommandError) as refused:
         call_command("import_invoices", str(path), stdout=StringIO())
     assert refused.value.returncode == 2
+
+
+def it_asks_for_the_heading_before_it_looks_for_pdfs(send):
+    given = files(*ROWS)
+    told = send(given | {"invoices.csv": ("請求一覧\r\n".encode("cp932")) + given["invoices.csv"]})
+    assert [(fault["line"], fault["code"]) for fault in told["errors"]] == [(1, "IM-004")]
+    assert "見出しは2行目" in told["errors"][0]["text"]
+
+
+def it_warns_of_a_payment_before_the_bill(send):
+    told = send(files(JUNE.replace("2016/7/31", "2016/6/29")))
+    assert counts(told) == (1, 0, 0)
+    assert told["warnings"] == ["2行目 A-1606: 支払期日が請求日より前です。"]

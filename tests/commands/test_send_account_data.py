@@ -35,11 +35,12 @@ def sent_to():
     return sorted(Mail.objects.filter(kind=Mail.Kind.ACCOUNT_CREATED).values_list("user__name", flat=True))
 
 
-def it_sends_to_each_person_once_however_often_it_is_run(people):
+def it_sends_to_each_person_once_however_often_it_is_run(people, settings):
     assert not Mail.objects.exists()
     told = send("--dry-run")
     assert "未送付 3名のうち 3名" in told
     assert "goro@example.com" in told
+    assert f"ログインのアドレス {settings.PORTAL_URL}/login/、差出人 {settings.DEFAULT_FROM_EMAIL}" in told
     assert sent_to() == []
     send("--customer", "C0000003")
     assert sent_to() == ["nana"]

@@ -9,7 +9,8 @@ from django.core.exceptions import PermissionDenied
 
 from accounts.services import save_customer
 from billing import settled
-from contracts.models import Service
+from contracts.models import Service, Term
+from orders.models import Order, OrderLine
 from portal.models import CalendarDay, HistoryEvent, Inquiry, TaxClass, Vendor, VendorRegistration
 from tests import make
 from tests.screens.test_admin_roles import staff
@@ -258,13 +259,21 @@ def it_says_so_where_a_row_was_used_after_its_page_was_opened(billed, cast, web,
         assert "保存できませんでした" in web.post(f"{path}{row.pk}/change/", given, follow=True).content.decode()
 
 
+def remove_terms():
+    for model in (OrderLine, Order, Term):
+        model.objects.all().delete()
+
+
 def it_settles_the_first_month_with_the_first_fixed_invoice(billed, cast, web):
     web.force_login(cast.staff)
     assert "first_month" not in web.get(VENDOR).context["adminform"].form.fields
 
 
 @pytest.mark.parametrize("typed", ["2026/02", "2026年2月", "2026/02/01", "令和8年2月", "２０２６－０２"])
-def it_takes_the_first_month_as_a_month(cast, save, typed):
+def it_takes_the_first_month_as_a_month_until_contracts_have_terms(cast, save, web, typed):
+    assert "first_month" not in web.get(VENDOR).context["adminform"].form.fields
+    assert "契約を登録した後は変更できません" in web.get(VENDOR).content.decode()
+    remove_terms()
     assert save(VENDOR, first_month=typed) == {}
     assert Vendor.objects.get().first_month == date(2026, 2, 1)
 
@@ -280,6 +289,7 @@ def it_takes_the_first_month_as_a_month(cast, save, typed):
     ],
 )
 def it_tells_beside_the_field_what_cant_stand_on_an_invoice(cast, save, field, typed, words):
+    remove_terms()
     refused = save(VENDOR, **{field: typed})
     assert list(refused) == [field]
     assert words in refused[field]

@@ -114,7 +114,13 @@ def it_reads_yen_in_every_way_people_write_it(amount):
     sign, size = "-" if amount < 0 else "", abs(amount)
     for written in (f"{sign}{size}", f"{sign}{size:,}", f"{sign}¥{size:,}", f"¥{sign}{size:,}", f"{sign}{size:,}円"):
         assert reading.yen(written) == reading.yen(written.translate(WIDE)) == amount
-    assert reading.yen(f"▲{size:,}") == reading.yen(f"−￥{size}") == -size
+    assert reading.yen(f"▲{size:,}") == reading.yen(f"−￥{size}") == reading.yen(f"（{size:,}）") == -size
+    assert (
+        reading.yen(f"(¥{size:,})")
+        == reading.yen(f"¥({size:,})")
+        == reading.number(f"({size}.50)") + Decimal("0.5")
+        == -size
+    )
     assert reading.yen(f"\\{size} 円\u200b") == reading.yen(f"{size}.00") == size
 
 

@@ -2,6 +2,7 @@
 
 import time
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from accounts.models import User
@@ -33,6 +34,10 @@ class Command(OperatorCommand):
             self.say(f"  {user.customer or '担当者'} {user.name} {user.email}")
         if len(people) > SHOWN:
             self.say(f"  ほか {len(people) - SHOWN:,}名")
+        where = (
+            "" if "smtp" in settings.EMAIL_BACKEND else f"（EMAIL_URL がないため、{settings.EMAIL_FILES} のファイル）"
+        )
+        self.say(f"ログインのアドレス {settings.PORTAL_URL}/login/、差出人 {settings.DEFAULT_FROM_EMAIL}{where}")
         if options["dry_run"]:
             return None
         refused = 0
