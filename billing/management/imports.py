@@ -91,7 +91,8 @@ def tell_faults(report, out):
         fault = same.fault
         shown = f"「{fault.value}」" if fault.value else ""
         where = f"{fault.heading}{shown}: " if fault.heading else ""
-        out.write(f"  {same.rows} {fault.code} {where}{fault.text}")
+        rows = f"{same.rows}行目" + (f"など{len(same.lines):,}行" if same.is_cut else "")
+        out.write(f"  {rows} {fault.code} {where}{fault.text}")
     if left := sum(len(same.lines) for same in found[SHOWN:]):
         out.write(f"  ほか {left}件（--json で全件）")
 

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from django.utils.translation import gettext as _
-
 STRETCHES = 5  # of rows that a message names
 
 
@@ -49,17 +47,25 @@ class Same(NamedTuple):
 
     @property
     def rows(self) -> str:
-        """5～9、11行目: the first ones of many stretches of rows that follow each other."""
-        stretches: list[tuple[int, int]] = []
-        for line in self.lines:
-            if stretches and line <= stretches[-1][1] + 1:
-                stretches[-1] = stretches[-1][0], line
-            else:
-                stretches.append((line, line))
-        told = "、".join(f"{first}" if first == last else f"{first}～{last}" for first, last in stretches[:STRETCHES])
-        if len(stretches) > STRETCHES:
-            return _("%(rows)s行目など%(n)d行") % {"rows": told, "n": len(self.lines)}
-        return _("%s行目") % told
+        """5～9、11: the first ones of the stretches of rows that follow each other."""
+        shown = stretches(self.lines)[:STRETCHES]
+        return "、".join(f"{first}" if first == last else f"{first}～{last}" for first, last in shown)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether `rows` leaves some out."""
+        return len(stretches(self.lines)) > STRETCHES
+
+
+def stretches(lines: Iterable[int]) -> list[tuple[int, int]]:
+    """(first, last) of each run of rows without a gap."""
+    found: list[tuple[int, int]] = []
+    for line in lines:
+        if found and line <= found[-1][1] + 1:
+            found[-1] = found[-1][0], line
+        else:
+            found.append((line, line))
+    return found
 
 
 def together(faults: Iterable[Fault]) -> Iterator[Same]:

@@ -9,6 +9,7 @@ from accounts.imports import CUSTOMERS, USERS
 from billing.imports import INVOICES
 from billing.month import compare
 from orders.imports import CONTRACTS
+from orders.usage import USAGE
 from portal.imports.faults import Code
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "manual.md").read_text()
@@ -17,6 +18,7 @@ FILES = {
     "users": USERS.columns,
     "contracts": CONTRACTS.columns,
     "invoices": INVOICES.columns,
+    "usage": USAGE.columns,
     "compare": compare.COLUMNS,
 }
 
