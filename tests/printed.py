@@ -23,8 +23,12 @@ class Run(NamedTuple):
 
 def runs(invoice):
     """All runs of text of the document's pages."""
+    return runs_of(pdf.render(invoice))
+
+
+def runs_of(content):
     found = []
-    for number, page in enumerate(PdfReader(BytesIO(pdf.render(invoice))).pages, 1):
+    for number, page in enumerate(PdfReader(BytesIO(content)).pages, 1):
         height = float(page.mediabox.height)
 
         def note(text, outer, inner, font, size, number=number, height=height):

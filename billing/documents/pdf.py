@@ -5,7 +5,7 @@ WeasyPrint is imported where it is used: it takes half a second, and most proces
 
 import atexit
 import os
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +13,7 @@ from django.template.loader import get_template
 from django.utils import translation
 
 from accounts.models import Calendar
-from billing.documents import annex, registered
+from billing.documents import annex, parts, registered
 from billing.models import Kind
 from portal import fonts, seal
 from portal.models import PriceBasis, RoundingMode, TaxClass, TaxKind
@@ -22,6 +22,7 @@ from portal.templatetags.figures import imperial_years, plain, yen
 # The layout of what is fixed from now on, a folder of `templates/billing/invoice_pdf/`. What documents were fixed with stays as
 # it is, and so does what it is given here: the same rows give the same bytes. A change of the page begins a new folder.
 LAYOUT = "v2"
+VARIANT = "pdf/a-3a"
 TITLES = {Kind.INVOICE: "請求書", Kind.CORRECTION: "修正請求書", Kind.RETURN: "返還請求書"}
 ROUNDED = {
     RoundingMode.DOWN: "切り捨てています",
@@ -89,6 +90,7 @@ def render(invoice):
     configuration, sheet = style(invoice.template)
     lines = list(invoice.lines.select_related("contract", "order").order_by("position"))
     apart = registered.apart(invoice, lines)
+    ordered = sorted(lines, key=lambda line: line.pk in apart)
     sums = annex.sums(lines, apart)
     billed = [line for line in lines if line.credit_id is None]  # a credit's period is that of what it gives back
     bases = {line.price_basis for line in lines}
@@ -99,7 +101,10 @@ def render(invoice):
         "to": invoice.addressee,
         "issuer": invoice.issuer,
         "seal": seal.picture(invoice.issuer.get("seal", "")),
-        "lines": sorted(lines, key=lambda line: line.pk in apart),
+        "lines": ordered,
+        "rows": ordered,
+        "before": 0,
+        "first_apart": next((line for line in ordered if line.pk in apart), None),
         "sums": sums,
         "widths": widths(lines, sums),
         "apart": apart,
@@ -114,18 +119,31 @@ def render(invoice):
         "mixed": len(bases) > 1,
         "basis": PriceBasis(bases.pop()).label if len(bases) == 1 else "",
     }
-    with translation.override("ja"), imperial_years(invoice.addressee.get("calendar") == Calendar.IMPERIAL):
-        html = get_template(f"billing/invoice_pdf/{invoice.template}/invoice.html").render(context)
+
+    def lay_out(name, **more):
+        html = get_template(f"billing/invoice_pdf/{invoice.template}/{name}.html").render(context | more)
         # Nothing in a document may make the renderer fetch: no file, no address (SSRF). The seal is in the document itself.
         document = HTML(string=html, url_fetcher=URLFetcher(allowed_protocols=["data"] if context["seal"] else []))
-        finisher = None if invoice.template == "v1" else name_scopes  # the first layout's bytes stay as they were
-        return document.write_pdf(
-            stylesheets=[sheet], font_config=configuration, pdf_variant="pdf/a-3a", finisher=finisher
-        )
+        return document.render(font_config=configuration, stylesheets=[sheet], pdf_variant=VARIANT)
+
+    with translation.override("ja"), imperial_years(invoice.addressee.get("calendar") == Calendar.IMPERIAL):
+        if invoice.template == "v1":  # its bytes stay as they were
+            return lay_out("invoice").write_pdf(pdf_variant=VARIANT)
+        if len(lines) > parts.MOST_LINES:
+            return parts.render(lay_out, write, ordered)
+        return write(lay_out("invoice"))
 
 
-def name_scopes(document, made):
-    """Each header cell says whether it heads its column or its row (PDF/UA); WeasyPrint leaves that to the cells it heads."""
+def write(document, part=0):
+    """Bytes of what is laid out, with its tags; `part` where several documents become one."""
+    return document.write_pdf(pdf_variant=VARIANT, finisher=partial(name_heads, part=part))
+
+
+def name_heads(document, made, part):
+    """Each header cell says whether it heads its column or its row (PDF/UA); WeasyPrint leaves that to the cells it heads.
+
+    They know it by its name, which no other part may have given.
+    """
 
     def parent(element):
         return made.objects[int(element["P"].split()[0])]
@@ -134,3 +152,5 @@ def name_scopes(document, made):
         if isinstance(each, dict) and each.get("S") == "/TH":
             heads_column = parent(parent(each))["S"] == "/THead"
             each["A"]["Scope"] = "/Column" if heads_column else "/Row"
+            if part:
+                each["ID"].string = f"{part}-{each['ID'].string}"

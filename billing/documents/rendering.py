@@ -21,7 +21,7 @@ TASK, QUEUE = "billing.render", "render"
 INVOICES_A_TASK = 15  # invoices
 INVOICES_A_SWEEP = 150  # invoices
 MOST_TRIES = 3
-# Seconds that a worker gives one invoice, and one of its lines (which takes 0.01 of a free core); one that never ends would
+# Seconds that a worker gives one invoice, and one of its lines (which takes 0.015 of a free core); one that never ends would
 # hold up all others.
 RENDER_SECONDS, LINE_SECONDS = 120, 0.05
 # What tells the company of a document once it can be downloaded.

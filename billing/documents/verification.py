@@ -14,7 +14,7 @@ from billing.models import InvoicePdf, InvoiceXml, Kind
 from portal.templatetags.figures import yen
 
 PIECE = 20  # PDFs that are held at a time
-# What a document's last page says of itself: 請求番号 at its foot, the total below the tax classes.
+# What a page of the invoice itself says: 請求番号 at its foot, the total below the tax classes.
 NUMBER = re.compile(r"請求番号\s+([A-Z0-9-]{1,20})\s+\d+ / \d+")
 TOTAL = re.compile(r"合計（税込）\s*([-▲△]?)\s*¥?\s*([-▲△]?)\s*([\d,]+)")
 
@@ -68,8 +68,11 @@ def faults_of_words(row: Any, words: Callable[[bytes], tuple[str | None, int | N
 
 def words_of(content: bytes) -> tuple[str | None, int | None]:
     """請求番号 and 合計（税込） in yen as the PDF itself shows them, None for what it doesn't. Raises what pypdf raises."""
-    number = None
-    for page in reversed(PdfReader(BytesIO(content)).pages):
+    number, pages = None, PdfReader(BytesIO(content)).pages
+    for page in (
+        pages[-1],
+        *pages[:-1],
+    ):  # the total ends the invoice: on the last page, or before an annex on a first one
         text = page.extract_text()
         foot, total = NUMBER.search(text), TOTAL.search(text)
         number = foot[1] if foot else number
