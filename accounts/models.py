@@ -20,8 +20,9 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts import passwords, tokens
 from portal import numbers, reading
 from portal.db.ids import Ids
-from portal.models import search_column
+from portal.models import SearchKey, grams_index, search_column, sought_column
 from portal.scoping import Scoped
+from portal.searching import contains, found_by, holds
 
 # What a name in a mail's greeting could lead its reader to: an address with its scheme, or one that mail programs link.
 LINK = re.compile(
@@ -69,6 +70,23 @@ class OwnCompany(Scoped):
                 "SELECT FROM accounts_customer WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
                 [Ids(ids)],
             )
+
+    def named(self, words):
+        """Those whose own texts hold all of these words (see `searching.words`)."""
+        return self.filter(*(contains("sought", word.key) for word in words))
+
+    def found_by(self, words, users=()):
+        """Those in which each of the words stands, or in one of their users; None for `users` leaves those out."""
+        named = self.model.objects.named(words).values("pk")
+        of_users = User.objects.found_by(words).values("customer")
+        return self.filter(pk__in=named if users is None else named.union(of_users))
+
+    def exactly(self, word):
+        """Those that somebody means who types this and no more: a number, a phone, a whole name."""
+        whole = Q(name_key=word.key) | Q(kana_key=word.key) | Q(phone_key=word.key)
+        whole |= Q(registration_number=word.key.upper()) | Q(corporate_number=word.key)
+        known = self.alias(name_key=SearchKey("name"), kana_key=SearchKey("kana"), phone_key=SearchKey("phone"))
+        return known.filter(Q(number__in=word.numbers) | holds("sought", word.key) & whole)
 
     def lock_by_number(self, numbers):
         """The companies with these numbers, locked in the same way."""
@@ -123,6 +141,10 @@ class Customer(models.Model):
         _("2段階認証を必須にする"), default=False, help_text=_("この会社の全ユーザが次のログインで設定します")
     )
     updated_at = models.DateTimeField(_("最終更新日"), auto_now=True)
+    sought = sought_column(
+        "number", "name", "kana", "representative", "corporate_number", "registration_number", "postal_code", "phone", "fax",
+        "contact_department", "contact_name", "billing_name", "billing_department", "billing_person", "billing_postal_code",
+    )  # fmt: skip
 
     PRINTED = ("name", "address", "billing_name", "billing_department", "billing_person", "billing_address")
 
@@ -136,6 +158,7 @@ class Customer(models.Model):
             models.CheckConstraint(condition=Q(due_shift__in=DueShift.values), name="customer_due_shift_known"),
             models.CheckConstraint(condition=Q(payment_months__lte=12), name="customer_payment_within_a_year"),
         ]
+        indexes = [grams_index("sought", "customers_sought")]
 
     def __str__(self):
         return f"{self.number} {self.name}"
@@ -175,6 +198,16 @@ class UserRows(Scoped):
     def waiting_for_account_data(self):
         """Whoever the account data are yet to be sent to (D38)."""
         return self.filter(account_pending=True, is_active=True, last_login=None)
+
+    def found_by(self, words, customers=()):
+        """Those in which each of the words stands, or in their company (see `searching.found_by`)."""
+        return found_by(self, words, customers=customers, own=lambda word: [contains("sought", word.key)])
+
+    def exactly(self, word):
+        """Those that somebody means who types this and no more: an address, a phone, a whole name."""
+        whole = Q(email=word.folded) | Q(name_key=word.key) | Q(kana_key=word.key) | Q(phone_key=word.key)
+        known = self.alias(name_key=SearchKey("name"), kana_key=SearchKey("kana"), phone_key=SearchKey("phone"))
+        return known.filter(holds("sought", word.key) & whole)
 
     def with_reading(self):
         """`reading`: what a name is sorted by, the フリガナ, or the name itself where nobody gave one."""
@@ -231,6 +264,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     language = models.CharField(_("言語"), max_length=5, choices=[("ja", "日本語"), ("en", "English")], default="ja")
     created_at = models.DateTimeField(_("登録日時"), auto_now_add=True)
     search = search_column("name", "kana")
+    sought = sought_column("name", "kana", "email", "department", "phone")
 
     objects = Users()
     USERNAME_FIELD = "email"
@@ -259,7 +293,10 @@ class User(AbstractBaseUser, PermissionsMixin):
                 name="flags_need_a_customer",
             ),
         ]
-        indexes = [models.Index(fields=["customer", "name"], name="users_of_customer")]
+        indexes = [
+            models.Index(fields=["customer", "name"], name="users_of_customer"),
+            grams_index("sought", "users_sought"),
+        ]
 
     def __str__(self):
         return self.name

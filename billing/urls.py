@@ -1,8 +1,10 @@
-"""Addresses of the invoice pages, and of those on which staff import files."""
+"""Addresses of the invoice pages, and of those on which staff search and import files."""
 
+from django.contrib import admin
 from django.urls import path
 
 from billing import views
+from billing.search import search_page
 from billing.uploads import desk
 
 urlpatterns = [
@@ -13,6 +15,7 @@ urlpatterns = [
     path("invoices/<str:number>/review/", views.invoice_review, name="invoice_review"),
     path("invoices/<str:number>/pdf/", views.invoice_pdf, name="invoice_pdf"),
     path("invoices/<str:number>/xml/", views.invoice_xml, name="invoice_xml"),
+    path("admin/search/", admin.site.admin_view(search_page), name="admin_search"),
     path("admin/import/<str:kind>/", desk.import_page, name="admin_import"),
     path("admin/import/<str:kind>/template.csv", desk.template_file, name="admin_import_template"),
     path("admin/import/<str:kind>/export.csv", desk.export_file, name="admin_import_export"),

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.models import PriceBasis, TaxKind
 from portal.scoping import Scoped
+from portal.searching import found_by
 
 
 class Kind(models.TextChoices):
@@ -43,6 +44,13 @@ def number_of_bill(order):
 
 
 class Orders(Scoped):
+    def found_by(self, words, customers=()):
+        """Those whose number begins so, or of these customers (see `searching.found_by`)."""
+        return found_by(self, words, customers=customers, own=lambda word: [word.begins("number")])
+
+    def exactly(self, word):
+        return self.filter(number__in=word.numbers)
+
     def with_invoice(self):
         """Adds `state` (see `State`) and the number of the invoice that bills, or will bill, the order.
 

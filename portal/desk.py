@@ -17,7 +17,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
-from portal import fonts, stale
+from portal import fonts, searching, stale
 from portal.forms import (
     AddressField,
     CodeField,
@@ -71,6 +71,7 @@ class Desk(admin.ModelAdmin):
     """The base of every page for staff: a list answers to its own filters, and to no other question about its rows."""
 
     formfield_overrides = READ
+    show_full_result_count = False  # beside the hits of a search it would count the whole table
     imports = ""  # the kind of files that bring such rows; whoever may add rows may import them
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
@@ -190,8 +191,13 @@ class Desk(admin.ModelAdmin):
         return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", row.pk)
 
     def get_search_results(self, request, queryset, search_term):
-        """Half-width kana and full-width letters find what is written in the other width."""
-        return super().get_search_results(request, queryset, unicodedata.normalize("NFKC", search_term))
+        """As the search box on top of every page; rows that it doesn't know are found in either width of what was typed."""
+        if not hasattr(queryset, "found_by"):
+            return super().get_search_results(request, queryset, unicodedata.normalize("NFKC", search_term))
+        rows, told = searching.of_list(queryset, search_term, by=request.user)
+        if told and not request.path.endswith("/autocomplete/"):  # whose answer is no page that could show it
+            self.message_user(request, told, messages.WARNING)
+        return rows, False
 
     def lookup_allowed(self, lookup, value, request):
         """Only what a filter of this list asks. Django lets any column of the row itself be asked, passwords too."""

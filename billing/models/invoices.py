@@ -14,11 +14,19 @@ from billing.models.states import LIVE, OF_MONTH, Kind, ReviewState, State
 from portal import numbers
 from portal.models import PriceBasis, RoundingMode, TaxKind
 from portal.scoping import Scoped
+from portal.searching import found_by
 
 DOCUMENT_FROM = 10_000  # yen, tax included, from which a 返還 needs its document (消費税法57条の4③)
 
 
 class Invoices(Scoped):
+    def found_by(self, words, customers=()):
+        """Those whose number begins so, or of these customers (see `searching.found_by`)."""
+        return found_by(self, words, customers=customers, own=lambda word: [word.begins("number")])
+
+    def exactly(self, word):
+        return self.filter(number__in=word.numbers)
+
     def drafts(self):
         """Those whose amount still follows the contracts (未確定)."""
         return self.filter(state=State.DRAFT)

@@ -11,8 +11,9 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from portal import months, numbers
-from portal.models import PriceBasis, TaxClass, TaxKind, search_column
+from portal.models import PriceBasis, TaxClass, TaxKind, grams_index, search_column
 from portal.scoping import Public, Scoped
+from portal.searching import contains, found_by
 
 
 class Service(models.Model):
@@ -57,6 +58,18 @@ RENEWS = Q(auto_renew=True) & ~Q(form=Form.ONCE)
 
 
 class Contracts(Scoped):
+    def found_by(self, words, customers=()):
+        """Those with these words in number, name or 発注番号, or of these customers (see `searching.found_by`)."""
+
+        def own(word):
+            ordered = Q(purchase_order__startswith=word.folded.upper()) & ~Q(purchase_order="")
+            return [word.begins("number"), contains("search", word.folded), ordered]
+
+        return found_by(self, words, customers=customers, own=own)
+
+    def exactly(self, word):
+        return self.filter(number__in=word.numbers)
+
     def with_term(self):
         """Adds the current (latest) term's dates: `term_starts_on`, `term_ends_on`; one behind the 解約日 is none of them."""
         terms = Term.objects.standing().filter(
@@ -158,7 +171,14 @@ class Contract(models.Model):
                 violation_error_message=_("請求開始年月は月の1日を入力してください"),
             ),
         ]
-        indexes = [models.Index(fields=["customer", "number"], name="contracts_of_customer")]
+        indexes = [
+            models.Index(fields=["customer", "number"], name="contracts_of_customer"),
+            grams_index("search", "contracts_sought"),
+            models.Index(
+                fields=["purchase_order"], opclasses=["varchar_pattern_ops"], condition=~Q(purchase_order=""),
+                name="contracts_ordered",
+            ),
+        ]  # fmt: skip
 
     def __str__(self):
         return f"{self.number} {self.name}"

@@ -3,8 +3,11 @@
 from portal.models.functions import (
     DateRange,
     SearchForm,
+    SearchKey,
+    grams_index,
     search_column,
     search_text,
+    sought_column,
 )
 from portal.models.records import (
     NOTHING,
@@ -55,13 +58,16 @@ __all__ = [
     "RoundingMode",
     "Seal",
     "SearchForm",
+    "SearchKey",
     "SentForm",
     "TaxClass",
     "TaxKind",
     "Vendor",
     "VendorRegistration",
     "Vendors",
+    "grams_index",
     "row_name",
     "search_column",
     "search_text",
+    "sought_column",
 ]

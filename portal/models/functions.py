@@ -1,8 +1,11 @@
 """Functions of PostgreSQL that constraints and searches are written with."""
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Func, Value
 from django.db.models.functions import Concat
+
+APART = "\x1f"  # before and behind each text of a column that is searched: nobody types it
 
 
 class DateRange(Func):
@@ -17,6 +20,42 @@ class SearchForm(Func):
 
     function = "search_form"
     output_field = models.TextField()
+
+
+class SearchKey(Func):
+    """SQL `search_key(text)`: the search form without dashes; `searching.Word.key` is the same of what is typed."""
+
+    function = "search_key"
+    output_field = models.TextField()
+
+
+class SearchGrams(Func):
+    """SQL `search_grams(text)`: each character of a search key, and each pair of neighbours, for an index to find."""
+
+    function = "search_grams"
+    output_field = models.TextField()
+
+
+class HasGrams(Func):
+    """SQL `search_grams(text) @> grams`."""
+
+    arg_joiner, template = " @> ", "%(expressions)s"
+    output_field = models.BooleanField()
+
+
+def has_grams(column, grams):
+    return HasGrams(SearchGrams(column), Value(grams))
+
+
+def sought_column(*names):
+    """A column kept by the database, in which staff's search looks for a word in any of these columns."""
+    parts = [part for name in names for part in (Value(APART), models.F(name))]
+    text = Concat(*parts, Value(APART), output_field=models.TextField())
+    return models.GeneratedField(expression=SearchKey(text), output_field=models.TextField(), db_persist=True)
+
+
+def grams_index(text, name):
+    return GinIndex(SearchGrams(text), name=name)
 
 
 def search_text(*names):

@@ -1,15 +1,30 @@
 """What people and programs leave behind: mails, history, columns, inquiries; and the FAQ."""
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from portal.models.functions import search_column, search_text
+from portal.models.functions import grams_index, search_column, search_text, sought_column
 from portal.reading import fold
 from portal.scoping import Public, Scoped
+from portal.searching import MOST_CUSTOMERS, contains, found_by
 
 NOTHING = "（なし）"
+
+
+class Mails(Scoped):
+    def found_by(self, words, customers=()):
+        """Those to addresses that begin so, about the document of this number, to users of this name, or of these customers."""
+
+        def own(word):
+            sent = Q(sent_to__startswith=word.folded) & ~Q(sent_to="")
+            keys = [f"{kind}:{number}" for kind in Mail.ABOUT_DOCUMENTS for number in word.numbers]
+            people = get_user_model().objects.filter(contains("sought", word.key))[:MOST_CUSTOMERS]
+            return [sent, Q(key__in=keys), Q(user__in=people.values("pk"))]
+
+        return found_by(self, words, customers=customers, own=own)
 
 
 class Mail(models.Model):
@@ -57,13 +72,18 @@ class Mail(models.Model):
     error = models.CharField(_("エラー"), max_length=500, blank=True)
     created_at = models.DateTimeField(_("作成日時"), auto_now_add=True)
 
-    objects = Scoped.as_manager()
+    ABOUT_DOCUMENTS = (Kind.INVOICE_FIXED, Kind.INVOICE_CORRECTED, Kind.INVOICE_RETURNED, Kind.INVOICE_VOID)
+
+    objects = Mails.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("メール")
         indexes = [
             models.Index(fields=["due_at"], condition=Q(state__in=["waiting", "sending"]), name="mail_open"),
             models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="mail_sent"),
+            models.Index(
+                fields=["sent_to"], opclasses=["varchar_pattern_ops"], condition=~Q(sent_to=""), name="mail_sent_to"
+            ),
         ]
 
     def __str__(self):
@@ -216,6 +236,17 @@ class FaqEntry(models.Model):
         return self.question, self.answer
 
 
+class Inquiries(Scoped):
+    def exactly(self, word):
+        return self.filter(number__in=word.numbers)
+
+    def found_by(self, words, customers=()):
+        """Those with these words in number or subject, or of these customers (see `searching.found_by`)."""
+        return found_by(
+            self, words, customers=customers, own=lambda word: [word.begins("number"), contains("sought", word.key)]
+        )
+
+
 class Inquiry(models.Model):
     """A question or application that a customer sent to the desk."""
 
@@ -235,13 +266,17 @@ class Inquiry(models.Model):
     about = models.CharField(_("対象"), max_length=20, blank=True)
     created_at = models.DateTimeField(_("送信日時"), auto_now_add=True)
     handled_at = models.DateTimeField(_("対応日時"), null=True, blank=True)
+    sought = sought_column("subject")
 
-    objects = Scoped.as_manager()
+    objects = Inquiries.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("お問い合わせ")
         ordering = ["-created_at"]
-        indexes = [models.Index(F("customer"), F("created_at").desc(), name="inquiries_of_customer")]
+        indexes = [
+            models.Index(F("customer"), F("created_at").desc(), name="inquiries_of_customer"),
+            grams_index("sought", "inquiries_sought"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind__in=["question", "change", "cancel", "billing", "other"]), name="inquiry_kind_known"

@@ -1,4 +1,5 @@
-// Names for readers of the screen where Django's admin leaves a field without one: its column's head, or its row's label.
+// Names for readers of the screen where Django's admin leaves a field without one: its column's head, or its row's label;
+// and the key to the search box.
 "use strict";
 
 const text = (element) => element?.textContent.trim().replace(/[:：]$/, "");
@@ -23,6 +24,16 @@ function nameFields(root) {
     box.removeAttribute("aria-labelledby");
   }
 }
+
+// 「/」 leads to the search box, but from where one types.
+document.addEventListener("keydown", (event) => {
+  const box = document.querySelector(".find input");
+  const typing = event.target.closest?.("input, textarea, select, [contenteditable], .select2-container");
+  if (!box || typing || event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey) return;
+  event.preventDefault();
+  box.focus();
+  box.select();
+});
 
 // Where there are fields to complete, their boxes are made when jQuery is ready: behind them in its queue.
 const ready = window.django?.jQuery ?? ((run) => run());

@@ -25,6 +25,7 @@ def staff_pages(request):
     for upload in Upload.objects.light().filter(kind="customers")[:2]:
         found.append((f"import of {upload.pk}", reverse("admin_upload", args=["customers", upload.pk])))
     found.append(("import", reverse("admin_import", args=["customers"])))
+    found += [("search", f"{reverse('admin_search')}{asked}") for asked in ("", "?q=example", "?q=Z9Z9")]
     answers = [(what, path, request(path)) for what, path in sorted(found)]
     opened = [(what, path, answer.text()) for what, path, answer in answers if answer.status == 200]
     own = [state for what, path, text in opened for state in states(what, path, text)]

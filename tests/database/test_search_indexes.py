@@ -1,0 +1,81 @@
+"""Staff's search reads indexes only: no statement of it walks through a table of customers, users, documents or mails."""
+
+import json
+from datetime import date
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts.models import User
+from billing.demo import data
+from billing.search import KINDS
+
+LARGE = {kind.model._meta.db_table for kind in KINDS}
+RARE = ["株式会社見本12", "user15@example.com", "B202604-000012", "K0000012", "99"]
+COMMON = ["見本", "見本599 利用者", "ミホン 利用者", "b2026", "監視", "03-0000-0000"]
+INVOICES = """
+    INSERT INTO billing_invoice (customer_id, number, kind, state, month, subject, issued_on, due_on, fix_due_on,
+        payment_method, rounding, net, tax, total, template)
+    SELECT c.id, 'B' || to_char(m, 'YYYYMM') || '-' || lpad(c.id::text, 6, '0'), 'imported', 'draft', m, '件名', m, m, m,
+        'transfer', 'down', 1, 0, 1, 'v1'
+    FROM accounts_customer c, generate_series('2026-01-01'::date, '2026-04-01', '1 month') m
+"""
+MAILS = """
+    INSERT INTO portal_mail (key, kind, customer_id, user_id, data, state, sent_to, tries, due_at, error, created_at)
+    SELECT 'invoice_fixed:' || i.number, 'invoice_fixed', i.customer_id, NULL, '{}', 'sent', 'user' || i.customer_id
+        || '@example.com', 1, now(), '', now()
+    FROM billing_invoice i
+"""
+INQUIRIES = """
+    INSERT INTO portal_inquiry (number, customer_id, user_id, kind, subject, body, about, created_at)
+    SELECT 'Q202604-' || lpad(id::text, 6, '0'), customer_id, id, 'question', '件名' || id, '', '', now()
+    FROM accounts_user WHERE customer_id IS NOT NULL
+"""
+
+
+@pytest.fixture
+def many(db):
+    data.load_many(600, date(2026, 5, 8), say=lambda _line: None)
+    with connection.cursor() as cursor:
+        for statement in (INVOICES, MAILS, INQUIRIES, "ANALYZE"):
+            cursor.execute(statement)
+        for way in ("seqscan", "hashjoin", "mergejoin"):  # which so few rows are read by, and a million aren't
+            cursor.execute(f"SET LOCAL enable_{way} = off")
+
+
+def scans(plan):
+    yield plan
+    for below in plan.get("Plans", []):
+        yield from scans(below)
+
+
+def walks(statement, *, rare):
+    """The tables that PostgreSQL would read as a whole; where a word is rare also those whose grams it would compute row by row."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}")
+        found = cursor.fetchone()[0]
+    plans = json.loads(found) if isinstance(found, str) else found
+    return [
+        node["Relation Name"]
+        for node in scans(plans[0]["Plan"])
+        if node.get("Relation Name") in LARGE
+        and "Bitmap" not in node["Node Type"]
+        and (node["Node Type"] == "Seq Scan" or (rare and "search_grams" in node.get("Filter", "")))
+    ]
+
+
+def it_finds_every_word_by_an_index(many, web):
+    """A word that stands in most rows is found by walking from the end that is shown, for that comes to its end soon."""
+    web.force_login(User.objects.get(email="staff@example.net"))
+    pages = ["/admin/search/", *(reverse(f"admin:{kind.name}_changelist") for kind in KINDS)]
+    found = {}
+    for page in pages:
+        for typed in RARE + COMMON:
+            with CaptureQueriesContext(connection) as asked:
+                web.get(page, {"q": typed})
+            for statement in [each["sql"] for each in asked if each["sql"].startswith(("SELECT", "("))]:
+                if tables := walks(statement, rare=typed in RARE):
+                    found[page, typed] = tables
+    assert found == {}
