@@ -286,6 +286,23 @@ def it_answers_addresses_of_no_model_to_staff_only(web, cast, rows):
     assert answers == PLAIN
 
 
+def it_lets_whoever_may_see_a_row_search(web, cast):
+    """What each of them finds follows the rows that they may see: test_search.py."""
+    rights.set_up_roles()
+    people = {
+        "nobody": None,
+        "customer": cast.hanako,
+        "nothing": staff_in("nothing"),
+        **{each: staff_in(each) for each in EVERYBODY},
+    }
+    answers = {}
+    for who, person in people.items():
+        if person:
+            web.force_login(person)
+        answers[who] = outcome(web.get("/admin/search/", {"q": "会社"}))
+    assert answers == {"nobody": SIGN_IN, "customer": SIGN_IN, "nothing": REFUSED} | dict.fromkeys(EVERYBODY, 200)
+
+
 ODD = ["abc", "-1", "99999999999999999999", "a/b", "_2F", "１"]
 QUESTIONS = [
     "p=abc", "p=99999999999999999999", "p=-1", "o=abc", "o=99.-99", "q=%27", "q=" + "x" * 3000, "all=", "e=1", "_popup=1",
