@@ -1,6 +1,7 @@
 """Invoice pages: 請求一覧, 請求詳細, the PDF, 費用分析."""
 
 from functools import partial
+from operator import itemgetter
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -185,10 +186,17 @@ def detail(request, invoice, form=None):
         "returns": invoice.gives_back,
         "related": related(invoice, request.user),
         "notices": notices(invoice, request.user),
-        "downloads": invoice.downloads.select_related("user").order_by("-at")[:10],
-        "mails": Mail.objects.for_user(request.user).filter(key__in=[f"{kind}:{invoice.number}" for kind in TOLD]),
+        "happened": happened(invoice, request.user),
     }
     return render(request, "billing/invoice_detail.html", context)
+
+
+def happened(invoice, user):
+    """(when, mail or download) of the document's notices and its last ten downloads, the newest first."""
+    mails = Mail.objects.for_user(user).filter(key__in=[f"{kind}:{invoice.number}" for kind in TOLD])
+    downloads = invoice.downloads.select_related("user").order_by("-at")[:10]
+    found = [(each.sent_at or each.created_at, each) for each in mails] + [(each.at, each) for each in downloads]
+    return sorted(found, key=itemgetter(0), reverse=True)
 
 
 def reviewed(invoice):

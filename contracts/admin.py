@@ -28,7 +28,8 @@ from portal.forms import MonthField
 from portal.models import Action, HistoryEvent
 from portal.months import today
 from portal.once import once
-from portal.templatetags.figures import plain, yen
+from portal.shown import ToRead, cell
+from portal.templatetags.figures import plain, yen, ymd
 
 # What `start_contract` refuses because it would bill the wrong thing; what else it can't do is stored, and told.
 REFUSED = {"billed", "apply", "continued", "charge_past", "undecided", "withdrawn"}
@@ -103,7 +104,7 @@ def changes_of(contract):
     ).order_by("-pk")
 
 
-class LineInline(admin.StackedInline):
+class LineInline(ToRead, admin.StackedInline):
     """Stacked, for a table of so many fields is wider than a screen."""
 
     model = ContractLine
@@ -143,7 +144,8 @@ class TermInline(Shown):
             f"{order.number} {order.get_kind_display()} {yen(order.amount)}円 {order.invoice_number or OrderState(order.state).label}"
             for order in orders
         ]
-        return "\n".join(filter(None, [*texts, term_note(term, [order.kind for order in orders])])) or "-"
+        kinds = [order.kind for order in orders if not order.reversed_on]
+        return "\n".join(filter(None, [*texts, term_note(term, kinds)])) or "-"
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -167,11 +169,21 @@ class StateFilter(admin.SimpleListFilter):
 class ContractAdmin(Locked):
     form = ContractForm
     imports = "contracts"
-    list_display = ["number", "name", "customer", "service", "form", "state", "start_on", "cancel_on"]
+    list_display = [
+        "number",
+        "name",
+        "customer",
+        "service",
+        "form",
+        "state",
+        cell("start_on", ymd, _("契約開始日")),
+        cell("cancel_on", ymd, _("解約日")),
+    ]
     list_filter = [StateFilter, "form", "service"]
     list_select_related = ["customer", "service"]
     search_fields = ["number", "name", "customer__number", "customer__name"]
     autocomplete_fields = ["customer", "service"]
+    exclude = ["withdrawn_on"]
     readonly_fields = ["number", "updated_at"]
     inlines = [LineInline, MeterInline, TermInline]
 
@@ -186,10 +198,6 @@ class ContractAdmin(Locked):
         """One that was taken back is only read; whoever was typing meanwhile is told so by the save (D26)."""
         closed = obj is not None and obj.withdrawn_on and request.method != "POST"
         return not closed and super().has_change_permission(request, obj)
-
-    def get_fields(self, request, obj=None):
-        fields = super().get_fields(request, obj)
-        return [*fields, "withdrawn_on"] if obj and obj.withdrawn_on else fields
 
     def get_urls(self):
         view = self.admin_site.admin_view
@@ -237,7 +245,7 @@ class ContractAdmin(Locked):
     def get_readonly_fields(self, request, obj=None):
         """A contract stays with its customer; its form, and its start, stay as its terms began."""
         fixed = ["customer", "form", "start_on"] if obj and obj.terms.exists() else []
-        return [*self.readonly_fields, *fixed, "withdrawn_on"]
+        return [*self.readonly_fields, *fixed, *(["withdrawn_on"] if obj and obj.withdrawn_on else [])]
 
     def save_model(self, request, obj, form, change):
         """The contract is stored together with its lines, in save_related."""
@@ -301,7 +309,7 @@ class ContractAdmin(Locked):
         return False
 
 
-class PriceInline(admin.StackedInline):
+class PriceInline(ToRead, admin.StackedInline):
     model = MeterPrice
     form = PriceForm
     formset = PriceRows

@@ -4,7 +4,8 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order, OrderLine, Usage, UsageCharge, UsageFile
-from portal.desk import ReadOnly, Shown, cell
+from portal.desk import ReadOnly, Shown
+from portal.shown import MonthFilter, cell
 from portal.templatetags.figures import month_name, percent, plain, yen
 
 
@@ -33,7 +34,7 @@ class OrderAdmin(ReadOnly):
         cell("amount", yen, _("注文金額（税抜）")),
         "reversed_on",
     ]
-    list_filter = ["kind", "month"]
+    list_filter = ["kind", MonthFilter]
     list_select_related = ["customer", "contract"]
     search_fields = ["number", "customer__number", "contract__number"]
     inlines = [LineInline]
@@ -64,7 +65,7 @@ class UsageAdmin(ReadOnly):
         "file",
         "line_number",
     ]
-    list_filter = ["month"]
+    list_filter = [MonthFilter]
     list_select_related = ["customer", "meter__contract", "file"]
     search_fields = ["customer__number", "meter__contract__number"]
     inlines = [ChargeInline]

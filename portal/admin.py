@@ -14,7 +14,7 @@ from procrastinate.contrib.django import admin as jobs
 from billing import settled
 from billing.services import defer_catch_up
 from portal import history, mail, seal
-from portal.desk import Desk, ReadOnly, cell, delete_selected, empty_or_not
+from portal.desk import Desk, ReadOnly, delete_selected, empty_or_not
 from portal.forms import MonthField, OfficialNumberField, PercentField, PhoneField, PostalCodeField
 from portal.models import (
     Action,
@@ -28,7 +28,8 @@ from portal.models import (
     VendorRegistration,
 )
 from portal.reading import has_check_digit
-from portal.templatetags.figures import percent
+from portal.shown import cell, read_cell
+from portal.templatetags.figures import percent, ym
 
 admin.site.site_header = admin.site.site_title = _("契約マイポータル 担当者")
 
@@ -58,7 +59,7 @@ class VendorForm(forms.ModelForm):
             "desk_phone": PhoneField,
             "first_month": MonthField,
         }
-        help_texts = {"first_month": _("この月から請求します（1日の日付）。契約を登録した後は変更できません")}
+        help_texts = {"first_month": _("この月から請求します。契約を登録した後は変更できません")}
 
     def clean_seal_file(self):
         file = self.cleaned_data["seal_file"]
@@ -84,9 +85,19 @@ class VendorAdmin(Desk):
             return _("なし")
         return format_html('<img src="{}" alt="{}" width="90">', seal.picture(vendor.seal_id), _("角印"))
 
-    def get_readonly_fields(self, request, obj=None):
+    def get_fields(self, request, obj=None):
+        """Whoever may only read sees the seal; how to change it is the form's alone."""
+        found = super().get_fields(request, obj)
+        may_change = self.has_change_permission(request, obj)
+        return [name for name in found if may_change or name not in VendorForm.declared_fields]
+
+    def get_exclude(self, request, obj=None):
         """When the portal begins to bill is settled before contracts come, for their terms begin with it (D22)."""
-        return [*self.readonly_fields, *(["first_month"] if obj and settled.first_month_stands() else [])]
+        return ["first_month"] if obj and settled.first_month_stands() else []
+
+    def get_readonly_fields(self, request, obj=None):
+        settled_ones = [read_cell(Vendor._meta.get_field(name), ym) for name in self.get_exclude(request, obj)]
+        return [*self.readonly_fields, *settled_ones]
 
     def has_add_permission(self, request):
         return super().has_add_permission(request) and not Vendor.objects.exists()

@@ -31,6 +31,7 @@ from portal.forms import (
 )
 from portal.models import HistoryEvent
 from portal.once import key_of_content, once
+from portal.shown import to_be_read
 
 logger = logging.getLogger(__name__)
 
@@ -123,6 +124,10 @@ class Desk(admin.ModelAdmin):
     def get_form(self, request, obj=None, change=False, **kwargs):
         made = super().get_form(request, obj, change=change, **kwargs)
         return refused(made) if getattr(request, "conflict", None) else made
+
+    def get_fieldsets(self, request, obj=None):
+        found = super().get_fieldsets(request, obj)
+        return found if obj is None or self.has_change_permission(request, obj) else to_be_read(self, found)
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
         if request.method == "POST":
@@ -347,17 +352,6 @@ LINE_WIDGETS = {
         "position": 2, "product_code": 12, "item": 24, "specification": 24, "quantity": 7, "unit": 4, "unit_price": 10,
     }.items()
 }  # fmt: skip
-
-
-def cell(name, write, label):
-    """A column, or a field to be read, that writes this field of a row as customers' pages do."""
-
-    @admin.display(description=label, ordering=name)
-    def written(row):
-        return write(getattr(row, name))
-
-    written.__name__ = name
-    return written
 
 
 class PlaceField(WholeField):

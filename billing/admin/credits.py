@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Customer
 from billing.credits import take_back
 from billing.models import Credit, Decision
-from portal.desk import ReadOnly, cell
+from portal.desk import ReadOnly
+from portal.shown import cell
 from portal.templatetags.figures import percent, yen
 
 

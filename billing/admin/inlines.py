@@ -10,11 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from billing.models import OF_MONTH, Correction, Discount, InvoiceLine, State, TaxTotal
 from billing.services import price_adjustment
 from portal import rights
-from portal.desk import LINE_WIDGETS, READ, PlacedRows, PlaceField, Shown, cell
+from portal.desk import LINE_WIDGETS, READ, PlacedRows, PlaceField, Shown
 from portal.forms import OwnRows
 from portal.models import Vendor
 from portal.money import MOST_YEN
 from portal.months import last_day
+from portal.shown import cell
 from portal.templatetags.figures import month_name, percent, period, plain, yen
 
 

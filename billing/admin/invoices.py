@@ -1,6 +1,9 @@
 """The page of an invoice, from which it is adjusted and corrected, and the numbers that went."""
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
@@ -9,11 +12,12 @@ from billing.admin.inlines import AdjustmentLines, Corrections, Discounts, Fixed
 from billing.corrections.causes import ways_of
 from billing.corrections.desk import correct_page
 from billing.corrections.making import ADD
-from billing.models import Discount, Invoice, InvoiceLine, NumberGone
+from billing.models import Discount, Invoice, InvoiceLine, InvoicePdf, NumberGone
 from billing.month.kept import party
 from billing.services import adjust_invoice, lapsing
 from portal import rights
-from portal.desk import Locked, ReadOnly, cell, typed
+from portal.desk import Locked, ReadOnly, typed
+from portal.shown import MonthFilter, cell
 from portal.templatetags.figures import month_name, yen
 
 # Of an invoice, what only the program needs.
@@ -40,7 +44,7 @@ class InvoiceAdmin(Locked):
         cell("total", yen, _("請求金額（税込）")),
         "fixed_on",
     ]
-    list_filter = ["state", "kind", "month"]
+    list_filter = ["state", "kind", MonthFilter]
     list_select_related = ["customer"]
     search_fields = ["number", "customer__number", "customer__name"]
     exclude = [*LEFT_OUT, *WRITTEN]
@@ -51,10 +55,23 @@ class InvoiceAdmin(Locked):
         return [
             path("<int:invoice>/credit/<int:line>/", view(desk.credit_page), name="billing_invoice_credit"),
             path("<int:invoice>/correct/", view(correct_page), name="billing_invoice_correct"),
+            path("<int:invoice>/pdf/", view(self.pdf), name="billing_invoice_pdf"),
             *super().get_urls(),
         ]
 
+    def pdf(self, request, invoice):
+        """The document as the customer has it; that staff looked isn't a download of the customer's."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        stored = get_object_or_404(InvoicePdf.objects.select_related("invoice"), invoice=invoice)
+        return HttpResponse(
+            bytes(stored.content),
+            content_type="application/pdf",
+            headers={"Content-Disposition": f'attachment; filename="{stored.invoice.number}.pdf"'},
+        )
+
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        context["has_pdf"] = obj is not None and InvoicePdf.objects.filter(invoice=obj).exists()
         context["may_correct"] = obj is not None and rights.may(request.user, ADD) and bool(ways_of(obj))
         return super().render_change_form(request, context, add, change, form_url, obj)
 
@@ -98,7 +115,7 @@ class NumberGoneAdmin(ReadOnly):
 
     list_display = ["number", "customer", cell("month", month_name, _("請求対象年月")), "cause", "at", "state"]
     fields = readonly_fields = list_display
-    list_filter = ["month"]
+    list_filter = [MonthFilter]
     list_select_related = ["customer"]
     search_fields = ["number", "customer__number", "customer__name"]
 

@@ -7,7 +7,8 @@ from billing.documents.rendering import render_again
 from billing.models import MonthRun, Parked, Rendering
 from billing.month.kept import in_words
 from billing.services import defer_catch_up
-from portal.desk import ReadOnly, cell, empty_or_not
+from portal.desk import ReadOnly, empty_or_not
+from portal.shown import MonthFilter, cell
 from portal.templatetags.figures import month_name
 
 
@@ -43,7 +44,7 @@ class MonthRunAdmin(ReadOnly):
 @admin.register(Parked)
 class ParkedAdmin(ReadOnly):
     list_display = ["customer", cell("month", month_name, _("対象年月")), "reason", "tries", "parked_at", "tried_at"]
-    list_filter = ["month"]
+    list_filter = [MonthFilter]
     list_select_related = ["customer"]
     search_fields = ["customer__number", "customer__name", "reason"]
     actions = ["try_again"]

@@ -6,7 +6,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import Upload
-from portal.desk import ReadOnly, cell
+from portal.desk import ReadOnly
+from portal.shown import cell
 from portal.templatetags.figures import yen
 
 

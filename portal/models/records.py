@@ -180,8 +180,13 @@ class HistoryEvent(models.Model):
 
     @property
     def changes(self):
-        """What was changed, as (label, before, after), each in words; empty where it is told in `detail` only."""
-        return [(label, old or NOTHING, new or NOTHING) for label, (old, new) in self.data.get("changes", {}).items()]
+        """What was changed, as (label, before, after), each in words; empty where it is told in `detail` only.
+
+        In the order of `detail`, for the database keeps an object's keys in its own; what was cut off there comes last.
+        """
+        told = {label: self.detail.find(f"{label} ") for label in self.data.get("changes", {})}
+        labels = sorted(told, key=lambda label: told[label] % (len(self.detail) + 1))
+        return [(label, *(text or NOTHING for text in self.data["changes"][label])) for label in labels]
 
 
 class ColumnChoice(models.Model):

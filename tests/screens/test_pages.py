@@ -2,6 +2,7 @@
 
 import io
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from django.core import mail as outbox
@@ -83,6 +84,15 @@ def it_offers_the_pdf_once_fixed_and_counts_downloads(browser, cast):
     assert response["Content-Disposition"] == 'attachment; filename="B202604-000001.pdf"'
     assert Download.objects.get().user == cast.hanako
     assert "hanako さんがPDFをダウンロードしました" in text(browser.get("/invoices/B202604-000001/"))
+
+
+def it_tells_notices_and_downloads_in_one_row_the_newest_first(browser, cast):
+    browser.get("/invoices/B202604-000001/pdf/")
+    Mail.objects.filter(key="invoice_fixed:B202604-000001").update(
+        sent_at=Download.objects.get().at + timedelta(hours=1)
+    )
+    page = text(browser.get("/invoices/B202604-000001/"))
+    assert page.index("のお知らせ: ") < page.index("さんがPDFをダウンロードしました")
 
 
 def it_has_no_button_and_no_file_before_the_amount_is_fixed(browser):

@@ -13,6 +13,7 @@ from orders.models import UsageFile
 from portal import history, mail
 from portal.models import Action, CalendarDay, FaqEntry, VendorRegistration
 from tests import make
+from tests.screens.test_admin_roles import staff
 
 # Words that people use, and what the rows of these tests say themselves.
 WORDS = {"FAX", "PDF", "PNG", "CSV", "URL", "SHA", "English", "hanako", "jiro", "taro"}
@@ -64,6 +65,15 @@ def it_says_everything_in_japanese(cast, web, rows):
     found = {address: english(web.get(address).content.decode()) for address in addresses}
     left = "\n".join(f"{address} {sorted(words)}" for address, words in found.items() if words)
     assert left == ""
+
+
+def it_says_so_to_whoever_may_only_read(cast, web, rows):
+    web.force_login(staff("reader@example.net", "閲覧"))
+    found = {}
+    for model, row in rows.items():
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        found[name] = english(web.get(reverse(f"{name}_change", args=[row.pk])).content.decode()) if row else set()
+    assert {name: words for name, words in found.items() if words} == {}
 
 
 @pytest.mark.parametrize(
