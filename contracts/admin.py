@@ -104,7 +104,7 @@ def changes_of(contract):
     ).order_by("-pk")
 
 
-class LineInline(ToRead, admin.StackedInline):
+class LineInline(ToRead):
     """Stacked, for a table of so many fields is wider than a screen."""
 
     model = ContractLine
@@ -309,7 +309,7 @@ class ContractAdmin(Locked):
         return False
 
 
-class PriceInline(ToRead, admin.StackedInline):
+class PriceInline(ToRead):
     model = MeterPrice
     form = PriceForm
     formset = PriceRows

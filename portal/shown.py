@@ -47,7 +47,7 @@ def to_be_read(desk, fieldsets):
     return [(title, given | {"fields": [as_read(name) for name in given["fields"]]}) for title, given in fieldsets]
 
 
-class ToRead:
+class ToRead(admin.StackedInline):
     """For rows that are edited within another's page: whoever may only read that page reads them as `to_be_read`."""
 
     def only_read(self, request, obj):
