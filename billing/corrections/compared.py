@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from billing.models import Invoice, InvoiceLine, TaxTotal
+from accounts.models import Calendar, PaymentMethod
+from billing.documents import registered
+from billing.models import OF_MONTH, Invoice, InvoiceLine, Kind
 from billing.month.kept import party
 from portal.templatetags.figures import percent, period, plain, yen, ymd
 
@@ -30,34 +32,57 @@ NOTHING = Said({}, [])
 
 def said_of(invoices: list[int]) -> dict[int, Said]:
     """{id: what the document says now}, of these documents."""
-    lines: dict[int, list[tuple[str, str]]] = {pk: [] for pk in invoices}
-    totals: dict[int, dict[str, str]] = {pk: {} for pk in invoices}
-    for line in InvoiceLine.objects.filter(invoice__in=invoices).order_by("invoice", "position"):
-        lines[line.invoice_id].append((line.item, line_text(line)))
-    for total in TaxTotal.objects.filter(invoice__in=invoices).order_by("invoice", "pk"):
-        told = {"base": yen(total.base), "tax": yen(total.tax)}
-        totals[total.invoice_id][str(total)] = _("対象額 %(base)s円、消費税額 %(tax)s円") % told
+    found = Invoice.objects.filter(pk__in=invoices).prefetch_related("lines", "tax_totals")
+    return {invoice.pk: said(invoice) for invoice in found}
+
+
+def said(invoice: Invoice) -> Said:
+    """All that the document says, but for its number, its day and which document it corrects: those differ always."""
+    lines = list(invoice.lines.all())
+    apart = registered.apart(invoice, lines)
+    told = [(line.item, line_text(line, apart=line.pk in apart)) for line in lines]
+    return Said(head_of(invoice) | totals_of(invoice), told)
+
+
+def totals_of(invoice: Invoice) -> dict[str, str]:
     return {
-        invoice.pk: Said(head_of(invoice) | totals[invoice.pk], lines[invoice.pk])
-        for invoice in Invoice.objects.filter(pk__in=invoices)
+        str(total): _("対象額 %(base)s円、消費税額 %(tax)s円") % {"base": yen(total.base), "tax": yen(total.tax)}
+        for total in invoice.tax_totals.all()
     }
 
 
 def head_of(invoice: Invoice) -> dict[str, str]:
-    known = invoice.addressee is not None
-    return {
-        _("宛先"): party(invoice.addressee) if known else "",
-        _("発行者"): party(invoice.issuer) if known else "",
-        _("支払期日"): ymd(invoice.due_on),
+    """What stands around the lines, as PDF and XML say it; an empty text where nothing is said."""
+    due = {_("支払期日"): ymd(invoice.due_on)}
+    if invoice.addressee is None or invoice.issuer is None:
+        return due
+    to, issuer, billed = invoice.addressee, invoice.issuer, invoice.kind != Kind.RETURN
+    asked = billed and not invoice.is_free and invoice.payment_method == PaymentMethod.TRANSFER
+    own = invoice.kind in OF_MONTH
+    balances = "\n".join(
+        f"{percent(rate)} {kind} {yen(left)}円（{basis}）" for rate, kind, basis, left in invoice.balances()
+    )
+    return due | {
+        _("宛先"): party(to),
+        _("法人番号"): to.get("corporate_number", ""),
+        _("年の表記"): str(Calendar(to.get("calendar", Calendar.WESTERN)).label) if own else "",
+        _("発行者"): party(issuer),
+        _("角印"): _("あり（画像 %(key)s）") % {"key": issuer["seal"][:8]} if issuer.get("seal") else "",
+        _("振込先"): issuer.get("bank_account", "") if asked else "",
+        _("備考"): issuer.get("note", "") if billed else "",
+        _("調整残高"): balances,
+        _("調整方法"): issuer.get("credit_method", "") if balances else "",
+        _("書類の様式"): invoice.template if own else "",
     }
 
 
-def line_text(line: InvoiceLine) -> str:
+def line_text(line: InvoiceLine, *, apart: bool) -> str:
     priced = f"{plain(line.quantity)}{line.unit} × {plain(line.unit_price)}円 ＝ {yen(line.amount)}円"
     classed = f"（{line.get_price_basis_display()}、{line.get_tax_kind_display()} {percent(line.tax_rate)}）"
     ordered = line.purchase_order and f"{_('発注')} {line.purchase_order}"
+    beside = _("登録番号の対象外") if apart else ""
     days = period(line.starts_on, line.ends_on)
-    return "　".join(filter(None, [line.item, line.specification, ordered, days, priced + classed]))
+    return "　".join(filter(None, [line.item, line.specification, ordered, days, priced + classed, beside]))
 
 
 def differences(before: Said, after: Said) -> list[Difference]:

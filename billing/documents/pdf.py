@@ -88,13 +88,36 @@ def render(invoice):
     from weasyprint.urls import URLFetcher
 
     configuration, sheet = style(invoice.template)
+    context = facts_of(invoice)
+
+    def lay_out(name, **more):
+        # Nothing in a document may make the renderer fetch: no file, no address (SSRF). The seal is in the document itself.
+        fetcher = URLFetcher(allowed_protocols=["data"] if context["seal"] else [])
+        document = HTML(string=page(invoice, context | more, name), url_fetcher=fetcher)
+        return document.render(font_config=configuration, stylesheets=[sheet], pdf_variant=VARIANT)
+
+    if invoice.template == "v1":  # its bytes stay as they were
+        return lay_out("invoice").write_pdf(pdf_variant=VARIANT)
+    if len(context["rows"]) > parts.MOST_LINES:
+        return parts.render(lay_out, write, context["rows"])
+    return write(lay_out("invoice"))
+
+
+def page(invoice, context, name="invoice"):
+    """HTML of a template of the document's layout."""
+    with translation.override("ja"), imperial_years(invoice.addressee.get("calendar") == Calendar.IMPERIAL):
+        return get_template(f"billing/invoice_pdf/{invoice.template}/{name}.html").render(context)
+
+
+def facts_of(invoice):
+    """All that is printed of the document, as its templates name it."""
     lines = list(invoice.lines.select_related("contract", "order").order_by("position"))
     apart = registered.apart(invoice, lines)
     ordered = sorted(lines, key=lambda line: line.pk in apart)
     sums = annex.sums(lines, apart)
     billed = [line for line in lines if line.credit_id is None]  # a credit's period is that of what it gives back
     bases = {line.price_basis for line in lines}
-    context = {
+    return {
         "invoice": invoice,
         "title": TITLES[invoice.kind],
         "returns": invoice.kind == Kind.RETURN,
@@ -119,19 +142,6 @@ def render(invoice):
         "mixed": len(bases) > 1,
         "basis": PriceBasis(bases.pop()).label if len(bases) == 1 else "",
     }
-
-    def lay_out(name, **more):
-        html = get_template(f"billing/invoice_pdf/{invoice.template}/{name}.html").render(context | more)
-        # Nothing in a document may make the renderer fetch: no file, no address (SSRF). The seal is in the document itself.
-        document = HTML(string=html, url_fetcher=URLFetcher(allowed_protocols=["data"] if context["seal"] else []))
-        return document.render(font_config=configuration, stylesheets=[sheet], pdf_variant=VARIANT)
-
-    with translation.override("ja"), imperial_years(invoice.addressee.get("calendar") == Calendar.IMPERIAL):
-        if invoice.template == "v1":  # its bytes stay as they were
-            return lay_out("invoice").write_pdf(pdf_variant=VARIANT)
-        if len(lines) > parts.MOST_LINES:
-            return parts.render(lay_out, write, ordered)
-        return write(lay_out("invoice"))
 
 
 def write(document, part=0):

@@ -1,18 +1,23 @@
 """「訂正する」: the cause proposes the lawful form, the preview shows what will arise or change, and that is what is stored."""
 
 import re
+from copy import copy
 from datetime import date
+from io import BytesIO
 
 import pytest
 from django.contrib.auth.models import Group
+from PIL import Image
 
 from billing.corrections.causes import CAUSES, Way
+from billing.corrections.compared import said
 from billing.corrections.reissue import reissue
 from billing.credits import give_credit
+from billing.documents import pdf
 from billing.models import Correction, Invoice, InvoiceLine, State
 from contracts.models import Service
 from orders.services import start_contract
-from portal import rights
+from portal import rights, seal
 from portal.models import Vendor
 from tests import make
 
@@ -122,8 +127,8 @@ def it_shows_what_each_document_will_say_otherwise(april, desk, cast):
     told = [cell.strip() for cell in re.sub(r"<[^>]*>", "|", outcome).split("|") if cell.strip()]
     assert told[told.index("宛先") :] == [
         "宛先", "C0000001", "会社C0000001", "C0000001", "会社C0000001", "東京都港区新町9-9",
-        "軽減税率 8%", "対象額 1,500円、消費税額 120円", "-",
         "標準税率 10%", "対象額 20,000円、消費税額 2,000円", "対象額 19,500円、消費税額 1,950円",
+        "軽減税率 8%", "対象額 1,500円、消費税額 120円", "-",
         "明細", "品目1　2026/04/01～04/30　2式 × 10,000円 ＝ 20,000円（税抜、標準税率 10%）",
         "品目1　2026/04/01～04/30　2式 × 9,000円 ＝ 18,000円（税抜、標準税率 10%）",
         "明細", "品目2　2026/04/01～04/30　3式 × 500円 ＝ 1,500円（税抜、軽減税率 8%）",
@@ -263,3 +268,38 @@ def it_offers_a_small_return_without_document(desk, april):
 def it_shows_that_only_the_buyers_number_changes(desk, april):
     page = desk("reissue", **{f"line-{april.lines.get(position=1).pk}-purchase_order": "PO-9"}).content.decode()
     assert "元の請求と同じ内容です" not in page and "発注 PO-9" in page
+
+
+def it_shows_all_that_is_printed_otherwise(april, desk, cast):
+    """Also what stands nowhere among parties and lines: the era, the seal, the accounts, the note."""
+    picture = BytesIO()
+    Image.new("RGB", (200, 200), "red").save(picture, "PNG")
+    kept = seal.keep(picture.getvalue())
+    cases = [
+        (cast.a, {"calendar": "imperial"}, "<td>年の表記</td>", "和暦"),
+        (Vendor.objects.get(), {"seal": kept}, "<td>角印</td>", f"あり（画像 {kept.pk[:8]}）"),
+        (Vendor.objects.get(), {"bank_account": "みほん銀行 丸の内支店 普通 7654321"}, "<td>振込先</td>", "7654321"),
+        (Vendor.objects.get(), {"invoice_note": "新しい備考"}, "<td>備考</td>", "新しい備考"),
+        (cast.a, {"corporate_number": "7000012050002"}, "<td>法人番号</td>", "7000012050002"),
+    ]
+    for row, given, label, told in cases:
+        assert label not in desk("reissue").content.decode()
+        type(row).objects.filter(pk=row.pk).update(**given)
+        page = desk("reissue").content.decode()
+        assert label in page and told in page and "元の請求と同じ内容です" not in page, label
+
+
+def it_compares_whatever_is_printed_of_the_parties(april):
+    """Nothing that changes the page goes untold, whatever parties are given to say some day."""
+    april.credit_left = [{"kind": "standard", "rate": "0.1000", "basis": "exclusive", "yen": 500}]
+    april.issuer |= {
+        "registrations": [{"number": april.issuer["registration_number"], "from": "2023-10-01", "to": None}]
+    }
+    printed, told = pdf.page(april, pdf.facts_of(april)), said(april)
+    tried = [(party, name) for party in ("addressee", "issuer") for name in getattr(april, party)]
+    for party, name in [*tried, ("addressee", "calendar")]:
+        other, kept = copy(april), getattr(april, party)
+        value = "imperial" if name == "calendar" else [] if name == "registrations" else "" if kept.get(name) else "他"
+        setattr(other, party, kept | {name: "" if name == "seal" else value})
+        if pdf.page(other, pdf.facts_of(other)) != printed:
+            assert said(other) != told, f"{party} {name}"
