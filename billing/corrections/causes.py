@@ -68,6 +68,14 @@ CAUSES = {
 }  # fmt: skip
 
 
+def causes_of(invoice: Invoice, ways: list[Way]) -> dict[str, Cause]:
+    """Those that can be meant: each leads to what can be done, and an imported document differs from no order."""
+    meant = {key: cause for key, cause in CAUSES.items() if cause.way is None or cause.way in ways}
+    if invoice.kind == Kind.IMPORTED:
+        del meant["differs"]
+    return meant
+
+
 def ways_of(invoice: Invoice) -> list[Way]:
     """What can be done to the document as it is; none of one that is provisional or replaced."""
     if invoice.state == State.FIXED and invoice.gives_back:

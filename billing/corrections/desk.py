@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from billing.corrections import chains
-from billing.corrections.causes import CAUSES, Way, ways_of
+from billing.corrections.causes import Way, causes_of, ways_of
 from billing.corrections.forms import AskedForm, rows_of
 from billing.corrections.giving_back import give_back
 from billing.corrections.making import ADD
@@ -36,7 +36,8 @@ def correct_page(request, invoice):
         messages.error(request, instead_of(found))
         return redirect("admin:billing_invoice_change", invoice)
     asked = request.POST if request.method == "POST" else request.GET
-    cause, way = CAUSES.get(asked.get("cause", "")), asked.get("way", "")
+    causes = causes_of(found, ways)
+    cause, way = causes.get(asked.get("cause", "")), asked.get("way", "")
     if len(ways) == 1:
         way = ways[0]
     elif not way and cause:
@@ -45,13 +46,14 @@ def correct_page(request, invoice):
     if way is None:
         return shown(request, found, "correct_elsewhere", told | {"drafts": drafts_of(found)})
     if not way:
-        return shown(request, found, "correct_cause", {"causes": CAUSES.items()})
+        return shown(request, found, "correct_cause", {"causes": causes.items()})
     if way not in ways:
         raise Http404
     context = told | {"way": Way(way), "q": asked.get("q", "")} | told_beside(found, Way(way), request.user)
-    if request.method == "POST" and "find" not in request.POST:
+    context["adds"] = found.kind == Kind.IMPORTED and way == Way.REISSUE
+    if request.method == "POST" and not {"find", "add"} & request.POST.keys():
         return judged(request, found, context)
-    context["form"] = AskedForm(way, typed=request.POST.dict())
+    context["form"] = AskedForm(found, way, typed=request.POST.dict())
     context["rows"], context["more"] = rows_of(found, way, context["q"], request.POST or None)
     return shown(request, found, "correct", context)
 
@@ -59,7 +61,7 @@ def correct_page(request, invoice):
 def judged(request, invoice, context):
     """What the forms ask for, tried and shown, or done where it is still what was shown; else what is wrong with them."""
     way = context["way"]
-    form = context["form"] = AskedForm(way, request.POST)
+    form = context["form"] = AskedForm(invoice, way, request.POST)
     rows, context["more"] = rows_of(invoice, way, context["q"], request.POST)
     context["rows"] = rows
     typed = [row for row in rows if row.is_bound]
@@ -114,7 +116,7 @@ def act_of(invoice, way, form, rows, *, by):
     said = {"reason": form.cleaned_data["reason"], "by": by, "today": months.today()}
     if way == Way.REISSUE:
         changes = {row.line.pk: given for row in rows if (given := row.given())}
-        return partial(reissue, invoice, changes, from_orders=form.cleaned_data["from_orders"], **said)
+        return partial(reissue, invoice, changes, from_orders=form.cleaned_data.get("from_orders", False), **said)
     if way == Way.RETURN:
         parts = {row.line.pk: row.part for row in rows if row.part is not None}
         said["without_document"] = form.cleaned_data["no_document"]

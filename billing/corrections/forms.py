@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from billing.corrections.causes import Way
 from billing.corrections.giving_back import Part, by_days, by_quantity
-from billing.corrections.imported import lines_of
+from billing.corrections.imported import lines_of, restatable
 from billing.corrections.reissue import EDITABLE
 from billing.models import InvoiceLine, Kind
 from contracts.services import amount_of
@@ -42,10 +42,13 @@ class AskedForm(forms.Form):
         Way.REBILL: ["chain"],
     }
 
-    def __init__(self, way, data=None, typed=None):
+    def __init__(self, invoice, way, data=None, typed=None):
         """With `typed` it keeps what was typed without judging it."""
         super().__init__(data, initial=typed)
-        for name in {"from_orders", "everything", "no_document", "chain"} - set(self.OWN[way]):
+        asked = set(self.OWN[way])
+        if invoice.kind == Kind.IMPORTED:
+            asked.discard("from_orders")
+        for name in {"from_orders", "everything", "no_document", "chain"} - asked:
             del self.fields[name]
 
 
@@ -76,6 +79,12 @@ class RestatedForm(forms.Form):
         for name in set(InvoiceLine.PRINTED) & set(self.changed_data):
             if lacking := fonts.missing(self.cleaned_data.get(name, "")):
                 self.add_error(name, _("次の文字は書類に印刷できません: %(lacking)s") % {"lacking": lacking})
+        if (
+            not self.line.item
+            and not self.errors
+            and not (self.cleaned_data["amount"] or self.cleaned_data["unit_price"])
+        ):
+            self.add_error("amount", _("金額か単価を入力してください。"))
 
     def given(self):
         """What differs from the line as it stands."""
@@ -124,13 +133,14 @@ def rows_of(invoice, way, looked_for, data):
     """(a form for each line that is shown, whether there are more): what was typed into already, whatever is looked for, and what is found."""
     if way not in ROWS:
         return [], False
+    named = {int(match[1]) for name in data or () if (match := re.match(r"line-(\d{1,18})-", name))}
     if invoice.kind == Kind.IMPORTED:
-        rows = [row_of(way, line, data) for line in lines_of(invoice) if way == Way.REISSUE or line.returnable]
-        return [row if row.has_changed() else row_of(way, row.line, None) for row in rows], False
+        found = imported_lines(invoice, way, named, more="add" in (data or ()))
+        tried = [row_of(way, line, data if line.pk in named else None) for line in found]
+        return [row if row.is_bound and row.has_changed() else row_of(way, row.line, None) for row in tried], False
     lines = invoice.lines.charging().with_left().select_related("contract").order_by("position")
     if way == Way.RETURN:
         lines = lines.filter(returnable__gt=0)
-    named = {int(match[1]) for name in data or () if (match := re.match(r"line-(\d{1,18})-", name))}
     typed = [row for line in lines.filter(pk__in=named) if (row := row_of(way, line, data)).has_changed()]
     found = lines.exclude(pk__in=[row.line.pk for row in typed])
     if looked_for:
@@ -139,6 +149,14 @@ def rows_of(invoice, way, looked_for, data):
     found = list(found[: LINES_SHOWN + 1])
     rows = [*typed, *(row_of(way, line, None) for line in found[:LINES_SHOWN])]
     return sorted(rows, key=lambda row: row.line.position), len(found) > LINES_SHOWN
+
+
+def imported_lines(invoice, way, named, *, more):
+    """What stands for lines there, those added by hand as well, with one `more`."""
+    if way == Way.RETURN:
+        return [line for line in lines_of(invoice) if line.returnable]
+    known = restatable(invoice, named)
+    return restatable(invoice, named | {known[-1].position + 1}) if more else known
 
 
 def row_of(way, line, data):

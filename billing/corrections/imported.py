@@ -40,6 +40,16 @@ def lines_of(invoice: Invoice) -> list[InvoiceLine]:
     return [line_of(invoice, place, key, *sums[key]) for place, key in enumerate(sums, start=1)]
 
 
+def restatable(invoice: Invoice, places: Iterable[int]) -> list[InvoiceLine]:
+    """Those lines, and one that charges nothing yet at each further place, for what is written by hand."""
+    lines = lines_of(invoice)
+    standard = CLASSES["10" if invoice.month >= TEN_PERCENT_SINCE else "8"]
+    blank = [line_of(invoice, place, standard, 0, 0) for place in sorted({*places}) if place > len(lines)]
+    for line in blank:
+        line.item = line.specification = ""
+    return lines + blank
+
+
 def line_of(invoice: Invoice, place: int, key: tuple[str, Decimal], amount: int, left: int) -> Any:
     kind, rate = key
     line: Any = InvoiceLine(

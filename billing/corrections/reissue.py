@@ -38,7 +38,8 @@ def reissue(
 
     `from_orders` takes the lines anew as they were ordered, used or adjusted first. An amount that isn't given follows
     quantity and price. 一括値引き and credits are taken up again as far as the classes allow, and what was credited beyond
-    what a line charges now is taken back as far as it is open. Raises ValidationError, PermissionDenied.
+    what a line charges now is taken back as far as it is open. Of an imported document (移行) further places add lines.
+    Raises ValidationError, PermissionDenied.
     """
     rights.need(by, making.ADD)
     need_reason(reason)
@@ -48,6 +49,8 @@ def reissue(
     chains.refuse_resting(chains.returns_of(old), text)
     lines, origin = restated(old, changes or {}, from_orders), InvoiceLine.Origin.CORRECTION
     if imported.is_imported(old):
+        if from_orders:
+            raise ValidationError(_("移行した請求には注文がないため、明細を取り直せません。"))
         imported.need_month(old)
         if not changes:
             imported.need_classes(old)
@@ -68,7 +71,7 @@ def reissue(
 def restated(old: Invoice, changes: Mapping[Line, Mapping[str, Any]], from_orders: bool) -> list[InvoiceLine]:
     """The charging lines of a document as they should have been; not stored. Raises ValidationError."""
     charged = old.lines.charging().select_related("order_line", "usage_charge", "root", "contract", "order")
-    lines = imported.lines_of(old) if imported.is_imported(old) else list(charged.order_by("position"))
+    lines = imported.restatable(old, changes) if imported.is_imported(old) else list(charged.order_by("position"))
     if unknown := set(changes) - {line.pk for line in lines}:
         raise ValidationError(_("この請求にない明細です: %(lines)s") % {"lines": "、".join(map(str, sorted(unknown)))})
     if not lines:

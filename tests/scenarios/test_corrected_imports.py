@@ -19,6 +19,7 @@ from billing.documents.rendering import render_waiting
 from billing.models import Invoice, InvoiceLine
 from portal.models import Mail
 from tests import make
+from tests.screens.test_correct_page import fields
 from tests.screens.test_imported import BACK, MARCH, OLD, bring_in
 
 TOTALS = "2019-11,C0000001,2019/11,2019/11/30,2019/12/31,2019/12/4,利用料,10000,980,10980,n.pdf"
@@ -190,3 +191,39 @@ def it_is_corrected_by_clicking(cast, sign_in):
     page = browser.get(f"{url}?cause=double").content.decode()
     assert "取消" in page
     assert browser.get(f"{url}?cause=later&way=rebill").status_code == 404
+
+
+def it_takes_lines_by_hand_by_clicking(cast, sign_in):
+    browser, invoice = sign_in(cast.staff), old("2016-05")
+    url = f"/admin/billing/invoice/{invoice.pk}/correct/"
+    chosen = browser.get(url).content.decode()
+    assert "注文と請求の内容が違う" not in chosen and "請求する月を遅らせる" not in chosen, "it has no orders"
+    page = browser.get(f"{url}?cause=item").content.decode()
+    assert "取り直す" not in page and page.count('class="module aligned correct-line"') == 1
+    with pytest.raises(CommandError, match="注文がないため"):
+        told("reissue_invoice", "2016-05", "--reason", "x", "--from-orders")
+    asked = {"cause": "item", "way": "reissue", "reason": "内訳の記載もれ", **sent(page), "line-1-amount": "5400"}
+    page = browser.post(url, asked | {"add": "1"}).content.decode()
+    assert page.count('class="module aligned correct-line"') == 2 and 'value="5400"' in page
+    asked |= sent(page) | {"line-2-item": "保守"}
+    page = browser.post(url, asked | {"preview": "1"}).content.decode()
+    assert "金額か単価を入力してください" in page and "この内容で行われること" not in page
+    page = browser.post(url, asked | {"line-2-item": "", "line-2-amount": "10", "preview": "1"}).content.decode()
+    assert "errorlist" in page and "この内容で行われること" not in page
+    asked |= {"line-2-amount": "3240", "add": "1"}
+    page = browser.post(url, asked).content.decode()
+    del asked["add"]
+    asked |= sent(page) | {"line-3-item": "回線", "line-3-quantity": "2", "line-3-unit_price": "1080"}
+    page = browser.post(url, asked | {"preview": "1"}).content.decode()
+    assert "10,800円" in page and "保守" in page
+    asked |= sent(page) | {"confirm": "1"}
+    assert browser.post(url, asked).status_code == 302
+    new = Invoice.objects.get(corrects=invoice)
+    assert [(line.item, line.amount, f"{line.tax_rate:.2f}") for line in new.lines.all()] == [
+        ("サーバ利用料", 5400, "0.08"), ("保守", 3240, "0.08"), ("回線", 2160, "0.08"),
+    ]  # fmt: skip
+    assert (new.total, new.tax) == (10800, 800)
+
+
+def sent(page):
+    return {name: value for name, value in fields(page) if name.startswith("line-") or name == "digest"}
