@@ -83,7 +83,7 @@ def credit():
         line.charge_to = date(2026, 4, 15)
         start_contract(line.contract, [line], today=make.IN_MAY)
     for proposal in proposals():
-        decide(proposal, "credit", "利用終了", by=None)
+        decide([proposal], "credit", "利用終了", by=None)
 
 
 def new_rate():

@@ -5,12 +5,15 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from billing.corrections.preview import Changed, do_as_shown, preview
 from billing.credits import give_credit, left_of
-from billing.models import Decision, InvoiceLine
-from billing.proposals import Proposal, choices, decide, proposals
+from billing.models import Decision, Invoice, InvoiceLine
+from billing.proposals import Proposal, choices, decide, proposals, returned_by
 from contracts.models import Contract
 from portal import rights
 from portal.forms import LineField, WholeField
@@ -24,9 +27,9 @@ class ReasonForm(forms.Form):
 
 
 class ShownForm(ReasonForm):
-    """Remembers the amount that was shown, so that nobody decides about another one."""
+    """Remembers which amounts were shown, so that nobody decides about others."""
 
-    shown = forms.IntegerField(widget=forms.HiddenInput)
+    shown = forms.CharField(widget=forms.HiddenInput)
 
 
 class CreditForm(ReasonForm):
@@ -35,47 +38,89 @@ class CreditForm(ReasonForm):
 
 
 @once
-def decide_page(request, contract, line, term, choice):
-    """翌月調整 or 返金しない for one proposal of a contract; who comes second is told so, on the contract's page."""
+def decide_page(request, contract, choice, line=None, term=None):
+    """翌月調整, 返還 or 返金しない for one proposal of a contract, or for all of them; a 返還 is shown before it is made.
+
+    Who comes second is told so, on the contract's page.
+    """
     rights.need(request.user, "billing.add_decision")
     found = get_object_or_404(Contract, pk=contract)
     if choice not in choices():
         raise Http404
-    proposal = proposal_of(found, line, term)
-    if proposal is None:
+    meant = [each for each in open_ones(found) if line is None or (each.contract_line_id, each.term_id) == (line, term)]
+    if not meant:
         messages.error(request, _("この金額はもう残っていません。ほかの人が決定したか、契約が変わりました。"))
         return redirect("admin:contracts_contract_change", contract)
-    form = ShownForm(request.POST or None, initial={"shown": proposal.amount})
+    form = ShownForm(request.POST or None, initial={"shown": named(meant)})
+    outcome = None
     if request.method == "POST" and form.is_valid():
         try:
-            shown = proposal._replace(amount=form.cleaned_data["shown"])
-            decide(shown, choice, form.cleaned_data["reason"], by=request.user)
+            if form.cleaned_data["shown"] != named(meant):
+                raise ValidationError(_("内容が変わっています。もう一度確認してから決めてください。"))
+            outcome = decided(request, meant, choice, form.cleaned_data["reason"])
         except ValidationError as refused:
             messages.error(request, " ".join(refused.messages))
+        if outcome is None:
+            return redirect("admin:contracts_contract_change", contract)
+    context = {"outcome": outcome, "submit": _("確認する") if choice == Decision.Choice.RETURN else _("決定する")}
+    facts, back = [(_("契約"), found), *facts_of(meant)], "admin:contracts_contract_change"
+    return asked(request, form, Decision.Choice(choice).label, facts, back, found, **context)
+
+
+def decided(request, meant, choice, reason):
+    """Do it and say so; or what a 返還 would do, as long as that isn't what was shown and confirmed. Raises ValidationError."""
+
+    def act():
+        return decide(meant, choice, reason, by=request.user)
+
+    if choice != Decision.Choice.RETURN:
+        tell_decided(request, meant, act())
+        return None
+    invoice = Invoice.objects.get(lines=meant[0].invoice_line_id)
+    if "confirm" in request.POST:
+        try:
+            tell_decided(request, meant, do_as_shown(invoice, act, request.POST.get("digest", ""))[0])
+        except Changed as changed:
+            messages.error(request, " ".join(changed.messages))
         else:
-            told = {"item": proposal.item, "yen": yen(proposal.amount), "choice": Decision.Choice(choice).label}
-            messages.success(request, _("%(item)s（%(yen)s円）を%(choice)sに決定しました。") % told)
-        return redirect("admin:contracts_contract_change", contract)
-    facts = [
-        (_("契約"), found),
-        (_("品目"), proposal.item),
-        (_("契約期間"), f"{ymd(proposal.term_starts_on)}～"),
-        (_("元の請求"), proposal.invoice),
-        (_("返すべき額"), f"{yen(proposal.amount)}円"),
-    ]
-    return asked(request, form, Decision.Choice(choice).label, facts, "admin:contracts_contract_change", found)
+            return None
+    return preview(invoice, act)[1]
 
 
-def proposal_of(contract: Contract, line: int, term: int) -> Proposal | None:
-    open_ones = proposals([contract.customer_id])
-    return next(
-        (
-            each
-            for each in open_ones
-            if (each.contract_id, each.contract_line_id, each.term_id) == (contract.pk, line, term)
-        ),
-        None,
-    )
+def tell_decided(request, meant, decisions):
+    """What was decided, and the numbers of the documents that arose, each leading to its page."""
+    items = "、".join(each.item for each in meant)
+    told = {"item": items, "yen": yen(sum(each.amount for each in meant)), "choice": decisions[0]}
+    text = _("%(item)s（%(yen)s円）を%(choice)sに決定しました。") % told
+    made = [(admin_page(each), each.number, yen(each.total)) for each in returned_by(decisions)]
+    if made:
+        links = format_html_join("、", '<a href="{}">{}</a>（{}円）', made)
+        text = format_html(_("{} 返還請求書 {} を作りました。"), text, links)
+    messages.success(request, text)
+
+
+def admin_page(invoice):
+    return reverse("admin:billing_invoice_change", args=[invoice.pk])
+
+
+def open_ones(contract):
+    return [each for each in proposals([contract.customer_id]) if each.contract_id == contract.pk]
+
+
+def named(meant: list[Proposal]) -> str:
+    """Which amounts these are."""
+    return " ".join(f"{each.key}={each.amount}" for each in meant)
+
+
+def facts_of(meant):
+    """What is to be given back, line by line, and in sum."""
+    for each in meant:
+        yield _("品目"), each.item
+        yield _("契約期間"), f"{ymd(each.term_starts_on)}～"
+        yield _("元の請求"), each.invoice
+        yield _("返すべき額"), f"{yen(each.amount)}円"
+    if len(meant) > 1:
+        yield _("合計"), f"{yen(sum(each.amount for each in meant))}円"
 
 
 @once
@@ -103,14 +148,14 @@ def credit_page(request, invoice, line):
     return asked(request, form, _("翌月調整"), facts, "admin:billing_invoice_change", found.invoice)
 
 
-def asked(request, form, title, facts, back, row):
-    given = {"form": form, "title": title, "facts": facts, "back": back, "row": row}
+def asked(request, form, title, facts, back, row, **more):
+    given = {"form": form, "title": title, "facts": facts, "back": back, "row": row, "submit": _("決定する")} | more
     return render(request, "admin/billing/ask_reason.html", admin.site.each_context(request) | given)
 
 
 def proposals_of(contract: Contract, by) -> dict:
     """What the contract's page shows of proposals: the open ones, and the choices that `by` has."""
-    found = [each for each in proposals([contract.customer_id]) if each.contract_id == contract.pk]
+    found = open_ones(contract)
     if not found:
         return {}
     may = rights.may(by, "billing.add_decision")

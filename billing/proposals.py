@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer, User
@@ -45,10 +46,12 @@ def choices() -> list[str]:
 
 
 @transaction.atomic
-def decide(proposal: Proposal, choice: str, reason: str, *, by: User | None, today: date | None = None) -> Decision:
-    """Decide a proposal whole: 翌月調整 gives a credit for the next bills, 返還 a document, 返金しない nothing. Append-only.
+def decide(
+    found: list[Proposal], choice: str, reason: str, *, by: User | None, today: date | None = None
+) -> list[Decision]:
+    """Decide proposals of one customer, each whole: 翌月調整 gives a credit for the next bills, 返還 documents, 返金しない nothing.
 
-    Raises ValidationError once the proposal isn't what was shown any more, or without a reason; PermissionDenied.
+    Append-only. Raises ValidationError once a proposal isn't what was shown any more, or without a reason; PermissionDenied.
     """
     rights.need(by, "billing.add_decision")
     need_reason(reason)
@@ -56,9 +59,22 @@ def decide(proposal: Proposal, choice: str, reason: str, *, by: User | None, tod
         raise ValidationError(_("翌月調整、返還、返金しないから選んでください。"))
     if choice == Decision.Choice.CREDIT:
         need_carrying()
-    Customer.objects.lock([proposal.customer_id])
-    if proposal not in proposals([proposal.customer_id]):
+    customer = found[0].customer_id
+    Customer.objects.lock([customer])
+    if not {*found} <= {*proposals([customer])}:
         raise ValidationError(_("内容が変わっています。もう一度確認してから決めてください。"))
+    decisions = [note(each, choice, reason, by=by) for each in found]
+    if choice == Decision.Choice.CREDIT:
+        for decision in decisions:
+            credit_decided(decision, by=by)
+        take_up_anew(customer)
+    elif choice == Decision.Choice.RETURN:
+        return_decided(decisions, today=today or months.today())
+    return decisions
+
+
+def note(proposal: Proposal, choice: str, reason: str, *, by: User | None) -> Decision:
+    """Who decided it so, and why, beside the billed line and in the company's history."""
     line = InvoiceLine.objects.select_related("invoice", "customer").get(pk=proposal.invoice_line_id)
     decision = Decision.objects.create(
         customer=line.customer, contract_line_id=proposal.contract_line_id, term_id=proposal.term_id, invoice_line=line,
@@ -68,32 +84,43 @@ def decide(proposal: Proposal, choice: str, reason: str, *, by: User | None, tod
     history.record_change(
         Action.REFUND_DECIDED, proposal.contract, {}, told, of=decision, by=by, customer=line.customer
     )
-    if choice == Decision.Choice.CREDIT:
-        credit = Credit(
-            customer=line.customer, source=Credit.Source.DECISION, decision=decision, invoice=line.invoice,
-            invoice_line=line, amount=decision.amount, item=line.item, starts_on=line.starts_on, ends_on=line.ends_on,
-            tax_kind=line.tax_kind, tax_rate=line.tax_rate, price_basis=line.price_basis, reason=reason,
-        )  # fmt: skip
-        store(credit, by=by)
-        take_up_anew(line.customer_id)
-    elif choice == Decision.Choice.RETURN:
-        return_decided(decision, today=today or months.today())
     return decision
 
 
-def return_decided(decision: Decision, *, today: date) -> None:
-    """返還 of what was decided, from the newest billed line backwards, one document for each. Raises ValidationError."""
-    left = decision.amount
-    for line in billed_lines(decision):
-        part = min(left, line.returnable)
-        if part > 0:
-            invoice = Invoice.objects.select_related("customer").get(pk=line.invoice_id)
-            giving_back.make(
-                invoice, {line.pk: part}, reason=decision.reason, by=decision.by, today=today, decision=decision
-            )
-            left -= part
-    if left:
-        raise ValidationError(_("請求の明細から返還できる残りが、あと %(yen)s円 足りません。") % {"yen": yen(left)})
+def credit_decided(decision: Decision, *, by: User | None) -> None:
+    line = decision.invoice_line
+    credit = Credit(
+        customer=line.customer, source=Credit.Source.DECISION, decision=decision, invoice=line.invoice,
+        invoice_line=line, amount=decision.amount, item=line.item, starts_on=line.starts_on, ends_on=line.ends_on,
+        tax_kind=line.tax_kind, tax_rate=line.tax_rate, price_basis=line.price_basis, reason=decision.reason,
+    )  # fmt: skip
+    store(credit, by=by)
+
+
+def return_decided(decisions: list[Decision], *, today: date) -> None:
+    """返還 of what was decided, from the newest billed line backwards; one document for each that is given back of.
+
+    A 返還 names one document, with its day (消費税法57条の4③一), so what several of them charged takes as many. Raises ValidationError.
+    """
+    back: dict[int, dict[int, giving_back.Part]] = {}
+    for decision in decisions:
+        left = decision.amount
+        for line in billed_lines(decision):
+            part = min(left, line.returnable)
+            if part > 0:
+                back.setdefault(line.invoice_id, {})[line.pk] = giving_back.Part(part, decision=decision)
+                left -= part
+        if left:
+            told = _("請求の明細から返還できる残りが、あと %(yen)s円 足りません。")
+            raise ValidationError(told % {"yen": yen(left)})
+    reason, by = decisions[0].reason, decisions[0].by
+    for invoice in Invoice.objects.filter(pk__in=back).select_related("customer").order_by("-fixed_on", "-pk"):
+        giving_back.make(invoice, back[invoice.pk], reason=reason, by=by, today=today)
+
+
+def returned_by(decisions: list[Decision]) -> "QuerySet[Invoice]":
+    """The documents that carry them out, in the order in which they arose."""
+    return Invoice.objects.filter(lines__decision__in=decisions).distinct().order_by("pk")
 
 
 def billed_lines(decision: Decision) -> list[Any]:

@@ -204,6 +204,7 @@ class ContractAdmin(Locked):
         decide = "<int:contract>/decide/<int:line>/<int:term>/<slug:choice>/"
         return [
             path(decide, view(desk.decide_page), name="contracts_contract_decide"),
+            path("<int:contract>/decide/<slug:choice>/", view(desk.decide_page), name="contracts_contract_decide_all"),
             path("<int:pk>/withdraw/", view(once(self.withdraw)), name="contracts_contract_withdraw"),
             *super().get_urls(),
         ]

@@ -63,7 +63,7 @@ PROPOSED = """
             SELECT o.term_id, k.contract_line_id, - b.amount FROM billing_invoice i
             JOIN billing_invoiceline b ON b.invoice_id = i.id JOIN orders_orderline k ON k.id = b.order_line_id
             JOIN orders_order o ON o.id = k.order_id
-            WHERE i.customer_id = ANY(%(customers)s) AND i.kind = 'return' AND i.state = 'fixed' AND i.decision_id IS NULL
+            WHERE i.customer_id = ANY(%(customers)s) AND i.kind = 'return' AND i.state = 'fixed' AND b.decision_id IS NULL
         ) g GROUP BY 1, 2
     )
     SELECT p.*, p.billed - p.given - p.owed AS amount FROM (

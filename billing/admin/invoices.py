@@ -21,7 +21,7 @@ from portal.shown import MonthFilter, cell
 from portal.templatetags.figures import month_name, yen
 
 # Of an invoice, what only the program needs.
-LEFT_OUT = ("id", "template", "credit_left", "decision")
+LEFT_OUT = ("id", "template", "credit_left")
 # Fields of an invoice that need other words than the database's.
 WRITTEN = {
     "month": cell("month", month_name, _("請求対象年月")),

@@ -15,7 +15,7 @@ RESTING = "resting"  # the code of the refusal that names what rests on a docume
 def locked(invoice: Invoice) -> Invoice:
     """The document as it is now; nobody else, and no run, changes anything of its customer until the transaction ends."""
     Customer.objects.lock([invoice.customer_id])
-    return Invoice.objects.select_related("customer", "decision").get(pk=invoice.pk)
+    return Invoice.objects.select_related("customer").get(pk=invoice.pk)
 
 
 def need_newest(invoice: Invoice) -> None:

@@ -19,11 +19,13 @@ from portal.templatetags.figures import yen
 
 
 class Part(NamedTuple):
-    """What is given back of a line: yen in its basis, of the line's own sign; `quantity` where it was said by quantity."""
+    """What is given back of a line: yen in its basis, of the line's own sign; `quantity` where it was said by quantity,
+    `decision` where somebody decided so about a contract's dates (D27)."""
 
     yen: int
     quantity: Decimal | None = None
     note: str = ""
+    decision: Decision | None = None
 
 
 def by_quantity(line: InvoiceLine, quantity: Decimal) -> Part:
@@ -64,9 +66,9 @@ def give_back(
 
 def make(
     old: Invoice, parts: Mapping[int, Part | int] | None, *, reason: str, by: User | None, today: date,
-    decision: Decision | None = None, without_document: bool = False,
+    without_document: bool = False,
 ) -> Invoice:  # fmt: skip
-    """The document alone, of a locked and standing one; `decision` where somebody decided so about a contract's dates (D27)."""
+    """The document alone, of a locked and standing one."""
     lines = {line.pk: line for line in returnable_lines(old)}
     if parts is None:
         if imported.is_imported(old):
@@ -84,7 +86,7 @@ def make(
             raise ValidationError(_("%(item)s は、残り %(yen)s円 までしか返還できません。") % told)
     if imported.is_imported(old):
         imported.refuse_more(old, [part.yen for part in given.values()])
-    new = making.begin(old, Kind.RETURN, today=today, decision=decision, without_document=without_document)
+    new = making.begin(old, Kind.RETURN, today=today, without_document=without_document)
     making.add_lines(new, [returned(line, given[pk], new) for pk, line in lines.items() if pk in given])
     making.fix(new, today=today)
     making.note(Correction.What.RETURN, old, reason, by=by, made=new)
@@ -108,5 +110,5 @@ def returned(line: InvoiceLine, part: Part, new: Invoice) -> InvoiceLine:
     told = "　".join(filter(None, [line.specification, part.note]))[:200]
     return making.standing_for(
         line, new, InvoiceLine.Origin.RETURN, quantity=quantity, unit=unit, unit_price=price, amount=-part.yen,
-        specification=told,
+        specification=told, decision_id=part.decision and part.decision.pk,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from billing.documents import rendering
-from billing.models import DOCUMENT_FROM, Correction, Decision, Invoice, InvoiceLine, Kind
+from billing.models import DOCUMENT_FROM, Correction, Invoice, InvoiceLine, Kind
 from billing.month import credits, drafts, required
 from billing.month.kept import FREEZE, frozen
 from portal import history, months, numbers
@@ -19,16 +19,14 @@ from portal.templatetags.figures import month_name
 ADD = "billing.add_correction"  # the right to correct documents (D37)
 
 
-def begin(
-    original: Invoice, kind: str, *, today: date, decision: Decision | None = None, without_document: bool = False
-) -> Invoice:
+def begin(original: Invoice, kind: str, *, today: date, without_document: bool = False) -> Invoice:
     """A provisional document of the original's month, with its way of rounding and the month's next number (D41)."""
     subject = original.subject
     if kind == Kind.RETURN:
         subject = f"{month_name(original.month)}分ご利用料金の返還"
     return Invoice.objects.create(
         customer_id=original.customer_id, number=numbers.next_number(numbers.invoice_series(original.month)), kind=kind,
-        corrects=original, decision=decision, month=original.month, subject=subject, issued_on=today,
+        corrects=original, month=original.month, subject=subject, issued_on=today,
         due_on=None if kind == Kind.RETURN else due_on(original, today), fix_due_on=original.fix_due_on,
         payment_method=original.payment_method, rounding=original.rounding, without_document=without_document,
     )  # fmt: skip

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
@@ -15,7 +15,7 @@ from billing.corrections import chains
 from billing.corrections.compared import NOTHING, Difference, differences, said_of
 from billing.models import Credit, Invoice, Kind, State
 
-Act = Callable[[], Invoice]
+Done = TypeVar("Done")  # what the act that is tried or done returns
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Changed(ValidationError):
     """What would be stored isn't what was shown."""
 
 
-def preview(invoice: Invoice, act: Act) -> tuple[Invoice, Outcome]:
+def preview(invoice: Invoice, act: Callable[[], Done]) -> tuple[Done, Outcome]:
     """Do it and take it back; returns what `act` returned, with the outcome. Raises what `act` raises."""
     with transaction.atomic():
         done = carried_out(invoice, act)
@@ -83,12 +83,12 @@ def preview(invoice: Invoice, act: Act) -> tuple[Invoice, Outcome]:
 
 
 @transaction.atomic
-def do(invoice: Invoice, act: Act) -> tuple[Invoice, Outcome]:
+def do(invoice: Invoice, act: Callable[[], Done]) -> tuple[Done, Outcome]:
     """Do it; returns the same. Raises what `act` raises."""
     return carried_out(invoice, act)
 
 
-def do_as_shown(invoice: Invoice, act: Act, digest: str) -> tuple[Invoice, Outcome]:
+def do_as_shown(invoice: Invoice, act: Callable[[], Done], digest: str) -> tuple[Done, Outcome]:
     """Do it, if the outcome is the one with this digest. Raises Changed, with nothing stored, and what `act` raises."""
     with transaction.atomic():
         done, outcome = carried_out(invoice, act)
@@ -97,7 +97,7 @@ def do_as_shown(invoice: Invoice, act: Act, digest: str) -> tuple[Invoice, Outco
     return done, outcome
 
 
-def carried_out(invoice: Invoice, act: Act) -> tuple[Invoice, Outcome]:
+def carried_out(invoice: Invoice, act: Callable[[], Done]) -> tuple[Done, Outcome]:
     customer = chains.locked(invoice).customer_id
     before, credit_before = documents_of(customer), balance_of(customer)
     said_before = said_of([key for key, facts in before.items() if facts[STATE] == State.DRAFT])

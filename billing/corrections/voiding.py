@@ -4,6 +4,7 @@ from datetime import date
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -62,8 +63,7 @@ def withdraw(invoice: Invoice, reason: str, by: User | None, *, rebilled_in: dat
     invoice.save(update_fields=["state"])
     making.note(Correction.What.VOID, invoice, reason, by=by)
     if invoice.gives_back:
-        if invoice.decision is not None:
-            take_decision_back(invoice, invoice.decision, reason, by)
+        take_decisions_back(invoice, reason, by)
     elif rebilled_in is None:
         for credit in chains.credits_of(invoice).with_left().select_related("decision"):
             if credit.open > 0:
@@ -72,10 +72,12 @@ def withdraw(invoice: Invoice, reason: str, by: User | None, *, rebilled_in: dat
     mail.queue(Mail.Kind.INVOICE_VOID, key=f"invoice_void:{invoice.number}", customer=invoice.customer, **told)
 
 
-def take_decision_back(invoice: Invoice, decision: Decision, reason: str, by: User | None) -> None:
-    """What a 返還 carried out of a decision is undecided again (D27)."""
-    given = -sum(line.amount for line in invoice.lines.all())
-    counter_of(decision, given, reason, by).save(force_insert=True)
+def take_decisions_back(invoice: Invoice, reason: str, by: User | None) -> None:
+    """What a 返還 carried out of decisions is undecided again (D27)."""
+    lines = invoice.lines.exclude(decision=None).order_by()
+    given = dict(lines.values_list("decision").annotate(given=-Sum("amount")))
+    for decision in Decision.objects.filter(pk__in=given).order_by("pk"):
+        counter_of(decision, given[decision.pk], reason, by).save(force_insert=True)
 
 
 def bill_again(invoice: Invoice, month: date, reason: str, by: User | None) -> None:

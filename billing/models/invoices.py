@@ -168,17 +168,6 @@ class Invoice(models.Model):
     issuer = models.JSONField(_("発行者"), null=True)
     # 調整残高 after this document: [{"kind", "rate", "basis", "yen"}], frozen with it; null where the customer had none.
     credit_left = models.JSONField(_("調整残高"), null=True)
-    # What somebody decided about the contract's dates and this 返還 carries out (D27); null for any other.
-    decision = models.ForeignKey(
-        "billing.Decision",
-        models.PROTECT,
-        verbose_name=_("返金の決定"),
-        null=True,
-        blank=True,
-        editable=False,
-        related_name="returns",
-        db_constraint=False,
-    )
     # A small 返還 may do without its document (消費税法施行令70条の9③二), never without its entry.
     without_document = models.BooleanField(_("書類なし"), default=False, db_default=False, editable=False)
     template = models.CharField(max_length=10, default="v1")
@@ -213,7 +202,6 @@ class Invoice(models.Model):
                 | Q(kind=Kind.RETURN) & (Q(state=State.DRAFT) | Q(total__gt=-DOCUMENT_FROM)),
                 name="only_small_return_without_document",
             ),
-            models.CheckConstraint(condition=Q(decision=None) | Q(kind=Kind.RETURN), name="decision_is_of_a_return"),
             models.CheckConstraint(
                 condition=Q(state=State.DRAFT, fixed_on=None)
                 | (~Q(state=State.DRAFT) & Q(fixed_on__isnull=False, addressee__isnull=False, issuer__isnull=False)),

@@ -141,6 +141,17 @@ class InvoiceLine(models.Model):
         db_constraint=False,
         db_index=False,
     )
+    # What somebody decided about the contract's dates and this line of a 返還 carries out (D27); null for any other.
+    decision = models.ForeignKey(
+        "billing.Decision",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="given_back_by",
+        db_constraint=False,
+        db_index=False,
+    )
     discount = models.ForeignKey(
         "billing.Discount",
         models.CASCADE,
@@ -212,6 +223,7 @@ class InvoiceLine(models.Model):
             models.CheckConstraint(
                 condition=Q(discount=None) | Q(origin="discount", amount__lt=0), name="discount_is_taken_off"
             ),
+            models.CheckConstraint(condition=Q(decision=None) | Q(origin="return"), name="decision_is_of_a_return"),
             models.CheckConstraint(condition=Q(ends_on__gte=F("starts_on")), name="invoice_line_period"),
             models.CheckConstraint(condition=Q(tax_rate__gte=0, tax_rate__lt=1), name="invoice_line_rate"),
             models.CheckConstraint(condition=Q(tax_kind__in=TaxKind.values), name="invoice_line_tax_kind"),
@@ -223,6 +235,7 @@ class InvoiceLine(models.Model):
             models.Index(fields=["replaces"], condition=Q(replaces__isnull=False), name="lines_replacing"),
             models.Index(fields=["root"], condition=Q(root__isnull=False), name="lines_of_root"),
             models.Index(fields=["credit"], condition=Q(credit__isnull=False), name="lines_of_credit"),
+            models.Index(fields=["decision"], condition=Q(decision__isnull=False), name="lines_of_decision"),
             models.Index(fields=["discount"], condition=Q(discount__isnull=False), name="lines_of_discount"),
         ]
 

@@ -88,17 +88,21 @@ def it_returns_what_a_change_of_the_contract_proposes(cast, prorated, number):
     contract = Contract.objects.get(customer=cast.a)
     contract.cancel_on = date(2026, 4, 15)
     start_contract(contract, today=date(2026, 5, 20))
-    first, *_more = proposals.proposals([cast.a.pk])
+    first, second = proposals.proposals([cast.a.pk])
     code, _out, err = call("return_invoice", number, "--proposal", "0-0", "--reason", "解約")
     assert (code, first.key in err) == (2, True)
     assert told("return_invoice", number, "--proposal", first.key)["total"] == -first.amount * 110 // 100
     decision = Decision.objects.get()
     assert (decision.choice, decision.amount, decision.by) == ("return", first.amount, None)
-    back = decision.returns.get()
+    back = decision.given_back_by.get().invoice
     assert first.key not in [each.key for each in proposals.proposals([cast.a.pk])]
     told("void_invoice", back.number)
     assert first.key in [each.key for each in proposals.proposals([cast.a.pk])]
     assert not Credit.objects.exists()
+    both = told("return_invoice", number, "--proposal", first.key, "--proposal", second.key)
+    assert sorted(line.amount for line in Invoice.objects.get(number=both["number"]).lines.all()) == sorted(
+        [-first.amount, -second.amount]
+    )
 
 
 @pytest.mark.parametrize(

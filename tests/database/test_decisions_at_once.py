@@ -29,7 +29,7 @@ def contract(transactional_db):
 
 def credit_it(customer):
     person = User.objects.get(email="staff@example.net")
-    decide(proposals([customer.pk])[0], "credit", "利用終了", by=person)
+    decide(proposals([customer.pk])[:1], "credit", "利用終了", by=person)
 
 
 def taken_up(month):
@@ -85,7 +85,7 @@ def it_stores_one_of_two_decisions_and_tells_the_other(contract):
 
     def refuse(customer):
         try:
-            decide(seen, "refused", "不要", by=person)
+            decide([seen], "refused", "不要", by=person)
         except ValidationError as refused:
             told.extend(refused.messages)
 
@@ -101,7 +101,7 @@ def it_stores_one_of_two_decisions_and_tells_the_other(contract):
 def credit_it_of(seen, person, told):
     def credit(customer):
         try:
-            decide(seen, "credit", "利用終了", by=person)
+            decide([seen], "credit", "利用終了", by=person)
         except ValidationError as refused:
             told.extend(refused.messages)
 

@@ -21,14 +21,16 @@ def decide(life, event):
                    *what)
         )  # fmt: skip
     elif event.how == "return":
-        left = proposal.amount
+        left, back = proposal.amount, {}
         for document, line in reversed(life.billed_lines(*what)):
             part = min(left, returnable(life, document, line))
             if part > 0:
-                make_return(life, document, {line.key: part}, event.day, decision=len(life.decisions) - 1)
+                back.setdefault(document.number, (document, {}))[1][line.key] = part
                 left -= part
         if left:
             raise Refused("more than can be returned")
+        for document, amounts in back.values():
+            make_return(life, document, amounts, event.day, decision=len(life.decisions) - 1)
 
 
 def take_back(life, event):

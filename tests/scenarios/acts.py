@@ -176,7 +176,7 @@ def decide(person, event):
     ] or [None]
     if proposal is None:
         raise ValidationError("no such proposal")
-    person.decisions.append(proposals.decide(proposal, event.how, "理由", by=staff(), today=event.day).pk)
+    person.decisions.append(proposals.decide([proposal], event.how, "理由", by=staff(), today=event.day)[0].pk)
 
 
 def take_back(person, event):

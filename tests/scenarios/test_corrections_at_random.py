@@ -121,7 +121,7 @@ class Walk:
         for proposal in proposals.proposals([self.customer.pk]):
             choice = self.chance.choice(proposals.choices())
             self.said("decide", proposal.item, proposal.amount, choice)
-            proposals.decide(proposal, choice, "解約", by=self.staff, today=self.today)
+            proposals.decide([proposal], choice, "解約", by=self.staff, today=self.today)
 
     def cancel(self):
         contract = self.chance.choice(list(Contract.objects.filter(customer=self.customer).order_by("pk")))

@@ -62,7 +62,7 @@ def it_names_a_credit_of_a_customer_without_bills(customer, staff):
     line.charge_to = day("04-15")
     save(contract, "05-12", lines=[line])
     assert len(named("05", "05-12")) == 1
-    decide(proposals([customer.pk])[0], "credit", "利用終了", by=staff)
+    decide(proposals([customer.pk])[:1], "credit", "利用終了", by=staff)
     assert named("05", "05-12") == []
     assert [row[0] for row in named("05", "05-12", "credit_open")] == ["C0000009"]
 
@@ -90,7 +90,7 @@ def it_proposes_nothing_once_the_cancellation_is_taken_back(customer, cancelled)
 
 
 def it_proposes_only_what_is_more_after_a_decision(customer, cancelled, staff):
-    decide(proposals([customer.pk])[0], "refused", "規約による", by=staff)
+    decide(proposals([customer.pk])[:1], "refused", "規約による", by=staff)
     assert yen_of(customer) == []
     assert not Credit.objects.exists()
     save(cancelled, "06-10", cancel_on=day("04-29"))  # 日割 isn't charged, so no term owes less than before
@@ -99,7 +99,7 @@ def it_proposes_only_what_is_more_after_a_decision(customer, cancelled, staff):
 
 def it_charges_a_credited_term_again_with_the_tick(customer, cancelled, staff):
     """Example 7, decided as credit: 追加 10,000 + June 10,000 − credit 10,000."""
-    decide(proposals([customer.pk])[0], "credit", "解約", by=staff)
+    decide(proposals([customer.pk])[:1], "credit", "解約", by=staff)
     save(cancelled, "06-10", cancel_on=None, tick=True)
     run("06-10")
     june = Invoice.objects.get(customer=customer, month=make.JUNE)
@@ -108,7 +108,7 @@ def it_charges_a_credited_term_again_with_the_tick(customer, cancelled, staff):
 
 
 def it_charges_less_again_when_the_credit_behind_it_is_taken_back(customer, cancelled, staff):
-    decision = decide(proposals([customer.pk])[0], "credit", "解約", by=staff)
+    [decision] = decide(proposals([customer.pk])[:1], "credit", "解約", by=staff)
     save(cancelled, "06-10", cancel_on=None, tick=True)
     take_back(decision, "入力誤り", by=staff, today=day("06-11"))
     june = Invoice.objects.get(customer=customer, month=make.JUNE)
@@ -117,20 +117,20 @@ def it_charges_less_again_when_the_credit_behind_it_is_taken_back(customer, canc
 
 @pytest.mark.parametrize("choice", ["credit", "refused"])
 def it_proposes_again_what_was_taken_back(customer, cancelled, staff, choice):
-    decision = decide(proposals([customer.pk])[0], choice, "解約", by=staff)
+    [decision] = decide(proposals([customer.pk])[:1], choice, "解約", by=staff)
     assert take_back(decision, "入力誤り", by=staff) == 10000
     assert yen_of(customer) == [10000]
 
 
 def it_decides_nothing_twice(customer, cancelled, staff):
     [proposal] = proposals([customer.pk])
-    decide(proposal, "credit", "解約", by=staff)
+    decide([proposal], "credit", "解約", by=staff)
     with pytest.raises(ValidationError, match="変わっています"):
-        decide(proposal, "credit", "解約", by=staff)
+        decide([proposal], "credit", "解約", by=staff)
     assert Credit.objects.count() == 1
 
 
 @pytest.mark.parametrize(("choice", "reason"), [("credit", ""), ("return", " "), ("other", "x")])
 def it_takes_a_choice_with_a_reason_only(customer, cancelled, staff, choice, reason):
     with pytest.raises(ValidationError):
-        decide(proposals([customer.pk])[0], choice, reason, by=staff)
+        decide(proposals([customer.pk])[:1], choice, reason, by=staff)

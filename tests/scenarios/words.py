@@ -115,7 +115,7 @@ def tried():
 def decide(customer, choice, staff, item="品目1"):
     """Somebody decides what is proposed of the line with this name."""
     [proposal] = [each for each in proposals.proposals([customer.pk]) if each.item == item]
-    return proposals.decide(proposal, choice, "解約", by=staff)
+    return proposals.decide([proposal], choice, "解約", by=staff)[0]
 
 
 def named(month, today, code="proposals"):

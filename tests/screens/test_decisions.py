@@ -4,9 +4,10 @@ import pytest
 import time_machine
 from django.contrib.auth.models import Group
 
-from accounts.models import User
+from accounts.models import Customer, User
 from billing.corrections.voiding import void
 from billing.models import Credit, Decision, Invoice
+from billing.month import checks
 from billing.proposals import decide, proposals
 from contracts.models import Service
 from portal import rights
@@ -108,7 +109,7 @@ def it_tells_who_comes_second(contract, staff, web):
     web.force_login(staff)
     path = address(contract, "credit")
     web.get(path)
-    decide(proposals([contract.customer_id])[0], "refused", "先に決定", by=staff)
+    decide(proposals([contract.customer_id])[:1], "refused", "先に決定", by=staff)
     told = text(web.post(path, {"shown": 5000, "reason": "後から"}, follow=True))
     assert "もう残っていません" in told
     assert Decision.objects.count() == 1
@@ -160,9 +161,11 @@ def it_credits_a_billed_line_by_hand_up_to_what_is_left(contract, staff, web):
 
 def it_returns_what_is_decided_by_a_document_and_takes_it_back_with_that(contract, staff, web):
     web.force_login(staff)
-    answer(web, address(contract, "return"), reason="解約")
+    told = text(confirm(web, address(contract, "return"), reason="解約"))
     back = Invoice.objects.get(kind="return")
-    assert (back.decision, back.net, back.corrects.state) == (Decision.objects.get(), -5000, "fixed")
+    link = f'<a href="/admin/billing/invoice/{back.pk}/change/">{back.number}</a>（-5,500円）'
+    assert f"品目1（5,000円）を返還に決定しました。 返還請求書 {link} を作りました。" in told
+    assert (back.lines.get().decision, back.net, back.corrects.state) == (Decision.objects.get(), -5000, "fixed")
     assert proposals([contract.customer_id]) == []
     assert "返還請求書の取消で取り消します" in text(web.get("/admin/billing/decision/"))
     chosen = {"action": "take_back", "_selected_action": [Decision.objects.get().pk], "reason": "誤り"}
@@ -172,8 +175,63 @@ def it_returns_what_is_decided_by_a_document_and_takes_it_back_with_that(contrac
     assert sum(Decision.objects.values_list("amount", flat=True)) == 0
 
 
+def confirm(web, path, **given):
+    """Look at what would be done, and do it."""
+    return web.post(path, shown(answer(web, path, **given)) | given | {"confirm": "1"}, follow=True)
+
+
+def shown(page):
+    return {"digest": page.context["outcome"].digest, "shown": page.context["form"]["shown"].value()}
+
+
+@pytest.fixture
+def cancelled(contract):
+    """The whole contract ends on 04-15, so that of both lines half was billed too much."""
+    save(contract, "05-12", cancel_on=day("04-15"))
+    return contract
+
+
+def it_shows_the_return_before_it_is_made_and_asks_again_when_it_would_be_another(cancelled, staff, web):
+    web.force_login(staff)
+    path = address(cancelled, "return")
+    page = answer(web, path, reason="解約")
+    outcome = text(page).partition("この内容で行われること")[2].partition("</table>")[0]
+    assert (
+        "返還 新しい書類" in " ".join(outcome.split())
+        and "新しい書類" in outcome
+        and "-5,500円" in outcome
+        and "＝ -5,000円" in outcome
+    )
+    assert not Decision.objects.exists() and not Invoice.objects.filter(kind="return").exists()
+    Customer.objects.update(address="東京都港区新町9-9")
+    again = web.post(path, shown(page) | {"reason": "解約", "confirm": "1"})
+    assert "もう一度確認してください" in text(again) and "新町9-9" in text(again)
+    assert not Decision.objects.exists()
+    assert web.post(path, shown(again) | {"reason": "解約", "confirm": "1"}).status_code == 302
+    assert Invoice.objects.get(kind="return").addressee["address"] == "東京都港区新町9-9"
+
+
+def it_returns_all_of_a_contract_in_one_document(cancelled, staff, web):
+    web.force_login(staff)
+    path = f"/admin/contracts/contract/{cancelled.pk}/decide/return/"
+    assert path in text(web.get(page_of(cancelled)))
+    told = text(confirm(web, path, reason="解約"))
+    back = Invoice.objects.get(kind="return")
+    assert "品目1、品目2（6,000円）を返還に決定しました。" in told and back.number in told
+    assert sorted(line.amount for line in back.lines.all()) == [-5000, -1000]
+    assert proposals([cancelled.customer_id]) == [] and Decision.objects.count() == 2
+    assert [
+        each.kind for each in checks.check(day("04-01"), today=day("05-12")) if each.code == "proposals" and each.rows
+    ] == []
+    void(back, reason="誤り", by=staff, today=back.fixed_on)
+    assert sorted(each.amount for each in proposals([cancelled.customer_id])) == [1000, 5000]
+    assert sorted(Decision.objects.values_list("amount", flat=True)) == [-5000, -1000, 1000, 5000]
+    answer(web, path.replace("return", "refused"), reason="規約による")
+    assert proposals([cancelled.customer_id]) == []
+
+
 def it_takes_a_refusal_back_and_says_what_cannot_be(contract, staff, web):
-    decide(proposals([contract.customer_id])[0], "refused", "お客様都合", by=staff)
+    decide(proposals([contract.customer_id])[:1], "refused", "お客様都合", by=staff)
     web.force_login(staff)
     listed = "/admin/billing/decision/"
     chosen = {"action": "take_back", "_selected_action": [Decision.objects.get().pk]}

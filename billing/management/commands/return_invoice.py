@@ -6,7 +6,7 @@ from billing.corrections.giving_back import Part, by_days, give_back
 from billing.corrections.imported import class_named, is_imported, lines_of
 from billing.management.base import WrongUsage, readable
 from billing.management.corrections import CorrectionCommand
-from billing.proposals import decide, proposals
+from billing.proposals import decide, proposals, returned_by
 from portal import reading
 
 
@@ -22,8 +22,10 @@ class Command(CorrectionCommand):
         given.add_argument(
             "--days", action="append", default=[], metavar="行=日数", help="明細の行番号と日数（繰り返し可）"
         )
-        given.add_argument("--proposal", metavar="ID", help="契約の変更で返すべき額の番号（check_month の proposals）")
-
+        given.add_argument(
+            "--proposal", action="append", default=[], metavar="ID",
+            help="契約の変更で返すべき額の番号（check_month の proposals、繰り返し可）",
+        )  # fmt: skip
         given.add_argument(
             "--tax-class", action="append", default=[], metavar="税率=金額",
             help="移行した請求の税率（10、8、reduced、0）と税込の円（繰り返し可）",
@@ -68,13 +70,14 @@ def pair(text, name):
 
 
 def decided(invoice, options, told):
-    """The 返還 that a proposal of this invoice's leads to; the decision is noted with it (D27)."""
+    """The 返還 that proposals of this invoice's lead to; the decisions are noted with it (D27)."""
     if options["line"] or options["days"] or options["no_document"]:
         raise WrongUsage("--proposal は --line、--days、--no-document と一緒には使えません。")
-    open_ones = [each for each in proposals([invoice.customer_id]) if each.invoice == invoice.number]
-    found = [each for each in open_ones if each.key == readable(options["proposal"])]
-    if not found:
-        known = " ".join(each.key for each in open_ones) or "なし"
-        raise WrongUsage(f"{invoice.number} の返すべき額に {readable(options['proposal'])} はありません（{known}）。")
-    decision = decide(found[0], "return", told["reason"], by=None, today=told["today"])
-    return decision.returns.order_by("pk").first()
+    open_ones = {each.key: each for each in proposals([invoice.customer_id]) if each.invoice == invoice.number}
+    asked = list(dict.fromkeys(map(readable, options["proposal"])))
+    for key in asked:
+        if key not in open_ones:
+            known = " ".join(open_ones) or "なし"
+            raise WrongUsage(f"{invoice.number} の返すべき額に {key} はありません（{known}）。")
+    decisions = decide([open_ones[key] for key in asked], "return", told["reason"], by=None, today=told["today"])
+    return returned_by(decisions).first()
