@@ -95,7 +95,7 @@ def tell_decided(request, meant, decisions):
     made = [(admin_page(each), each.number, yen(each.total)) for each in returned_by(decisions)]
     if made:
         links = format_html_join("、", '<a href="{}">{}</a>（{}円）', made)
-        text = format_html(_("{} 返還請求書 {} を作りました。"), text, links)
+        text = format_html(_("{}返還請求書{}を作りました。"), text, links)
     messages.success(request, text)
 
 
@@ -113,14 +113,16 @@ def named(meant: list[Proposal]) -> str:
 
 
 def facts_of(meant):
-    """What is to be given back, line by line, and in sum."""
-    for each in meant:
+    """What is to be given back; of several, a line each and the sum."""
+    if len(meant) > 1:
+        for each in meant:
+            yield each.item, f"{ymd(each.term_starts_on)}～　{each.invoice}　{yen(each.amount)}円"
+    else:
+        [each] = meant
         yield _("品目"), each.item
         yield _("契約期間"), f"{ymd(each.term_starts_on)}～"
         yield _("元の請求"), each.invoice
-        yield _("返すべき額"), f"{yen(each.amount)}円"
-    if len(meant) > 1:
-        yield _("合計"), f"{yen(sum(each.amount for each in meant))}円"
+    yield _("返すべき額"), f"{yen(sum(each.amount for each in meant))}円"
 
 
 @once

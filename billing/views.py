@@ -235,6 +235,8 @@ def notices(invoice, user):
         Correction.What.REISSUE: _("%(number)s を差し替えた修正請求書です。"),
         Correction.What.RETURN: _("%(number)s の返還請求書です。"),
     }
+    if invoice.asks_for_payment:
+        made[Correction.What.REISSUE] += _("訂正前の請求書ですでにお支払いのときは、重ねてのお支払いは不要です。")
     done = Correction.objects.for_user(user).select_related("invoice")
     found = [(made[each.what] % {"number": each.invoice.number}, each) for each in done.filter(made=invoice)]
     found += [(words[each.what], each) for each in done.filter(invoice=invoice, what__in=words)]

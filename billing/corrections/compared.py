@@ -63,6 +63,7 @@ def head_of(invoice: Invoice) -> dict[str, str]:
         f"{percent(rate)} {kind} {yen(left)}円（{basis}）" for rate, kind, basis, left in invoice.balances()
     )
     return due | {
+        _("書類"): _("発行しません（記録だけ）") if invoice.without_document else "",
         _("宛先"): party(to),
         _("法人番号"): to.get("corporate_number", ""),
         _("年の表記"): str(Calendar(to.get("calendar", Calendar.WESTERN)).label) if own else "",

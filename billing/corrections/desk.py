@@ -23,7 +23,7 @@ from billing.proposals import proposals
 from portal import months, rights
 from portal.models import Vendor
 from portal.once import once
-from portal.templatetags.figures import yen
+from portal.templatetags.figures import month_name, yen
 
 
 @once
@@ -69,8 +69,8 @@ def judged(request, invoice, context):
         act = act_of(invoice, way, form, typed, by=request.user)
         try:
             if "confirm" in request.POST:
-                done, _outcome = do_as_shown(invoice, act, request.POST.get("digest", ""))
-                messages.success(request, told_of(invoice, done))
+                done, outcome = do_as_shown(invoice, act, request.POST.get("digest", ""))
+                messages.success(request, told_of(invoice, done, outcome))
                 return redirect("admin:billing_invoice_change", done.pk)
             context["outcome"] = preview(invoice, act)[1]
         except Changed as changed:
@@ -85,7 +85,13 @@ def judged(request, invoice, context):
 
 
 def told_beside(invoice, way, by):
-    """What the page says of other ways to give money back: open proposals of these contracts (D27), and 翌月調整 (D28)."""
+    """What the page says of other ways to give money back: open proposals of these contracts (D27), and 翌月調整 (D28).
+
+    Where a 返還 carries out decisions, it says which contracts wait for one again once it is void.
+    """
+    if way == Way.VOID:
+        lines = invoice.lines.exclude(decision=None).order_by("contract__number")
+        return {"undecided": list(lines.values_list("contract", "contract__number").distinct())}
     if way != Way.RETURN:
         return {}
     here = set(invoice.lines.exclude(contract=None).values_list("contract", flat=True))
@@ -124,7 +130,10 @@ def act_of(invoice, way, form, rows, *, by):
     return partial(void, invoice, rebill=way == Way.REBILL, chain=form.cleaned_data["chain"], **said)
 
 
-def told_of(invoice, done):
+def told_of(invoice, done, outcome):
+    if outcome.rebilled_in:
+        given = {"number": invoice.number, "month": month_name(outcome.rebilled_in)}
+        return _("%(number)s の明細を、%(month)sの請求で再請求します。") % given
     if done.pk == invoice.pk:
         return _("%(number)s を取り消しました。") % {"number": invoice.number}
     given = {"former": invoice.number, "kind": done.get_kind_display(), "number": done.number, "yen": yen(done.total)}

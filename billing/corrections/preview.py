@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from billing.corrections import chains
 from billing.corrections.compared import NOTHING, Difference, differences, said_of
-from billing.models import Credit, Invoice, Kind, State
+from billing.models import Correction, Credit, Invoice, Kind, State
 
 Done = TypeVar("Done")  # what the act that is tried or done returns
 
@@ -56,17 +56,19 @@ class Effect:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All that a correction does: documents, and 調整残高 in yen before and after."""
+    """All that a correction does: documents, 調整残高 in yen before and after, and the month of a 再請求, which may have no draft yet."""
 
     effects: list[Effect]
     credit_before: int
     credit_after: int
+    rebilled_in: date | None
 
     @property
     def digest(self) -> str:
         """Names the outcome; numbers that are yet to be given don't matter, for others may take them meanwhile."""
         told = [asdict(effect) | ({"number": ""} if effect.arises else {}) for effect in self.effects]
-        facts = json.dumps([told, self.credit_before, self.credit_after], default=str, sort_keys=True)
+        others = [self.credit_before, self.credit_after, self.rebilled_in]
+        facts = json.dumps([told, *others], default=str, sort_keys=True)
         return hashlib.sha256(facts.encode()).hexdigest()
 
 
@@ -101,6 +103,7 @@ def carried_out(invoice: Invoice, act: Callable[[], Done]) -> tuple[Done, Outcom
     customer = chains.locked(invoice).customer_id
     before, credit_before = documents_of(customer), balance_of(customer)
     said_before = said_of([key for key, facts in before.items() if facts[STATE] == State.DRAFT])
+    earlier = list(rebilled(customer))
     done = act()
     connection.check_constraints()
     after, credit_after = documents_of(customer), balance_of(customer)
@@ -116,7 +119,9 @@ def carried_out(invoice: Invoice, act: Callable[[], Done]) -> tuple[Done, Outcom
         else:
             found = differences(said_before.get(key, NOTHING), said.get(key, NOTHING))
         effects.append(effect(before.get(key), after.get(key), found))
-    return done, Outcome(sorted(effects, key=lambda each: (each.month, each.number)), credit_before, credit_after)
+    effects.sort(key=lambda each: (each.month, each.number))
+    month = next((month for pk, month in rebilled(customer) if (pk, month) not in earlier), None)
+    return done, Outcome(effects, credit_before, credit_after, month)
 
 
 # What stands on the lines of each document, but for keys that are made anew with each try.
@@ -135,6 +140,10 @@ def documents_of(customer: int) -> dict[int, tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(LINES, [customer])
         return {pk: tuple(facts) for pk, *facts in cursor.fetchall()}
+
+
+def rebilled(customer: int) -> Iterable[tuple[int, date]]:
+    return Correction.objects.filter(customer=customer, what=Correction.What.REBILL).values_list("pk", "month")
 
 
 def balance_of(customer: int) -> int:

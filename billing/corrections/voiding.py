@@ -68,8 +68,9 @@ def withdraw(invoice: Invoice, reason: str, by: User | None, *, rebilled_in: dat
         for credit in chains.credits_of(invoice).with_left().select_related("decision"):
             if credit.open > 0:
                 counter(credit, credit.open, reason, by=by)
-    told = {"number": invoice.number, "rebilled_in": month_name(rebilled_in) if rebilled_in else ""}
-    mail.queue(Mail.Kind.INVOICE_VOID, key=f"invoice_void:{invoice.number}", customer=invoice.customer, **told)
+    if not invoice.without_document:  # of that one nobody was told
+        told = {"number": invoice.number, "rebilled_in": month_name(rebilled_in) if rebilled_in else ""}
+        mail.queue(Mail.Kind.INVOICE_VOID, key=f"invoice_void:{invoice.number}", customer=invoice.customer, **told)
 
 
 def take_decisions_back(invoice: Invoice, reason: str, by: User | None) -> None:

@@ -9,7 +9,7 @@ from billing.corrections.chains import RESTING
 from billing.management.base import USAGE, OperatorCommand, WrongUsage, need_vendor, readable
 from billing.models import Invoice
 from portal import months
-from portal.templatetags.figures import yen
+from portal.templatetags.figures import month_name, yen
 
 
 class CorrectionCommand(OperatorCommand):
@@ -59,5 +59,7 @@ class CorrectionCommand(OperatorCommand):
             former = f"{each.state_before} {yen(each.total_before)}円 → " if each.before else ""
             now = f"{each.state_after} {yen(each.total_after)}円" if each.after else each.state_after
             self.say(f"  {each.number} {each.kind_name} {former}{now}")
+        if outcome.rebilled_in:
+            self.say(f"  再請求 {month_name(outcome.rebilled_in)}")
         if outcome.credit_before != outcome.credit_after:
             self.say(f"  調整残高 {yen(outcome.credit_before)}円 → {yen(outcome.credit_after)}円")

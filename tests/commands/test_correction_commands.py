@@ -155,3 +155,6 @@ def it_makes_a_small_return_without_document(number, cast, sign_in):
     assert made.number in zipped.read("索引簿.csv").decode("utf-8-sig")
     assert not [name for name in zipped.namelist() if made.number in name]
     assert told("void_invoice", made.number)["original_state"] == "void"
+    assert not Mail.objects.filter(key__endswith=made.number).exists(), "nobody was told of it before"
+    missing = {each.code: each.rows for each in checks.check(make.APRIL, today=date(2026, 5, 20))}
+    assert not missing["pdf_missing"] and not missing["mail_missing"]

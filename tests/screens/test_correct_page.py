@@ -200,7 +200,9 @@ def it_names_what_rests_on_the_document_and_takes_it_along(april, desk):
 def it_bills_a_void_document_again_once(april, desk, web):
     confirm(desk, "void")
     assert "取消して再請求" in web.get(path(april)).content.decode()
-    assert confirm(desk, "rebill").status_code == 302
+    assert "再請求する年月" in (page := desk("rebill").content.decode()) and "2026年5月" in page
+    told = web.get(confirm(desk, "rebill").url).content.decode()
+    assert f"{april.number} の明細を、2026年5月の請求で再請求します。" in told and "取り消しました" not in told
     assert path(april) not in web.get(f"/admin/billing/invoice/{april.pk}/change/").content.decode()
 
 
@@ -260,6 +262,8 @@ def it_offers_a_small_return_without_document(desk, april):
     field = f"line-{april.lines.get(position=1).pk}-yen"
     refused = desk("return", no_document="on", **{field: "20000"}).content.decode()
     assert "返還請求書を省けるのは、税込1万円未満の返還だけです。" in refused
+    assert "発行しません（記録だけ）" in desk("return", no_document="on", **{field: "500"}).content.decode()
+    assert "発行しません" not in desk("return", **{field: "500"}).content.decode()
     confirm(desk, "return", no_document="on", **{field: "500"})
     made = Invoice.objects.get(kind="return")
     assert (made.without_document, made.total) == (True, -550)

@@ -44,10 +44,13 @@ def it_tells_the_company_of_each_once(cast, april, mailoutbox):
         mail.deliver(each.pk)
     told = {each.subject: each.body for each in mailoutbox}
     assert set(told) == {
-        f"請求書差替えのお知らせ（2026年4月分・{second.number}）", f"請求取消のお知らせ（2026年4月分・{returned.number}）",
+        f"請求書差替えのお知らせ（2026年4月分・{second.number}）", f"返還請求書取消のお知らせ（2026年4月分・{returned.number}）",
     }  # fmt: skip
     corrected = next(body for subject, body in told.items() if "差替え" in subject)
     assert first.number in corrected and second.number in corrected
+    assert "重ねてのお支払いは不要です" in corrected, "who has paid already isn't asked to pay twice"
+    gone = next(body for subject, body in told.items() if "取消" in subject)
+    assert f"返還請求番号: {returned.number}\n返還する金額（税込）: 1円" in gone and "-1円" not in gone
     keys = set(Mail.objects.filter(customer=cast.a, key__contains="B2026").values_list("key", flat=True))
     assert keys == {
         f"invoice_fixed:{april.number}", f"invoice_corrected:{second.number}", f"invoice_returned:{returned.number}",

@@ -164,7 +164,7 @@ def it_returns_what_is_decided_by_a_document_and_takes_it_back_with_that(contrac
     told = text(confirm(web, address(contract, "return"), reason="解約"))
     back = Invoice.objects.get(kind="return")
     link = f'<a href="/admin/billing/invoice/{back.pk}/change/">{back.number}</a>（-5,500円）'
-    assert f"品目1（5,000円）を返還に決定しました。 返還請求書 {link} を作りました。" in told
+    assert f"品目1（5,000円）を返還に決定しました。返還請求書{link}を作りました。" in told
     assert (back.lines.get().decision, back.net, back.corrects.state) == (Decision.objects.get(), -5000, "fixed")
     assert proposals([contract.customer_id]) == []
     assert "返還請求書の取消で取り消します" in text(web.get("/admin/billing/decision/"))
@@ -223,6 +223,8 @@ def it_returns_all_of_a_contract_in_one_document(cancelled, staff, web):
     assert [
         each.kind for each in checks.check(day("04-01"), today=day("05-12")) if each.code == "proposals" and each.rows
     ] == []
+    page = text(web.get(f"/admin/billing/invoice/{back.pk}/correct/"))
+    assert f'/admin/contracts/contract/{cancelled.pk}/change/#proposals">契約の画面</a>でもう一度決定を待ちます' in page
     void(back, reason="誤り", by=staff, today=back.fixed_on)
     assert sorted(each.amount for each in proposals([cancelled.customer_id])) == [1000, 5000]
     assert sorted(Decision.objects.values_list("amount", flat=True)) == [-5000, -1000, 1000, 5000]

@@ -76,7 +76,7 @@ QUESTIONS = [
         gettext_lazy("お知らせのない請求"),
         f"""
         SELECT i.number AS document, c.number AS customer FROM billing_invoice i JOIN accounts_customer c ON c.id = i.customer_id
-        WHERE i.month = %(month)s AND i.kind <> 'imported' AND (i.state = 'void'
+        WHERE i.month = %(month)s AND i.kind <> 'imported' AND NOT i.without_document AND (i.state = 'void'
                 OR i.state = 'fixed' AND EXISTS (SELECT FROM billing_invoicepdf p WHERE p.invoice_id = i.id))
             -- A vendor may keep quiet about those of 0 yen, and change that at any time (D29).
             AND NOT (i.kind = 'invoice' AND i.total = 0)
@@ -103,7 +103,8 @@ QUESTIONS = [
         gettext_lazy("契約中なのにこの月の注文がない月額契約"),
         """
         SELECT k.number AS document, c.number AS customer FROM contracts_contract k JOIN accounts_customer c ON c.id = k.customer_id
-        WHERE k.form = 'monthly' AND k.auto_renew AND k.start_on <= %(last)s AND k.withdrawn_on IS NULL
+        WHERE %(month)s >= (SELECT first_month FROM portal_vendor)  -- before it the old system billed
+            AND k.form = 'monthly' AND k.auto_renew AND k.start_on <= %(last)s AND k.withdrawn_on IS NULL
             AND (k.bill_from IS NULL OR k.bill_from <= %(month)s)
             AND (k.cancel_on IS NULL OR k.cancel_on >= %(month)s)
             AND NOT EXISTS (SELECT FROM orders_order o WHERE o.contract_id = k.id AND o.month = %(month)s
