@@ -127,7 +127,7 @@ def act_of(invoice, way, form, rows, *, by):
         parts = {row.line.pk: row.part for row in rows if row.part is not None}
         said["without_document"] = form.cleaned_data["no_document"]
         return partial(give_back, invoice, None if form.cleaned_data["everything"] else parts, **said)
-    return partial(void, invoice, rebill=way == Way.REBILL, chain=form.cleaned_data["chain"], **said)
+    return partial(void, invoice, rebill=way == Way.REBILL, chain=form.cleaned_data.get("chain", False), **said)
 
 
 def told_of(invoice, done, outcome):

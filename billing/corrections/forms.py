@@ -12,7 +12,7 @@ from billing.corrections.causes import Way
 from billing.corrections.giving_back import Part, by_days, by_quantity
 from billing.corrections.imported import lines_of, restatable
 from billing.corrections.reissue import EDITABLE
-from billing.models import InvoiceLine, Kind
+from billing.models import InvoiceLine, Kind, State
 from contracts.services import amount_of
 from portal import fonts
 from portal.forms import DayField, LineField, NumberField, WholeField
@@ -48,6 +48,8 @@ class AskedForm(forms.Form):
         asked = set(self.OWN[way])
         if invoice.kind == Kind.IMPORTED:
             asked.discard("from_orders")
+        if invoice.gives_back or invoice.state == State.VOID:  # on which nothing can rest
+            asked.discard("chain")
         for name in {"from_orders", "everything", "no_document", "chain"} - asked:
             del self.fields[name]
 

@@ -190,7 +190,8 @@ def it_returns_by_amount_quantity_or_days_of_each_line(april, desk):
 def it_names_what_rests_on_the_document_and_takes_it_along(april, desk):
     confirm(desk, "return", everything="on")
     back = Invoice.objects.get(kind="return")
-    assert back.number in desk("void").content.decode()
+    assert back.number in (page := desk("void").content.decode()) and 'name="chain"' in page
+    assert 'name="chain"' not in desk("void", invoice=back).content.decode(), "nothing rests on a 返還"
     assert confirm(desk, "void", chain="on").status_code == 302
     assert set(Invoice.objects.filter(month=make.APRIL, customer=april.customer).values_list("state", flat=True)) == {
         "void"

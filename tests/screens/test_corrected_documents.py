@@ -1,8 +1,10 @@
 """What a company is told and shown of documents that were corrected, returned or void."""
 
 from datetime import date
+from io import BytesIO
 
 import pytest
+from pypdf import PdfReader
 
 from billing.corrections.giving_back import give_back
 from billing.corrections.reissue import reissue
@@ -38,6 +40,8 @@ def it_tells_the_company_of_each_once(cast, april, mailoutbox):
     second = reissue(first, **by_staff(cast))  # before the first was rendered
     returned = give_back(second, {line(second).pk: 1}, **by_staff(cast))
     list(render_waiting())
+    printed = PdfReader(BytesIO(bytes(returned.pdf.content))).pages[0].extract_text()
+    assert printed.count("返還請求番号") == 2, "in the foot too"
     void(returned, **by_staff(cast))
     mails = Mail.objects.filter(customer=cast.a, key__contains="B2026")
     for each in mails.filter(state="waiting"):
