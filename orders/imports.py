@@ -332,4 +332,4 @@ class Taking:
             self.telling.at(line, "number", contract.number, Code.REFUSED, told[contract.pk])
 
 
-CONTRACTS = Kind("contracts", _("契約"), COLUMNS, take_contracts)
+CONTRACTS = Kind("contracts", _("契約"), COLUMNS, take_contracts, belong_together=True)

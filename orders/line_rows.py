@@ -103,7 +103,7 @@ class LineRows:
         try:
             line.clean()
             if line.tax_kind not in self.taxed:
-                told = _("税区分に登録されていない税区分です。先に税区分を登録してください。")
+                told = _("この税区分の税率がありません。先に管理画面の「税区分」で登録してください。")
                 raise ValidationError({"tax_kind": told})
             price(line, today=self.today, rate_of=self.rate_of, mode=self.mode)
         except ValidationError as refused:

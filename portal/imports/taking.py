@@ -18,6 +18,7 @@ from portal.imports.columns import ERRORS, Column, Row, places_of, reader
 from portal.imports.faults import Code, Fault
 from portal.imports.sheets import NAMES, Record, Sheet, Unreadable, sheet_of
 from portal.models import Action, HistoryEvent
+from portal.reading import fold
 
 SHOWN_ROWS = 5
 TOLD_EACH = 500
@@ -75,7 +76,7 @@ class Report:
         }
 
     def errors_csv(self) -> bytes:
-        """The bad rows as they were written, with what is wrong with each, to be mended and sent again; '' without a heading."""
+        """The bad rows (`bad_rows`) as they were written, with what is wrong with each, to be mended and sent again; '' without a heading."""
         if self.sheet is None:
             return b""
         told: dict[int, list[str]] = {}
@@ -86,7 +87,7 @@ class Report:
         width = len(self.heading)
         writer.writerow([*self.heading, ERRORS])
         for line, cells in sorted(self.bad.items()):
-            writer.writerow([*cells, *[""] * (width - len(cells)), " ".join(told[line])])
+            writer.writerow([*cells, *[""] * (width - len(cells)), " ".join(told.get(line, []))])
         mark = "\ufeff" if self.sheet.encoding.startswith("utf-16") else ""
         return (mark + made.getvalue()).encode(self.sheet.encoding, errors="replace")
 
@@ -95,12 +96,14 @@ class Kind(NamedTuple):
     """A kind of file: `take` stores its rows and counts them in the report, under the locks and rights that it needs.
 
     It goes on where a row can't be taken, so that all bad ones are told, and leaves what it stored to be taken back.
+    `belong_together` says that rows with the same key (first column) are parts of one thing.
     """
 
     name: str
     label: str
     columns: Sequence[Column]
     take: Callable[..., None]
+    belong_together: bool = False
 
 
 def take_in(
@@ -131,7 +134,7 @@ def take_in(
     report.errors.sort(key=lambda fault: fault.line)
     if report.errors:
         report.added = report.changed = report.unchanged = 0
-        report.bad = bad_rows(report)
+        report.bad = bad_rows(kind, report)
         report.errors = [as_written(fault, report) for fault in report.errors]
     return report
 
@@ -163,15 +166,21 @@ def warn_of_characters(row: Row, printed: Iterable[Column], report: Report) -> N
             report.warnings.append(told % {"line": row.line, "label": column.label, "lacking": lacking})
 
 
-def bad_rows(report: Report) -> dict[int, list[str]]:
-    """The cells of every row that something is wrong with, by its number; looked up afterwards, for there may be none."""
+def bad_rows(kind: Kind, report: Report) -> dict[int, list[str]]:
+    """The cells of every row that something is wrong with, by its number; looked up afterwards, for there may be none.
+
+    Where rows belong together, all of such a thing's: without the others a row's place among them would be another.
+    """
     lines = {fault.line for fault in report.errors}
     found = {}
     if report.sheet:
         with suppress(Unreadable):
-            for record in report.sheet.records():
-                if record.line in lines:
-                    found[record.line] = record.cells
+            found = {record.line: record.cells for record in report.sheet.records() if record.line in lines}
+            if kind.belong_together and found and (key := report.places.get(kind.columns[0].label)) is not None:
+                keys = {fold(cells[key]) for cells in found.values() if key < len(cells)}
+                for record in report.sheet.records():
+                    if key < len(record.cells) and fold(record.cells[key]) in keys:
+                        found[record.line] = record.cells
     return found
 
 

@@ -450,3 +450,19 @@ def as_typed(contract, lines):
         bill_from=begins,
     )
     return found, [made(ContractLine, line, position=place) for place, line in enumerate(lines, start=1)]
+
+
+def it_gives_a_contract_with_a_bad_row_back_whole(send, tmp_path):
+    """Without 行 a row's place among its contract's rows says which line it is: alone, the second would be the first."""
+    heading = "契約番号,お客様番号,契約名,サービス,契約開始日,品目,数量,単価"
+    told = send(
+        heading, "K1,A,甲,cloud,2026/4/1,あ,1,100", "K2,B,乙,cloud,2026/4/1,い,1,200", "K1,A,甲,cloud,,う,二,300"
+    )
+    assert [fault["line"] for fault in told["errors"]] == [4]
+    errors = (tmp_path / "contracts.csv.errors.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in errors] == ["契約番号", "K1", "K1"]
+    assert errors[1].endswith(",100,")
+    assert "IM-012 「二」は" in errors[2]
+    assert send(*(row.replace("う,二", "う,2") for row in errors))["added"] == 1
+    lines = ContractLine.objects.order_by("position").values_list("item", flat=True)
+    assert list(lines) == ["あ", "う"]
