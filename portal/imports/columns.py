@@ -268,7 +268,7 @@ def cell_of(column: Column, value: Any) -> str:
 def means_more(text: str) -> bool:
     """Whether a spreadsheet would run the text (D16), or an import clear the field, but for apostrophes that keep it a text."""
     bare = text.lstrip("'")
-    return re.search(FORMULA, bare) is not None or reading.fold(bare) == CLEARS
+    return re.search(FORMULA, bare) is not None or ("空" in bare and reading.fold(bare) == CLEARS)
 
 
 def heading_of(columns: Iterable[Column]) -> list[str]:
