@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from pypdf import PasswordType, PdfReader
-
 TABLE = "invoices.csv"
 MOST_BYTES = 50 * 2**20  # of one PDF
 MOST_OF_TABLE = 200 * 2**20
@@ -52,6 +50,8 @@ class Pdf(NamedTuple):
 
 def checked(content: bytes) -> Pdf:
     """The PDF as it is kept. Raises Locked, and whatever a damaged file makes its reader raise."""
+    from pypdf import PasswordType, PdfReader  # here, or every command would wait for it
+
     reader = PdfReader(BytesIO(content))
     if reader.is_encrypted:
         try:
