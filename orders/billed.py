@@ -1,5 +1,7 @@
 """What orders have to know of billing, in named SQL: an order is always `o`. No other file of this app names billing's tables."""
 
+from portal.models import VALID_SQL
+
 # A fixed document has shown the order: from then on it no longer follows its contract, whatever becomes of the document.
 FROZEN = """EXISTS (SELECT FROM billing_invoiceline b JOIN billing_invoice i ON i.id = b.invoice_id
     WHERE b.customer_id = o.customer_id AND b.order_id = o.id AND b.origin = 'order' AND i.state <> 'draft')"""
@@ -32,6 +34,15 @@ HELD_LINES = f"""
     SELECT DISTINCT x.contract_line_id FROM orders_order o JOIN orders_orderline x ON x.order_id = o.id
     WHERE o.customer_id = ANY(%(customers)s) AND o.contract_id = ANY(%(contracts)s) AND o.reversed_on IS NULL
         AND x.contract_line_id IS NOT NULL AND {FROZEN}
+"""
+
+# The used quantities of customers with a charge that no fixed document shows and whose tax class has another rate by now (D34).
+OTHER_RATES = f"""
+    SELECT DISTINCT g.usage_id FROM orders_usagecharge g
+    LEFT JOIN portal_taxclass k ON k.kind = g.tax_kind AND {VALID_SQL.format(row="k", day="g.ends_on")}
+    WHERE g.customer_id = ANY(%(customers)s) AND g.dropped_on IS NULL AND k.rate IS DISTINCT FROM g.tax_rate
+        AND NOT EXISTS (SELECT FROM billing_invoiceline b JOIN billing_invoice i ON i.id = b.invoice_id
+            WHERE b.customer_id = g.customer_id AND b.usage_charge_id = g.id AND i.state <> 'draft')
 """
 
 # Given back by decisions, of a line in a term (G): it isn't charged again but by a tick (D25).

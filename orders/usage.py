@@ -8,22 +8,23 @@ from functools import cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
-from django.db.models import F, OuterRef, Subquery
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer
 from contracts.models import Contract, Meter, Service, Term
 from contracts.services import add_terms, rate_of
-from orders.models import BILLED, Usage, UsageCharge, UsageFile
+from orders.billed import OTHER_RATES
+from orders.models import Usage, UsageCharge, UsageFile
 from orders.rows import finder
 from portal import money, months, reading, rights
+from portal.db.ids import Ids
 from portal.imports import columns, taking
 from portal.imports.columns import Column, Row, chunks
 from portal.imports.faults import Code, Fault
 from portal.imports.taking import Kind, Report
-from portal.models import TaxClass, Vendor
+from portal.models import Vendor
 from portal.templatetags.figures import plain, ymd
 
 CONTRACT = Column("contract", "契約番号", reading.code, required=True, example="K0000001")
@@ -255,12 +256,12 @@ def recharge_moved_months(contract, *, today):
 
 def recharge_other_rates(customer_ids, *, today):
     """Charge again these customers' unbilled quantities whose tax class has another rate by now (D34). Raises ValidationError."""
-    classes = TaxClass.objects.filter(kind=OuterRef("tax_kind"), valid_from__lte=OuterRef("ends_on"))
-    right = Subquery(classes.exclude(valid_to__lt=OuterRef("ends_on")).values("rate")[:1])
-    charges = UsageCharge.objects.standing().filter(customer__in=customer_ids)
-    odd = charges.exclude(invoice_lines__invoice__state__in=BILLED).annotate(right=right).exclude(right=F("tax_rate"))
-    usages = Usage.objects.filter(pk__in=odd.values("usage")).select_related("meter__contract", "meter__service")
-    recharge(list(usages.prefetch_related("meter__prices__tiers")), today)
+    with connection.cursor() as cursor:
+        cursor.execute(OTHER_RATES, {"customers": Ids(customer_ids)})
+        odd = [row[0] for row in cursor.fetchall()]
+    if odd:
+        usages = Usage.objects.filter(pk__in=odd).select_related("meter__contract", "meter__service")
+        recharge(list(usages.prefetch_related("meter__prices__tiers")), today)
 
 
 def recharge(usages, today):
