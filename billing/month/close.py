@@ -258,7 +258,7 @@ def fix_drafts(batch: Ids, month: date, today: date) -> None:
             f"""
             UPDATE billing_invoice i SET {FREEZE}, due_on = d.due_on
             FROM accounts_customer c JOIN {drafts.DUE} WHERE c.id = i.customer_id
-                AND i.id IN (SELECT i.id FROM {drafts.DRAFTS} AND NOT {NEGATIVE} AND i.customer_id <> ALL(%(lacking)s))
+                AND {drafts.OF_BATCH} AND NOT {NEGATIVE} AND i.customer_id <> ALL(%(lacking)s)
             RETURNING i.id
             """,
             given | drafts.days_due(cursor, given, fixed_on=today) | {"lacking": list(lacking)},
