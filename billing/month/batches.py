@@ -1,7 +1,9 @@
 """Batches of customers: one transaction each, some side by side, halved until the one bad customer stands alone."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
@@ -14,6 +16,7 @@ T = TypeVar("T")
 
 CUSTOMERS_A_BATCH = 2000
 LOCK_SECONDS = 10  # how long whoever holds a customer's row is waited for
+DEADLOCK_SECONDS = 0.2  # for the other side to take what it waits for, before it is tried again
 DEADLOCK, LOCK_TIMEOUT, OUT_OF_RANGE = "40P01", "55P03", "22003"
 SERVER_TROUBLE = ("53", "58")  # classes of SQLSTATE: disk or memory is full, the system failed
 
@@ -39,6 +42,7 @@ def attempt(
         if isinstance(error, DatabaseError) and (state[:2] in SERVER_TROUBLE or not connection.is_usable()):
             raise
         if state == DEADLOCK and tries > 1:
+            time.sleep(DEADLOCK_SECONDS)
             return attempt(batch, act, give_up, tries - 1)
         if len(batch) > 1:
             middle = len(batch) // 2
@@ -83,18 +87,44 @@ def side_by_side(batches: Sequence[list[int]], jobs: int, act: Callable[[list[in
             yield len(batch)
         return
 
-    def apart(batch: list[int]) -> int:
+    waiting: SimpleQueue[list[int]] = SimpleQueue()
+    through: SimpleQueue[int] = SimpleQueue()  # sizes; 0 when a thread has ended
+    for batch in batches:
+        waiting.put(batch)
+
+    def work_off() -> None:
+        """Batch after batch on one connection: each new one would plan every statement and every check of keys anew."""
         try:
             with reserving_apart():
-                act(batch)
+                while batch := next_of(waiting):
+                    act(batch)
+                    through.put(len(batch))
+        except BaseException:  # what others are at ends, what waits doesn't begin
+            empty(waiting)
+            raise
         finally:
             connection.close()
-        return len(batch)
+            through.put(0)
 
     with ThreadPoolExecutor(jobs) as pool:
+        threads = [pool.submit(work_off) for _thread in range(jobs)]
         try:
-            for future in as_completed([pool.submit(apart, batch) for batch in batches]):
-                yield future.result()
-        except BaseException:  # stopped: what runs ends, what waits doesn't begin
-            pool.shutdown(cancel_futures=True)
-            raise
+            for _thread in threads:
+                yield from iter(through.get, 0)
+        finally:  # also if stopped
+            empty(waiting)
+        for thread in threads:
+            thread.result()
+
+
+def next_of(waiting: SimpleQueue[list[int]]) -> list[int]:
+    """The next batch; an empty one if there is none."""
+    try:
+        return waiting.get_nowait()
+    except Empty:
+        return []
+
+
+def empty(waiting: SimpleQueue[list[int]]) -> None:
+    while next_of(waiting):
+        pass
