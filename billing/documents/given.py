@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
+from portal.imports.sheets import why_not
+
 TABLE = "invoices.csv"
 MOST_BYTES = 50 * 2**20  # of one PDF
 MOST_OF_TABLE = 200 * 2**20
@@ -75,7 +77,7 @@ def opened(path: Path) -> Iterator[Given]:
         with zip_of(path) as archive:
             yield of_zip(archive, path.stat().st_size)
     except OSError as error:
-        raise Unusable(f"読めません: {error.strerror or error}") from error
+        raise Unusable(f"読めません: {why_not(error)}") from error
 
 
 def of_folder(path: Path) -> Given:

@@ -8,6 +8,7 @@ from billing.month import lock
 from billing.uploads.kinds import warn_of_other_kind
 from portal import months
 from portal.imports.faults import together
+from portal.imports.sheets import why_not
 from portal.imports.taking import Kind, take_in
 
 SHOWN = 50
@@ -66,7 +67,7 @@ class ImportCommand(OperatorCommand):
         try:
             path.write_bytes(report.errors_csv())
         except OSError as error:
-            self.stderr.write(f"{readable(str(path))} に書き込めません: {error.strerror}")
+            self.stderr.write(f"{readable(str(path))} に書き込めません: {why_not(error)}")
 
     def tell(self, report, mended):
         if report.unknown:
@@ -102,4 +103,4 @@ def read_bytes(path):
     try:
         return path.read_bytes()
     except OSError as error:
-        raise WrongUsage(f"{readable(str(path))} を読めません: {error.strerror}") from None
+        raise WrongUsage(f"{readable(str(path))} を読めません: {why_not(error)}") from None

@@ -27,6 +27,17 @@ WORKBOOKS = (
 NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8 (BOM)", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "cp932": "CP932"}
 
 
+def why_not(error: OSError) -> str:
+    """In words, why a file of this machine can't be read or written."""
+    if isinstance(error, FileNotFoundError):
+        return _("その名前のファイルがありません。")
+    if isinstance(error, IsADirectoryError):
+        return _("フォルダです。ファイルの名前まで書いてください。")
+    if isinstance(error, PermissionError):
+        return _("権限がありません。")
+    return error.strerror or str(error)
+
+
 class Unreadable(Exception):
     """The file is no file of rows; `fault` says where that shows."""
 
