@@ -17,6 +17,7 @@ from orders.services import renew, start_contract, store_contract
 from portal import faq, months
 from portal.models import FaqEntry, Inquiry, Vendor
 from portal.services import send_inquiry
+from tests.replay import remembered
 
 PASSWORD = "Portal-2024!"
 APRIL, MAY, JUNE = date(2026, 4, 1), date(2026, 5, 1), date(2026, 6, 1)
@@ -110,7 +111,8 @@ def make_inquiry(user, **fields):
     return send_inquiry(Inquiry(**{"subject": "件名", "body": "本文", **fields}), by=user)
 
 
-def cast():
+@remembered
+def cast_rows():
     make_vendor()
     a, b = make_customer("C0000001"), make_customer("C0000002")
     hanako = make_user(a, "hanako@example.com", is_recipient=True, is_manager=True)
@@ -121,7 +123,14 @@ def cast():
         for contract, lines in (draw_up(a, (10000, 2), (500, 3, {"tax_kind": "reduced"})), draw_up(b, (7777,))):
             store_contract(contract, lines, today=APRIL)
         renew([a.pk, b.pk], until=APRIL, today=APRIL)
-    return SimpleNamespace(a=a, b=b, hanako=hanako, taro=taro, jiro=jiro, staff=staff)
+    return {"a": a, "b": b, "hanako": hanako, "taro": taro, "jiro": jiro, "staff": staff}
+
+
+def cast():
+    people = SimpleNamespace(**cast_rows())
+    people.hanako.customer = people.taro.customer = people.a
+    people.jiro.customer = people.b
+    return people
 
 
 def close_month(month=APRIL, today=IN_MAY, **options):

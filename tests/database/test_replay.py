@@ -1,0 +1,53 @@
+"""The cast that comes back from memory is the one that the portal's own services would store."""
+
+import json
+
+import time_machine
+from django.db import connection, transaction
+
+from accounts.models import Customer
+from tests import make
+from tests.replay import models, remembered
+
+BEFORE, LATER = "2026-05-08T12:34:56+09:00", "2031-07-01T09:00:00+09:00"
+
+
+def stored(make_it, at, *, numbers=True):
+    """{table: its rows} after `make_it` at that moment, which is undone; without numbers what is known by them stays out."""
+    with time_machine.travel(at, tick=False), transaction.atomic():
+        make_it()
+        found = {model._meta.db_table: sorted(rows(model, numbers)) for model in models()}
+        connection.check_constraints()
+        transaction.set_rollback(True)
+    return found
+
+
+def rows(model, numbers):
+    unlike = {field.column for field in model._meta.concrete_fields if field.primary_key or field.is_relation}
+    with connection.cursor() as cursor:
+        cursor.execute(f'SELECT to_jsonb(x)::text FROM "{model._meta.db_table}" x')
+        for (text,) in cursor.fetchall():
+            row = json.loads(text)
+            yield str(row if numbers else {name: row[name] for name in row if name not in {*unlike, "password"}})
+
+
+def it_is_the_same_row_by_row(db):
+    again = remembered(make.cast_rows.__wrapped__)
+    first = stored(again, BEFORE)
+    assert len(first["orders_orderline"]) == 3
+    assert stored(again, BEFORE) == first
+
+
+def it_is_made_at_the_moment_of_the_call(db):
+    again = remembered(make.cast_rows.__wrapped__)
+    stored(again, BEFORE)
+    assert stored(again, LATER, numbers=False) == stored(make.cast_rows.__wrapped__, LATER, numbers=False)
+
+
+def it_gives_no_number_twice(db):
+    again = remembered(make.cast_rows.__wrapped__)
+    stored(again, BEFORE)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT setval(pg_get_serial_sequence('accounts_customer', 'id'), 1, false)")
+    again()
+    assert make.make_customer("C0000003").pk > max(Customer.objects.exclude(number="C0000003").values_list("pk", flat=True))
