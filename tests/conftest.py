@@ -3,13 +3,15 @@
 import pytest
 from django.conf import settings
 from django.db import connection
-from django.test import Client
+from django.test import Client, TransactionTestCase
 
 from accounts import throttle
 from portal.db import rls
 from portal.db.embedded import Unavailable
 from portal.db.schema import ROLE
-from tests import make, processes
+from tests import databases, make
+
+TransactionTestCase._fixture_teardown = databases.empty
 
 
 def pytest_sessionstart(session):
@@ -24,6 +26,23 @@ def pytest_sessionfinish(session, exitstatus):
     if settings.EMBEDDED:
         connection.close()
         settings.EMBEDDED.release()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(request, django_test_environment, django_db_keepdb, django_db_blocker):
+    """Without xdist, or when databases are kept (--reuse-db), pytest-django's own way."""
+    worker = getattr(request.config, "workerinput", None)
+    if django_db_keepdb or not worker:
+        request.getfixturevalue("django_db_setup")
+        yield
+        return
+    former = connection.settings_dict["NAME"]
+    with django_db_blocker.unblock():
+        databases.copy(worker["testrunuid"], worker["workerid"])
+    yield
+    with django_db_blocker.unblock():
+        connection.creation.destroy_test_db(former, verbosity=0)
+        databases.drop_migrated()
 
 
 class WebClient(Client):
@@ -52,13 +71,6 @@ def sign_in(web):
         return web
 
     return as_user
-
-
-@pytest.fixture
-def transactional_db(transactional_db):
-    """Jobs that a test commits would be found by the next one: emptying the tables knows the models of this project only."""
-    yield
-    processes.empty_queue()
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def statements(before):
             values = ", ".join("%(now)s" if is_moment_of_making(field) else f'"{field.column}"' for field in fields)
             table, key = model._meta.db_table, model._meta.pk.column
             cursor.execute(
-                'SELECT jsonb_agg(to_jsonb(row))::text, pg_get_serial_sequence(%s, %s) '
+                "SELECT jsonb_agg(to_jsonb(row))::text, pg_get_serial_sequence(%s, %s) "
                 f'FROM "{table}" row WHERE NOT "{key}" = ANY (%s)',
                 [f'"{table}"', key, list(before.get(model, ()))],
             )

@@ -50,4 +50,6 @@ def it_gives_no_number_twice(db):
     with connection.cursor() as cursor:
         cursor.execute("SELECT setval(pg_get_serial_sequence('accounts_customer', 'id'), 1, false)")
     again()
-    assert make.make_customer("C0000003").pk > max(Customer.objects.exclude(number="C0000003").values_list("pk", flat=True))
+    assert make.make_customer("C0000003").pk > max(
+        Customer.objects.exclude(number="C0000003").values_list("pk", flat=True)
+    )
