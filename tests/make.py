@@ -126,8 +126,25 @@ def cast_rows():
     return {"a": a, "b": b, "hanako": hanako, "taro": taro, "jiro": jiro, "staff": staff}
 
 
+@remembered
+def billed_rows():
+    people = cast_rows()
+    close_month()
+    open_month()
+    return people
+
+
 def cast():
-    people = SimpleNamespace(**cast_rows())
+    return together(**cast_rows())
+
+
+def billed_cast():
+    """The cast in May: April's invoices are fixed, May's are drafts."""
+    return together(**billed_rows())
+
+
+def together(**people):
+    people = SimpleNamespace(**people)
     people.hanako.customer = people.taro.customer = people.a
     people.jiro.customer = people.b
     return people

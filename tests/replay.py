@@ -2,10 +2,15 @@
 
 import functools
 
+import time_machine
 from django.apps import apps
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
+
+from tests import databases
+
+ODD_MICROSECOND = 123457  # by which the moment of making is known among what was stored
 
 
 def remembered(build):
@@ -18,23 +23,34 @@ def remembered(build):
 
     @functools.wraps(build)
     def make():
+        if not databases.by_superuser():
+            return build()
         filled = tables_with_rows()
         key = filled, tuple(settings.PASSWORD_HASHERS)
         if key not in memory:
-            before = {model: pks(model) for model in models() if model._meta.db_table in filled}
-            made = build()
-            memory[key] = statements(before), {name: (type(row), row.pk) for name, row in made.items()}
-            return made
-        stored, made = memory[key]
-        with connection.cursor() as cursor:
-            cursor.execute(stored, {"now": timezone.now()})
+            memory[key] = learnt(build, filled)
+        stored, moment, made = memory[key]
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(stored.replace(moment, timezone.now().isoformat()))
         return {name: model._base_manager.get(pk=pk) for name, (model, pk) in made.items()}
 
     return make
 
 
+def learnt(build, filled):
+    """(SQL that stores what `build` does, the moment that stands in it for now, what it returns); nothing is stored yet."""
+    before = {model: pks(model) for model in models() if model._meta.db_table in filled}
+    moment = timezone.now().replace(microsecond=ODD_MICROSECOND)
+    with transaction.atomic():
+        with time_machine.travel(moment, tick=False):
+            made = build()
+        found = statements(before), moment.isoformat(), {name: (type(row), row.pk) for name, row in made.items()}
+        transaction.set_rollback(True)
+    return found
+
+
 def models():
-    return [model for model in apps.get_models(include_auto_created=True) if model._meta.managed]
+    return apps.get_models(include_auto_created=True)
 
 
 def tables_with_rows():
@@ -50,30 +66,25 @@ def pks(model):
 
 def statements(before):
     """SQL that stores all rows but those `before`, and lets their numbers be given to no other row."""
-    found = []
+    found = ["SET LOCAL session_replication_role = replica"]  # guards refuse lines of what is fixed
     with connection.cursor() as cursor:
         for model in models():
             fields = [field for field in model._meta.concrete_fields if not field.generated]
             columns = ", ".join(f'"{field.column}"' for field in fields)
-            values = ", ".join("%(now)s" if is_moment_of_making(field) else f'"{field.column}"' for field in fields)
             table, key = model._meta.db_table, model._meta.pk.column
             cursor.execute(
-                "SELECT jsonb_agg(to_jsonb(row))::text, pg_get_serial_sequence(%s, %s) "
-                f'FROM "{table}" row WHERE NOT "{key}" = ANY (%s)',
+                "SELECT jsonb_agg(to_jsonb(stored_row))::text, pg_get_serial_sequence(%s, %s) "
+                f'FROM "{table}" stored_row WHERE NOT "{key}" = ANY (%s)',
                 [f'"{table}"', key, list(before.get(model, ()))],
             )
             rows, sequence = cursor.fetchone()
             if rows is None:
                 continue
-            literal = connection.connection.cursor().mogrify("%s", [rows]).replace("%", "%%")
+            literal = connection.connection.cursor().mogrify("%s", [rows])
             found.append(
-                f'INSERT INTO "{table}" ({columns}) SELECT {values} FROM jsonb_populate_recordset(NULL::"{table}", {literal})'
+                f'INSERT INTO "{table}" ({columns}) SELECT {columns} FROM jsonb_populate_recordset(NULL::"{table}", {literal})'
             )
             if sequence:
                 last = f'SELECT max("{key}") FROM "{table}"'
                 found.append(f"SELECT setval('{sequence}', greatest(last_value, ({last}))) FROM {sequence}")
-    return ";\n".join(found)
-
-
-def is_moment_of_making(field):
-    return getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
+    return ";\n".join([*found, "SET LOCAL session_replication_role = origin"])

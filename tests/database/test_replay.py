@@ -1,7 +1,8 @@
-"""The cast that comes back from memory is the one that the portal's own services would store."""
+"""What comes back from memory is what the portal's own services would store."""
 
 import json
 
+import pytest
 import time_machine
 from django.db import connection, transaction
 
@@ -25,23 +26,21 @@ def stored(make_it, at, *, numbers=True):
 def rows(model, numbers):
     unlike = {field.column for field in model._meta.concrete_fields if field.primary_key or field.is_relation}
     with connection.cursor() as cursor:
-        cursor.execute(f'SELECT to_jsonb(x)::text FROM "{model._meta.db_table}" x')
+        cursor.execute(f'SELECT to_jsonb(stored_row)::text FROM "{model._meta.db_table}" stored_row')
         for (text,) in cursor.fetchall():
             row = json.loads(text)
-            yield str(row if numbers else {name: row[name] for name in row if name not in {*unlike, "password"}})
+            yield str(
+                row if numbers else {name: row[name] for name in row if name not in {*unlike, "password", "args"}}
+            )
 
 
-def it_is_the_same_row_by_row(db):
-    again = remembered(make.cast_rows.__wrapped__)
+@pytest.mark.parametrize("build", [make.cast_rows.__wrapped__, make.billed_rows.__wrapped__])
+def it_is_the_same_row_by_row_at_whatever_moment(build, db):
+    again = remembered(build)
     first = stored(again, BEFORE)
-    assert len(first["orders_orderline"]) == 3
+    assert len(first["orders_orderline"]) >= 3
     assert stored(again, BEFORE) == first
-
-
-def it_is_made_at_the_moment_of_the_call(db):
-    again = remembered(make.cast_rows.__wrapped__)
-    stored(again, BEFORE)
-    assert stored(again, LATER, numbers=False) == stored(make.cast_rows.__wrapped__, LATER, numbers=False)
+    assert stored(again, LATER, numbers=False) == stored(build, LATER, numbers=False)
 
 
 def it_gives_no_number_twice(db):
@@ -50,6 +49,5 @@ def it_gives_no_number_twice(db):
     with connection.cursor() as cursor:
         cursor.execute("SELECT setval(pg_get_serial_sequence('accounts_customer', 'id'), 1, false)")
     again()
-    assert make.make_customer("C0000003").pk > max(
-        Customer.objects.exclude(number="C0000003").values_list("pk", flat=True)
-    )
+    others = set(Customer.objects.values_list("pk", flat=True))
+    assert make.make_customer("C0000003").pk > max(others)

@@ -24,6 +24,7 @@ from portal import history, mail, numbers, rights
 from portal.forms import LineField
 from portal.models import Action, CalendarDay, VendorRegistration
 from tests import make
+from tests.replay import remembered
 
 # V 閲覧, R 受付, B 請求, M 管理, S superuser
 ROLE_OF = dict(zip("VRBM", rights.ROLES, strict=True))
@@ -83,6 +84,7 @@ OWN = {
     "billing.invoice": ["billing_invoice_credit", "billing_invoice_correct", "billing_invoice_pdf"],
 }
 REFUSED, SIGN_IN = 403, "sign-in"
+NOW = "2026-05-08T12:00+09:00"
 
 
 def names(patterns):
@@ -125,10 +127,27 @@ def staff_in(role):
 
 
 @pytest.fixture
-def rows(cast):
+def rows(world):
     """One row of every model, in May: every save follows the contracts up to its day."""
-    with time_machine.travel("2026-05-08T12:00+09:00"):
-        yield make_rows(cast)
+    with time_machine.travel(NOW):
+        yield {label: world[label] for label in ADMINS}
+
+
+@pytest.fixture
+def cast(world):
+    return make.together(**{name: row for name, row in world.items() if "." not in name})
+
+
+@pytest.fixture
+def world(db):
+    return people_and_rows()
+
+
+@remembered
+def people_and_rows():
+    people = make.cast_rows()
+    with time_machine.travel(NOW):
+        return people | make_rows(make.together(**people))
 
 
 def make_rows(cast):
@@ -348,11 +367,14 @@ def odd_forms(web, address):
     response = web.get(address)
     if response.status_code != 200:
         return
-    forms = [response.context["adminform"].form]
+    forms = tried = [response.context["adminform"].form]
     for inline in response.context["inline_admin_formsets"]:
-        forms += [inline.formset.management_form, *inline.formset.forms]
-    fields = {field.html_name: field for form in forms for field in form}
-    values = {name: field.value() for name, field in fields.items()}
+        rows = inline.formset.forms
+        forms = [*forms, inline.formset.management_form, *rows]
+        # A stored row and a new one: the others of the table have the same fields.
+        tried = [*tried, inline.formset.management_form, *{form.instance.pk is None: form for form in rows}.values()]
+    fields = {field.html_name: field for form in tried for field in form}
+    values = {field.html_name: field.value() for form in forms for field in form}
     sent = {name: value for name, value in values.items() if value not in (None, False)}
     for name, field in fields.items():
         if address.endswith("add/"):

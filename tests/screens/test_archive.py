@@ -16,18 +16,30 @@ from billing.models import Download, Invoice, InvoicePdf
 from portal.models import HistoryEvent, Vendor
 from portal.scoping import Scoped
 from tests import make
+from tests.replay import remembered
 
 URL = "/invoices/archive/"
 NAME = "20260430_つばめ通信株式会社_23620_B202604-000001.pdf"
 
 
-@pytest.fixture
-def browser(cast, sign_in):
+@remembered
+def three_months():
     """April is fixed and rendered, May runs; March was moved in from elsewhere, dated like April and without a file."""
+    people = make.cast_rows()
     make.close_month()
     make.open_month()
     list(render_waiting())
-    make.import_invoice(april(cast))
+    make.import_invoice(april(make.together(**people)))
+    return people
+
+
+@pytest.fixture
+def cast(db, request):
+    return make.together(**three_months()) if "browser" in request.fixturenames else make.cast()
+
+
+@pytest.fixture
+def browser(cast, sign_in):
     return sign_in(cast.hanako)
 
 

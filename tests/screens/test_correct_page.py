@@ -8,6 +8,7 @@ from io import BytesIO
 import pytest
 from django.contrib.auth.models import Group
 from PIL import Image
+from time_machine import travel
 
 from billing.corrections.causes import CAUSES, Way
 from billing.corrections.compared import said
@@ -20,6 +21,7 @@ from orders.services import start_contract
 from portal import rights, seal
 from portal.models import Vendor
 from tests import make
+from tests.replay import remembered
 
 LAWFUL = {
     "addressee": "reissue", "issuer": "reissue", "item": "reissue", "price": "reissue", "tax": "reissue", "differs": "reissue",
@@ -29,10 +31,25 @@ LAWFUL = {
 }  # fmt: skip
 
 
+NOW = "2026-05-20T03:00Z"
+
+
+@remembered
+def after_april():
+    people = make.cast_rows()
+    with travel(NOW):
+        make.close_month()
+    return people
+
+
+@pytest.fixture
+def cast(db, request):
+    return make.together(**after_april()) if "april" in request.fixturenames else make.cast()
+
+
 @pytest.fixture
 def april(cast, time_machine):
-    time_machine.move_to("2026-05-20T03:00Z")
-    make.close_month()
+    time_machine.move_to(NOW)
     return Invoice.objects.get(customer=cast.a)
 
 

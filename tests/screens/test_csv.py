@@ -21,9 +21,12 @@ LINES = [
 
 
 @pytest.fixture
+def cast(db):
+    return make.billed_cast()
+
+
+@pytest.fixture
 def browser(cast, sign_in):
-    make.close_month()
-    make.open_month()
     return sign_in(cast.hanako)
 
 

@@ -20,6 +20,7 @@ from orders.tables import OrderTable
 from portal import history
 from portal.lists.filters import Between, BetweenDates, BetweenMoments, BetweenMonths, BetweenYen, ListFilter
 from tests import make
+from tests.replay import remembered
 
 LISTS = {
     "/contracts/": (ContractFilter, ContractTable),
@@ -37,13 +38,24 @@ RIGHT = {
 }
 
 
-@pytest.fixture
-def browser(cast, sign_in):
-    make.make_contract(cast.a, (100,), service="line", form="yearly", cancel_on=date(2026, 12, 31))
-    make.make_contract(cast.a, (100,), form="once")
+@remembered
+def business():
+    people = make.cast_rows()
+    make.make_contract(people["a"], (100,), service="line", form="yearly", cancel_on=date(2026, 12, 31))
+    make.make_contract(people["a"], (100,), form="once")
     make.close_month()
     make.open_month()
-    history.record("user_changed", "花子", by=cast.hanako, customer=cast.a)
+    history.record("user_changed", "花子", by=people["hanako"], customer=people["a"])
+    return people
+
+
+@pytest.fixture
+def cast(db, request):
+    return make.together(**business()) if "browser" in request.fixturenames else make.cast()
+
+
+@pytest.fixture
+def browser(cast, sign_in):
     return sign_in(cast.hanako)
 
 

@@ -17,9 +17,12 @@ LISTS = ["/contracts/", "/orders/", "/invoices/", "/account/users/"]
 
 
 @pytest.fixture
+def cast(db):
+    return make.billed_cast()
+
+
+@pytest.fixture
 def browser(cast, sign_in):
-    make.close_month()
-    make.open_month()
     return sign_in(cast.hanako)
 
 

@@ -13,13 +13,25 @@ from billing.models import Download, Invoice
 from portal.models import Inquiry, Mail
 from portal.tasks import send_due
 from tests import make
+from tests.replay import remembered
+
+
+@remembered
+def in_may():
+    people = make.cast_rows()
+    make.close_month()
+    list(render_waiting(Invoice.objects.filter(customer=people["a"])))
+    make.open_month()
+    return people
+
+
+@pytest.fixture
+def cast(db, request):
+    return make.together(**in_may()) if "browser" in request.fixturenames else make.cast()
 
 
 @pytest.fixture
 def browser(cast, sign_in):
-    make.close_month()
-    list(render_waiting(Invoice.objects.filter(customer=cast.a)))
-    make.open_month()
     return sign_in(cast.hanako)
 
 
