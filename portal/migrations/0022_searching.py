@@ -8,15 +8,20 @@ from django.db.models.functions import Concat
 from portal.models.functions import SearchGrams, SearchKey
 
 APART = models.Value("\x1f")
-# Characters that the key leaves as they are, but for capitals, blanks and dashes: of them are most texts, and
-# `search_form` takes ten times as long.
-PLAIN = "[^ -~\x1f\u30a0-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u3005]"
+HIRAGANA = "".join(map(chr, [*range(0x3041, 0x3097), 0x309D, 0x309E]))
+KATAKANA = "".join(map(chr, [*range(0x30A1, 0x30F7), 0x30FD, 0x30FE]))
+# Texts of anything else go through `search_form`, which replaces four hundred characters and takes ten times as long.
+OTHERS = f"[^ -~\x1f\u30a0-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u3005{HIRAGANA}]"
 
 KEY = f"""
     CREATE FUNCTION search_key(value text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (
         SELECT replace(
-            CASE WHEN form ~ '{PLAIN}' THEN search_form(form) ELSE replace(lower(form COLLATE "C"), ' ', '') END, '-', ''
+            CASE
+                WHEN form ~ '{OTHERS}' THEN search_form(form)
+                WHEN form ~ '[{HIRAGANA}]' THEN translate(lower(form COLLATE "C"), '{HIRAGANA} ', '{KATAKANA}')
+                ELSE replace(lower(form COLLATE "C"), ' ', '')
+            END, '-', ''
         ) FROM (SELECT normalize(value, NFKC)) AS normalized (form)
     )
 """
