@@ -8,7 +8,8 @@ from django.db.models import Prefetch
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
 from billing import desk
@@ -138,14 +139,29 @@ class TermInline(Shown):
 
     @admin.display(description=_("注文"))
     def ordered(self, term):
-        """Each order of the term with its yen and its invoice; why there is none."""
+        """Each order of the term with its yen and its invoice, a click away; why there is none."""
         orders = term.orders.all()
         texts = [
-            f"{order.number} {order.get_kind_display()} {yen(order.amount)}円 {order.invoice_number or OrderState(order.state).label}"
+            format_html(
+                '<a href="{}">{}</a> {} {}円 {}',
+                reverse("admin:orders_order_change", args=[order.pk]),
+                order.number,
+                order.get_kind_display(),
+                yen(order.amount),
+                bill_of(order),
+            )
             for order in orders
         ]
-        kinds = [order.kind for order in orders if not order.reversed_on]
-        return "\n".join(filter(None, [*texts, term_note(term, kinds)])) or "-"
+        texts.append(term_note(term, [order.kind for order in orders if not order.reversed_on]))
+        return format_html_join(mark_safe("<br>"), "{}", ((text,) for text in texts if text)) or "-"
+
+
+def bill_of(order):
+    """The invoice that bills, or will bill, an order as a link to it; the order's state where none does."""
+    if not order.invoice_number:
+        return OrderState(order.state).label
+    found = reverse("admin:billing_invoice_changelist")
+    return format_html('<a href="{}?q={}">{}</a>', found, order.invoice_number, order.invoice_number)
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -288,11 +304,11 @@ class ContractAdmin(Locked):
         for change in changes:
             given = {"number": change.number, "before": yen(change.before), "after": yen(change.after)}
             if not change.before:
-                text = _("注文 %(number)s を作りました（%(after)s円）。")
+                text = _("注文 %(number)s を作りました（税抜%(after)s円）。")
             elif not change.after:
-                text = _("注文 %(number)s は取消になりました（%(before)s円）。")
+                text = _("注文 %(number)s は取消になりました（税抜%(before)s円）。")
             else:
-                text = _("注文 %(number)s の金額が変わりました: %(before)s円 → %(after)s円")
+                text = _("注文 %(number)s の金額（税抜）が変わりました: %(before)s円 → %(after)s円")
             self.message_user(request, text % given)
 
     def tell_proposals(self, request, contract):

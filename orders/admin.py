@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order, OrderLine, Usage, UsageCharge, UsageFile
 from portal.desk import ReadOnly, Shown
-from portal.shown import MonthFilter, cell
+from portal.shown import MonthFilter, cell, charged
 from portal.templatetags.figures import month_name, percent, plain, yen
 
 
@@ -18,7 +18,7 @@ class LineInline(Shown):
         "ends_on",
         cell("quantity", plain, _("数量")),
         cell("unit_price", plain, _("単価")),
-        cell("amount", yen, _("金額")),
+        charged,
         cell("tax_rate", percent, _("税率")),
     ]
 
@@ -48,7 +48,7 @@ class ChargeInline(Shown):
         cell("quantity", plain, _("数量")),
         "unit",
         cell("unit_price", plain, _("単価")),
-        cell("amount", yen, _("金額")),
+        charged,
         cell("tax_rate", percent, _("税率")),
         "dropped_on",
     ]

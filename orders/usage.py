@@ -231,7 +231,9 @@ def sort_out(usages, report):
     billed = {key(usage) for usage in Usage.objects.billed().filter(pk__in=stored)}
     for usage in changed:
         if key(usage) in billed:
-            told = _("この使用量は請求済みです。変更するには請求を訂正してください。")
+            told = _(
+                "この使用量は請求済みのため、変更できません。請求の「訂正する」で、明細の数量を直した修正か、返還を行ってください。"
+            )
             tell(usage, QUANTITY, Code.REFUSED, told, report)
     report.add_outcome([(usage.line_number, former[key(usage)].quantity) for usage in changed])
     report.add_outcome([usage.line_number for usage in new])

@@ -11,8 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from portal import reading
 from portal.forms import MonthField
+from portal.models import PriceBasis
 from portal.months import add_months, month_of, today
-from portal.templatetags.figures import month_name, plain, ym
+from portal.templatetags.figures import month_name, plain, yen, ym
 
 
 def cell(name, write, label):
@@ -24,6 +25,12 @@ def cell(name, write, label):
 
     written.__name__ = name
     return written
+
+
+@admin.display(description=_("金額"))
+def charged(line):
+    """Yen of a line as customers' pages write them: in its own price basis, which is named where it isn't the usual one."""
+    return f"{yen(line.amount)}{_('（税込）') if line.price_basis == PriceBasis.INCLUSIVE else ''}"
 
 
 @functools.cache

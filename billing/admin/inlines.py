@@ -15,7 +15,7 @@ from portal.forms import OwnRows
 from portal.models import Vendor
 from portal.money import MOST_YEN
 from portal.months import last_day
-from portal.shown import cell
+from portal.shown import cell, charged
 from portal.templatetags.figures import month_name, percent, period, plain, yen
 
 
@@ -45,7 +45,7 @@ class FixedLines(Shown):
         "used",
         cell("quantity", plain, _("数量")),
         cell("unit_price", plain, _("単価")),
-        cell("amount", yen, _("金額")),
+        charged,
         cell("tax_rate", percent, _("税率")),
     ]
 

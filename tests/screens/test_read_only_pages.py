@@ -75,3 +75,14 @@ def it_finds_the_rows_of_a_month(cast, reader, time_machine):
         found = reader.get(f"/admin/{path}/?month=2026-04").context["cl"].queryset
         assert set(found) == set(rows.filter(month=make.APRIL)) != set(rows.all())
         assert reader.get(f"/admin/{path}/?month=2026-99").url.endswith("?e=1")
+
+
+def it_leads_from_a_term_to_its_order_and_its_bill_and_names_amounts_with_tax(cast, reader):
+    contract = make.make_contract(cast.a, (1100, 2, {"price_basis": "inclusive"}))
+    make.close_month()
+    invoice, order = Invoice.objects.get(customer=cast.a), contract.orders.get()
+    page = reader.get(f"/admin/contracts/contract/{contract.pk}/change/").content.decode()
+    assert f'<a href="/admin/orders/order/{order.pk}/change/">{order.number}</a> 新規 2,000円' in page
+    assert f'href="/admin/billing/invoice/?q={invoice.number}"' in page
+    for address in (f"billing/invoice/{invoice.pk}", f"orders/order/{order.pk}"):
+        assert "2,200（税込）" in text(reader.get(f"/admin/{address}/change/"))

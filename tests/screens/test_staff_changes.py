@@ -282,5 +282,5 @@ def it_calls_an_order_billed_beyond_the_cancellation_only_if_it_was(cast, desk, 
     given = line(id=stored.pk, contract=contract.pk, item=stored.item, unit="式", unit_price="1000")
     address = f"/admin/contracts/contract/{contract.pk}/change/"
     page = desk.post(address, typed(contract, given, stored=1, cancel_on="2026-04-30"), follow=True).content.decode()
-    assert "は取消になりました" in page
+    assert "は取消になりました（税抜1,000円）。" in page
     assert desk.get(address).content.decode().count("解約日より後（請求済み）") == 1
