@@ -152,8 +152,8 @@ class TermInline(Shown):
             )
             for order in orders
         ]
-        texts.append(term_note(term, [order.kind for order in orders if not order.reversed_on]))
-        return format_html_join(mark_safe("<br>"), "{}", ((text,) for text in texts if text)) or "-"
+        note = term_note(term, [order.kind for order in orders if not order.reversed_on])
+        return format_html_join(mark_safe("<br>"), "{}", ((text,) for text in (*texts, note) if text)) or "-"
 
 
 def bill_of(order):

@@ -18,7 +18,7 @@ class LineInline(Shown):
         "ends_on",
         cell("quantity", plain, _("数量")),
         cell("unit_price", plain, _("単価")),
-        charged,
+        charged(),
         cell("tax_rate", percent, _("税率")),
     ]
 
@@ -48,7 +48,7 @@ class ChargeInline(Shown):
         cell("quantity", plain, _("数量")),
         "unit",
         cell("unit_price", plain, _("単価")),
-        charged,
+        charged(),
         cell("tax_rate", percent, _("税率")),
         "dropped_on",
     ]

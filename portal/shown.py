@@ -27,10 +27,14 @@ def cell(name, write, label):
     return written
 
 
-@admin.display(description=_("金額"))
-def charged(line):
-    """Yen of a line as customers' pages write them: in its own price basis, which is named where it isn't the usual one."""
-    return f"{yen(line.amount)}{_('（税込）') if line.price_basis == PriceBasis.INCLUSIVE else ''}"
+def charged():
+    """The column of what lines charge, as customers' pages write it: a line's own price basis is named where it has tax."""
+
+    @admin.display(description=_("金額"), ordering="amount")
+    def amount(line):
+        return f"{yen(line.amount)}{_('（税込）') if line.price_basis == PriceBasis.INCLUSIVE else ''}"
+
+    return amount
 
 
 @functools.cache

@@ -45,7 +45,7 @@ class FixedLines(Shown):
         "used",
         cell("quantity", plain, _("数量")),
         cell("unit_price", plain, _("単価")),
-        charged,
+        charged(),
         cell("tax_rate", percent, _("税率")),
     ]
 
