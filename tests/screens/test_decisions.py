@@ -79,7 +79,8 @@ def in_role(name):
 def it_shows_what_is_to_be_given_back_and_why(contract, staff, web):
     web.force_login(staff)
     shown = text(web.get(page_of(contract)))
-    for told in ("契約の変更で返すべき額", "10,000", "5,000", Invoice.objects.get(state="fixed").number):
+    number = Invoice.objects.get(state="fixed").number
+    for told in ("契約の変更で返すべき額", "10,000", "5,000", f'href="/admin/billing/invoice/?q={number}"'):
         assert told in shown
     assert address(contract, "credit") in shown
     assert address(contract, "refused") in shown
