@@ -84,7 +84,7 @@ def it_stores_the_change_from_the_term_that_was_chosen(cast, desk, answer, may):
     assert amounts(contract) == [(4, 7777), (5, may)]
     assert [each.unit_price for each in contract.lines.order_by("position")] == [7777, 9000]
     assert InvoiceLine.objects.get(invoice__customer=cast.b, invoice__month=make.MAY).amount == may
-    assert ("金額が変わりました: 7,777円 → 9,000円" in page) == (may == 9000)
+    assert ("金額（税抜）が変わりました: 7,777円 → 9,000円" in page) == (may == 9000)
 
 
 def it_offers_again_when_the_choice_is_none_of_those(cast, desk):
