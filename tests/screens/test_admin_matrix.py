@@ -80,7 +80,7 @@ APPS = sorted({label.partition(".")[0] for label in TABLE})
 OF_A_MODEL = ["changelist", "add", "history", "delete", "change", None]
 # Pages of a model's own; test_decisions.py and test_withdrawal.py say who may open them.
 OWN = {
-    "contracts.contract": ["contracts_contract_decide", "contracts_contract_withdraw"],
+    "contracts.contract": ["contracts_contract_decide", "contracts_contract_decide_all", "contracts_contract_withdraw"],
     "billing.invoice": ["billing_invoice_credit", "billing_invoice_correct", "billing_invoice_pdf"],
 }
 REFUSED, SIGN_IN = 403, "sign-in"

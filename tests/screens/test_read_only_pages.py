@@ -55,7 +55,8 @@ def it_hands_staff_the_document_as_the_customer_has_it(cast, web, reader):
     invoice = Invoice.objects.get(customer=cast.a, state="fixed")
     page, file = (f"/admin/billing/invoice/{invoice.pk}/{name}/" for name in ("change", "pdf"))
     assert file not in reader.get(page).content.decode()
-    assert reader.get(file).status_code == 404
+    for none in (file, f"/admin/billing/invoice/{10**20}/pdf/"):
+        assert reader.get(none).status_code == 404
     render([invoice.pk])
     assert file in reader.get(page).content.decode()
     answer = reader.get(file)
