@@ -43,6 +43,14 @@ def it_is_the_same_row_by_row_at_whatever_moment(build, db):
     assert stored(again, LATER, numbers=False) == stored(build, LATER, numbers=False)
 
 
+def it_stores_nothing_from_memory_beside_what_a_test_stored(db):
+    again = remembered(make.cast_rows.__wrapped__)
+    stored(again, BEFORE)
+    make.make_vendor(first_month=make.MAY)
+    assert again()["staff"] == make.User.objects.get(email="staff@example.net")
+    assert make.make_vendor().first_month == make.MAY
+
+
 def it_gives_no_number_twice(db):
     again = remembered(make.cast_rows.__wrapped__)
     stored(again, BEFORE)
