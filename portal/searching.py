@@ -18,7 +18,7 @@ from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
 
 from portal import numbers, reading
-from portal.models.functions import APART, has_grams
+from portal.models.functions import APART, HasGrams, has_grams
 
 LONGEST = 200  # characters; no name is longer
 MOST_WORDS = 5
@@ -124,7 +124,14 @@ def found_by(
 
 def anywhere(word: Word, own: Callable[[Word], list[Q]], through: str) -> Q:
     """The word stands in the row or in its customer: asked of rows that were found by another word."""
-    return reduce(or_, own(word), Q(**{f"{through}__sought__contains": word.key}) if through else Q())
+    conditions = [without_grams(condition) for condition in own(word)]
+    return reduce(or_, conditions, Q(**{f"{through}__sought__contains": word.key}) if through else Q())
+
+
+def without_grams(condition: Q) -> Q:
+    """The same of rows that are read anyway: their grams would be computed one by one, and say nothing more."""
+    kept = [each for each in condition.children if not isinstance(each, HasGrams)]
+    return Q(*kept, _connector=condition.connector, _negated=condition.negated)
 
 
 def customers_of(model: type[Model], words: Sequence[Word], *, by: Any) -> tuple[Sequence[int] | None, str]:

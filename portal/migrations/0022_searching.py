@@ -27,7 +27,7 @@ KEY = f"""
 """
 # A pair across what keeps two texts apart is none. The cost makes the planner use the index, not compute this for every row.
 GRAMS = """
-    CREATE FUNCTION search_grams(value text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 1000
+    CREATE FUNCTION search_grams(value text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 100000
     RETURN (
         SELECT array_remove(each, chr(31)) || array(
             SELECT one || two FROM unnest(each, each[2:]) AS pair (one, two)
