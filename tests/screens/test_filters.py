@@ -129,7 +129,7 @@ def it_sorts_by_every_column_both_ways(path, browser):
 @pytest.fixture
 def names(cast):
     """What the text filters are to find, beside what they aren't."""
-    cast.a.contracts.update(name="クラウド サーバ")
+    cast.a.contracts.filter(number="K0000001").update(name="クラウド サーバ")
     cast.a.users.filter(pk=cast.taro.pk).update(name="山田 花子", kana="ヤマダ ハナコ")
     return cast
 
