@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Customer
 from billing.documents import rendering
 from billing.models import FIXED_SQL, OF_MONTH, OF_MONTH_SQL, Invoice, MonthRun, Parked
-from billing.month import batches, drafts, parking, required
+from billing.month import batches, drafts, due, parking, required
 from billing.month.kept import FREEZE, frozen, settings_of
 from billing.month.lock import CheckLock
 from orders.services import renew
@@ -257,11 +257,11 @@ def fix_drafts(batch: Ids, month: date, today: date) -> None:
         cursor.execute(
             f"""
             UPDATE billing_invoice i SET {FREEZE}, due_on = d.due_on
-            FROM accounts_customer c JOIN {drafts.DUE} WHERE c.id = i.customer_id
+            FROM accounts_customer c JOIN {due.DUE} WHERE c.id = i.customer_id
                 AND {drafts.OF_BATCH} AND NOT {NEGATIVE} AND i.customer_id <> ALL(%(lacking)s)
             RETURNING i.id
             """,
-            given | drafts.days_due(cursor, given, fixed_on=today) | {"lacking": list(lacking)},
+            given | due.days_due(cursor, given, fixed_on=today) | {"lacking": list(lacking)},
         )
         fixed = sorted(row[0] for row in cursor.fetchall())
     parking.unpark(batch, month, but=[*negative, *lacking])
