@@ -132,10 +132,12 @@ def save_meter(
     """Store a metered item with its new and changed prices, without the removed ones; the history keeps both (D40).
 
     What was used and isn't billed yet follows in `orders.usage.reprice`. Raises ValidationError unless exactly one price
-    holds from always, and if a month whose usage is billed would have another price (D32); PermissionDenied.
+    holds from always, if the contract was taken back (D26), and if a month whose usage is billed would have another price
+    (D32); PermissionDenied.
     """
     meter.customer_id = meter.contract.customer_id
     Customer.objects.lock([meter.customer_id])
+    meter.check_contract()
     stored = Meter.objects.filter(pk=meter.pk).first()
     rights.need(by, "contracts.change_meter" if stored else "contracts.add_meter")
     before = meter_facts(stored) if stored else {}
@@ -187,9 +189,13 @@ def price_key(price: MeterPrice) -> tuple:
 
 @transaction.atomic
 def delete_meter(meter: Meter, *, by: User | None = None) -> None:
-    """Take away a metered item of which nothing was ever used. Raises ValidationError otherwise, and PermissionDenied."""
+    """Take away a metered item of which nothing was ever used.
+
+    Raises ValidationError otherwise, or where the contract was taken back (D26), and PermissionDenied.
+    """
     rights.need(by, "contracts.delete_meter")
     Customer.objects.lock([meter.customer_id])
+    meter.check_contract()
     if meter.usages.exists():
         raise ValidationError(METERED)
     record_prices(meter, meter_facts(meter), {}, by)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Customer
-from contracts.models import Contract, ContractLine, Meter, Term
+from contracts.models import STAYS_WITHDRAWN, Contract, ContractLine, Meter, Term
 from contracts.services import LINE_FACTS, START_STAYS, add_terms, facts
 from orders.billed import HELD_LINES
 from orders.changes import check_dates, keep_billed
@@ -21,7 +21,7 @@ from orders.line_rows import LineRows
 from orders.meter_rows import MeterDrawn, store_meters
 from orders.owed import Proposal, proposed
 from orders.rows import COLUMNS, HEAD, Said, Telling, gather
-from orders.services import SERVICE_STAYS, WITHDRAWN, move_services, need_decisions
+from orders.services import SERVICE_STAYS, move_services, need_decisions
 from orders.usage import recharge_moved_months
 from portal import history, numbers, rights
 from portal.db.copying import copy_in, copy_over
@@ -155,7 +155,7 @@ class Taking:
             self.telling.refused(said.at, values, refused)
         made = Drawn(said, contract, former, names, kept, *self.lines.draw(said, contract, kept, meters))
         if stored and contract.withdrawn_on and (made.is_followed or made.meters):
-            self.telling.at(said.line, "number", number, Code.REFUSED, str(WITHDRAWN))
+            self.telling.at(said.line, "number", number, Code.REFUSED, str(STAYS_WITHDRAWN))
         return made
 
     def keep_withdrawal(self, said: Said, values: dict[str, Any], stored: Contract | None) -> None:

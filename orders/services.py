@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Customer, User
-from contracts.models import Contract, ContractLine
+from contracts.models import STAYS_WITHDRAWN, Contract, ContractLine
 from contracts.services import add_terms, facts, save_contract
 from orders.billed import BILLED_CONTRACT, DRAFTED_SERVICES, FIXED_CONTRACTS
 from orders.changes import NEXT, Past, asked, followers, need_apply, settle
@@ -22,7 +22,6 @@ from portal import history, rights
 from portal.models import Action, Vendor
 from portal.templatetags.figures import yen
 
-WITHDRAWN = gettext_lazy("取り消した契約は変更できません。")
 SERVICE_STAYS = gettext_lazy(
     "請求が確定した契約のサービスは変更できません。この契約を解約し、別の契約を登録してください。"
 )
@@ -67,7 +66,7 @@ def store_contract(
     """The same without terms and orders: the next run makes them, or parks the customer. Raises likewise."""
     Customer.objects.lock([contract.customer_id])
     if contract.withdrawn_on:
-        raise ValidationError(WITHDRAWN, code="withdrawn")
+        raise ValidationError(STAYS_WITHDRAWN, code="withdrawn")
     if contract.pk:
         stored = Contract.objects.get(pk=contract.pk)
         if Vendor.objects.exists():  # what 適用 offers is made by today

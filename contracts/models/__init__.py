@@ -2,6 +2,7 @@
 
 from contracts.models.contracts import (
     CHARGED_SQL,
+    STAYS_WITHDRAWN,
     Contract,
     ContractLine,
     Form,
@@ -14,6 +15,7 @@ from contracts.models.meters import Meter, MeterPrice, MeterTier
 
 __all__ = [
     "CHARGED_SQL",
+    "STAYS_WITHDRAWN",
     "Contract",
     "ContractLine",
     "Form",

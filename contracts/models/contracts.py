@@ -41,6 +41,9 @@ class Form(models.TextChoices):
     ONCE = months.ONCE, _("一括")
 
 
+STAYS_WITHDRAWN = _("取り消した契約は変更できません。")
+
+
 class State(models.TextChoices):
     BEFORE = "before", _("利用開始前")
     ACTIVE = "active", _("契約中")

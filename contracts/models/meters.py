@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from contracts.models.contracts import Contract, Service, Taxed
+from contracts.models.contracts import STAYS_WITHDRAWN, Contract, Service, Taxed
 from portal.models import PriceBasis, TaxKind
 from portal.scoping import Scoped
 
@@ -54,9 +54,15 @@ class Meter(models.Model):
         return f"{self.contract.number} {self.item}"
 
     def clean(self):
-        """The database says so too, but not beside the field."""
+        """The database says the second too, but not beside the field."""
+        self.check_contract()
         if self._state.adding and Meter.objects.filter(contract=self.contract_id, service=self.service_id).exists():
             raise ValidationError({"service": _("この契約には、このサービスの従量料金がすでに登録されています。")})
+
+    def check_contract(self):
+        """Raises ValidationError where the contract was taken back, whatever this row was read with (D26)."""
+        if Contract.objects.filter(pk=self.contract_id).exclude(withdrawn_on=None).exists():
+            raise ValidationError(STAYS_WITHDRAWN)
 
     def price_of(self, month):
         """The `MeterPrice` that holds in the month: the newest that has begun by then."""

@@ -50,6 +50,9 @@ def charges(life):
             cls = life.class_in(event)
             line = DocLine(key, "adjustment", event.amount, cls, *span, ordered=event.amount)
             found.setdefault(event.month, []).append(line)
+    places = {number: place for place, number in enumerate(life.contracts)}
+    for lines in found.values():  # as the document shows them: by contract, orders before usage, adjustments last
+        lines.sort(key=lambda line: (places.get(line.contract, len(places)), line.origin == "usage"))
     return found
 
 

@@ -1,10 +1,13 @@
 """契約を取り消す: staff take a contract back that was registered by mistake, and the customer reads so (D26)."""
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from billing.models import InvoiceLine
-from contracts.models import Contract
+from contracts.models import Contract, Service
+from contracts.services import delete_meter
 from tests import make
+from tests.filled import filled
 from tests.screens.test_admin_roles import staff
 
 
@@ -132,3 +135,24 @@ def it_answers_the_customer_and_says_so(cast, web, sign_in, mistake):
     assert "変更を申し込む" not in page
     assert "解約を申し込む" not in page
     assert "契約開始日に作られます" not in page
+
+
+def it_leaves_the_prices_of_its_metered_items_as_they_are(cast, web, mistake):
+    meter = make.make_meter(mistake, 10)
+    web.force_login(cast.staff)
+    page = f"/admin/contracts/meter/{meter.pk}/change/"
+    typed = filled(web, page, prices__0__unit_price="12")
+    withdraw(web, mistake)
+    assert "取り消した契約は変更できません。" in web.post(page, typed).content.decode()
+    assert meter.prices.get().unit_price == 10
+    assert 'name="_save"' not in web.get(page).content.decode()
+    other = typed | {
+        "contract": mistake.pk,
+        "service": Service.objects.get(code="line").pk,
+        "prices-INITIAL_FORMS": "0",
+        "prices-0-id": "",
+    }
+    assert "取り消した契約は変更できません。" in web.post("/admin/contracts/meter/add/", other).content.decode()
+    assert mistake.meters.get() == meter
+    with pytest.raises(ValidationError, match="取り消した契約"):
+        delete_meter(meter, by=cast.staff)

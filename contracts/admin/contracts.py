@@ -1,4 +1,4 @@
-"""Staff's desk for services, contracts and the prices of metered items; terms are read here."""
+"""Staff's desk for services and contracts; terms are read here."""
 
 from django import forms
 from django.contrib import admin, messages
@@ -15,14 +15,12 @@ from django.utils.translation import gettext as _
 from billing import desk
 from billing.month.open_months import redraft
 from billing.services import defer_catch_up
-from contracts.forms import PriceForm, PriceRows
-from contracts.models import Contract, ContractLine, Meter, MeterPrice, Service, State, Term
-from contracts.services import METERED, PriceTyped, delete_meter, price, save_meter, term_note
+from contracts.models import Contract, ContractLine, Meter, Service, State, Term
+from contracts.services import price, term_note
 from orders.desk import Answers, codes, question, try_out
 from orders.models import Order
 from orders.models import State as OrderState
 from orders.services import check_withdrawal, start_contract, store_contract, withdraw_contract
-from orders.usage import reprice
 from portal.admin import Kept
 from portal.desk import LINE_WIDGETS, READ, Locked, PlacedRows, PlaceField, Shown, typed
 from portal.forms import MonthField
@@ -30,7 +28,7 @@ from portal.models import Action, HistoryEvent
 from portal.months import today
 from portal.once import once
 from portal.shown import ToRead, cell
-from portal.templatetags.figures import plain, yen, ymd
+from portal.templatetags.figures import yen, ymd
 
 # What `start_contract` refuses because it would bill the wrong thing; what else it can't do is stored, and told.
 REFUSED = {"billed", "apply", "continued", "charge_past", "undecided", "withdrawn"}
@@ -324,73 +322,3 @@ class ContractAdmin(Locked):
 
     def has_delete_permission(self, request, obj=None):
         return False
-
-
-class PriceInline(ToRead):
-    model = MeterPrice
-    form = PriceForm
-    formset = PriceRows
-    formfield_overrides = READ
-    fields = [("since", "free_quantity", "unit_price"), "steps"]
-
-    def get_extra(self, request, obj=None, **kwargs):
-        return 0 if obj else 1
-
-    def get_queryset(self, request):
-        return super().get_queryset(request).prefetch_related("tiers")
-
-    @admin.display(description=_("段階料金"))
-    def steps(self, price):
-        """For who may only read; whoever may write has the form's field."""
-        return PriceForm.base_fields["steps"].prepare_value(price.ladder[1:]) or "-"
-
-
-@admin.register(Meter)
-class MeterAdmin(Locked):
-    """Each month's quantity costs what its month's price says; what is billed keeps its price (D32)."""
-
-    list_display = ["contract", "service", "item", "unit", "now"]
-    list_select_related = ["contract", "service"]
-    search_fields = ["contract__number", "contract__customer__number", "item"]
-    autocomplete_fields = ["contract", "service"]
-    fields = ["contract", "service", "item", "unit", "price_basis", "tax_kind"]
-    inlines = [PriceInline]
-
-    @admin.display(description=_("今月の単価"))
-    def now(self, meter):
-        return plain(meter.price_of(today()).unit_price)
-
-    def get_queryset(self, request):
-        return super().get_queryset(request).prefetch_related("prices__tiers")
-
-    def get_readonly_fields(self, request, obj=None):
-        return ["contract", "service"] if obj else []
-
-    def save_model(self, request, obj, form, change):
-        """The meter is stored together with its prices, in save_related."""
-
-    def save_related(self, request, form, formsets, change):
-        prices = [
-            row
-            for formset in formsets
-            for row in formset.forms
-            if row.has_changed() and row not in formset.deleted_forms
-        ]
-        given = [PriceTyped(row.instance, row.cleaned_data["steps"]) for row in prices]
-        _changed, removed = typed(formsets, MeterPrice)
-        meter = save_meter(form.instance, given, removed, by=request.user)
-        try:
-            reprice(meter, today=today())
-        except ValidationError as error:
-            self.message_user(request, " ".join(error.messages), level="error")
-        defer_catch_up(meter.contract.customer)
-
-    def delete_model(self, request, obj):
-        delete_meter(obj, by=request.user)
-
-    def delete_queryset(self, request, queryset):
-        for meter in queryset:
-            delete_meter(meter, by=request.user)
-
-    def why_kept(self, row):
-        return str(METERED) if row.usages.exists() else ""
