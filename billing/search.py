@@ -229,9 +229,8 @@ def look_for(request, kinds, words, typed):
     for place, kind in enumerate(kinds):
         rows: Any = rows_of(request, kind)
         if kind.model is Contract:
-            rows = rows.filter(
-                withdrawn_on=None
-            )  # as its list; whoever wants one of those types its whole number (D26)
+            # As its list; whoever wants one that was taken back types its whole number (D26).
+            rows = rows.filter(withdrawn_on=None)
         rows = rows.found_by(words, users if kind.model is Customer else named)
         rows = rows.annotate(place=Value(place, IntegerField()), read=JSONObject(**kind.fields))
         parts.append(rows.order_by(*kind.order).values_list("place", "pk", "read")[: MOST + 1])

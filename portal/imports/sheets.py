@@ -19,11 +19,8 @@ SEPARATOR_LINE = re.compile(
 PIECE = 1 << 16
 # Bytes that CP932 leaves free, and Python reads as these: no Japanese text has them.
 NEVER = re.compile("[\x80\xa0\uf8f0-\uf8f3]")
-WORKBOOKS = (
-    b"PK\x03\x04",
-    b"\xd0\xcf\x11\xe0",
-    b"%PDF-",
-)  # .xlsx and every ZIP, .xls, and what else is taken for a table
+# How .xlsx and every ZIP begin, .xls, and what else is taken for a table.
+WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF-")
 NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8 (BOM)", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "cp932": "CP932"}
 
 
