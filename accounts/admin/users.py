@@ -1,4 +1,4 @@
-"""Staff's desk for customers and users; what changes a user goes through the same services as in the portal."""
+"""Staff's desk for users: what changes one goes through the same services as in the portal."""
 
 from django import forms
 from django.contrib import admin, messages
@@ -13,10 +13,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import credentials, services
 from accounts.models import Customer, User
-from billing.services import defer_catch_up
 from portal import reading, rights
 from portal.desk import Desk
-from portal.forms import CorporateNumberField, OfficialNumberField, PostalCodeField
 
 
 class UserForm(forms.ModelForm):
@@ -136,50 +134,6 @@ def may_add(by, *, staff):
 
 # Stock pages would set a factor up, or take one off, without a trace; 「2段階認証を解除する」 below leaves one.
 admin.site.unregister([TOTPDevice, StaticDevice])
-
-
-class CustomerForm(forms.ModelForm):
-    """A company; its reading and its numbers are kept in the form in which customers see their own."""
-
-    class Meta:
-        field_classes = {
-            "postal_code": PostalCodeField,
-            "billing_postal_code": PostalCodeField,
-            "corporate_number": CorporateNumberField,
-            "registration_number": OfficialNumberField,
-        }
-
-    def clean_kana(self):
-        return reading.kana(self.cleaned_data["kana"])
-
-    def clean_phone(self):
-        return reading.phone(self.cleaned_data["phone"])
-
-    def clean_fax(self):
-        return reading.phone(self.cleaned_data["fax"])
-
-    def clean(self):
-        """Documents print the 請求先's address with its own 〒, or else the company's with the company's."""
-        data = super().clean()
-        if data.get("billing_postal_code") and not data.get("billing_address", ""):
-            self.add_error("billing_address", _("請求先郵便番号の住所を入力してください。"))
-        return data
-
-
-@admin.register(Customer)
-class CustomerAdmin(Desk):
-    form = CustomerForm
-    imports = "customers"
-    list_display = ["number", "name", "payment_method", "since"]
-    search_fields = ["number", "name", "kana"]
-    readonly_fields = ["number", "updated_at"]
-
-    def save_model(self, request, obj, form, change):
-        services.save_customer(obj, by=request.user)
-        defer_catch_up(obj)
-
-    def has_delete_permission(self, request, obj=None):
-        return False
 
 
 @admin.register(User)
