@@ -11,10 +11,13 @@ def main():
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
+    from portal import environment
     from portal.db.embedded import Unavailable
 
     try:
         django.setup()
+        for slip in environment.slips():
+            sys.stderr.write(f"{slip}\n")
         from portal.db import ready
 
         if ready.needs_tables(sys.argv[1:]) and (missing := ready.without_tables()):

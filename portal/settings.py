@@ -1,59 +1,30 @@
 """Settings: everything an operator may change comes from the environment; an empty variable counts as not set."""
 
-import os
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
-from psycopg.conninfo import conninfo_to_dict
 
-from portal import secret
+from portal import environment, secret
 from portal.db.embedded import Server
+from portal.environment import env, folder, one_of, whole
 
-
-def env(name, default=""):
-    return os.environ.get(name, "").strip() or default
-
-
-def one_of(name, default, *others):
-    given = env(name, default)
-    if given not in (default, *others):
-        raise ImproperlyConfigured(f"{name} must be one of: {', '.join((default, *others))}")
-    return given
-
-
-def whole(name, default):
-    """A whole number, 0 or more."""
-    given = env(name, str(default))
-    if not (given.isascii() and given.isdigit()):
-        raise ImproperlyConfigured(f"{name} must be a whole number: {given}")
-    return int(given)
-
-
-def folder(name):
-    """A folder that is there; empty without one."""
-    given = env(name)
-    if given and not Path(given).is_dir():
-        raise ImproperlyConfigured(f"{name} must be a folder: {given}")
-    return given
-
+environment.need_all_with_database()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = Path(env("PORTAL_DATA_DIR", str(BASE_DIR / "var"))).absolute()
 DATABASE_URL = env("DATABASE_URL")
 PORT = whole("PORT", 8000)
-PORTAL_URL = env("PORTAL_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
+PORTAL_URL = environment.address(f"http://127.0.0.1:{PORT}")
 HTTPS = PORTAL_URL.startswith("https://")
 
-# Kept in the data folder when nobody gave one. With a database of the operator's own the web refuses to start on a made
-# one (portal/wsgi.py): two machines behind one address would sign sessions with two keys.
-SECRET_KEY_GIVEN = bool(env("SECRET_KEY"))
+# Kept in the data folder when nobody gave one.
 SECRET_KEY = env("SECRET_KEY") or secret.kept_in(DATA / "secret.key")
 DEBUG = False
 
-portal_host = urlsplit(PORTAL_URL).hostname
+portal_host = urlsplit(PORTAL_URL).hostname or ""
 ALLOWED_HOSTS = [portal_host] if HTTPS else [portal_host, "localhost", "127.0.0.1"]
 CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
 
@@ -117,19 +88,9 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
 
-
-def database(url):
-    if not url:
-        return {"ENGINE": "portal.db", "NAME": "portal", "USER": "portal"}
-    given = conninfo_to_dict(url)
-    known = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
-    settings = {name: given.pop(key, "") for name, key in known.items()}
-    return {"ENGINE": "portal.db", **settings, "OPTIONS": given}
-
-
 EMBEDDED = None if DATABASE_URL else Server(DATA / "pg")
 DATABASES = {
-    "default": {"OPTIONS": {}, **database(DATABASE_URL), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True},
+    "default": {"OPTIONS": {}, **environment.database(), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True},
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -189,31 +150,12 @@ STORAGES = {
     "staticfiles": {"BACKEND": "portal.storage.Storage"},
 }
 
-
-def email(url):
-    """EMAIL_URL: smtp://user:password@host:587?tls=1, or smtps:// for TLS from the first byte; none: files."""
-    if not url:
-        return {"EMAIL_BACKEND": "portal.mail.FileBackend"}
-    parts = urlsplit(url)
-    if parts.scheme not in ("smtp", "smtps"):
-        raise ImproperlyConfigured("EMAIL_URL must begin with smtp:// or smtps://")
-    return {
-        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
-        "EMAIL_HOST": parts.hostname or "localhost",
-        "EMAIL_PORT": parts.port or (465 if parts.scheme == "smtps" else 25),
-        "EMAIL_HOST_USER": unquote(parts.username or ""),
-        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
-        "EMAIL_USE_SSL": parts.scheme == "smtps",
-        "EMAIL_USE_TLS": parts.scheme == "smtp" and parse_qs(parts.query).get("tls", ["0"])[0] in ("1", "true"),
-    }
-
-
-globals().update(email(env("EMAIL_URL")))
+globals().update(environment.mail())
 EMAIL_TIMEOUT = 20
 EMAIL_FILES = DATA / "mail"
 DEFAULT_FROM_EMAIL = env("MAIL_FROM", f"noreply@{portal_host if not portal_host[0].isdigit() else 'localhost'}")
 if "@" not in parseaddr(DEFAULT_FROM_EMAIL)[1]:
-    raise ImproperlyConfigured("MAIL_FROM must be an e-mail address")
+    raise ImproperlyConfigured("MAIL_FROM にはメールアドレスを書いてください。")
 MAIL_PER_MINUTE = whole("MAIL_PER_MINUTE", 0)
 
 PROCRASTINATE_WORKER_DEFAULTS = {"delete_jobs": "successful", "concurrency": 1}

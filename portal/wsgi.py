@@ -4,21 +4,25 @@ import os
 import sys
 
 import django
+from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
+
+from portal import environment
 
 
 def web():
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-    django.setup()
-    from django.conf import settings
-
+    try:
+        django.setup()
+    except ImproperlyConfigured as reason:
+        sys.stderr.write(f"{reason}\n")
+        sys.exit(3)
     from portal.db import ready, rls
     from portal.db.embedded import Unavailable
     from portal.middleware import readable_content_type
 
-    if settings.DATABASE_URL and not settings.SECRET_KEY_GIVEN:
-        sys.stderr.write("DATABASE_URL を使うときは SECRET_KEY も設定してください。\n")
-        sys.exit(3)
+    for slip in environment.slips():
+        sys.stderr.write(f"{slip}\n")
     try:
         missing = ready.without_tables()
     except Unavailable as reason:

@@ -13,6 +13,8 @@ from psycopg.conninfo import make_conninfo
 
 ROOT = Path(__file__).resolve().parents[1]
 WAIT_SECONDS = 60
+# What the portal wants to be told beside DATABASE_URL (D39).
+GIVEN = {"SECRET_KEY": "only-for-tests", "EMAIL_URL": "file:", "PORTAL_URL": "http://127.0.0.1:8000"}
 MANAGE = """
 import sys, django
 django.setup()
@@ -43,7 +45,7 @@ def here(data):
     """Environment that leads a process to the database of this test, and to `data` for its files."""
     given = connection.get_connection_params()
     known = {name: given[name] for name in ("dbname", "user", "password", "host", "port") if given.get(name)}
-    return {"DATABASE_URL": make_conninfo(**known), "SECRET_KEY": "only-for-tests", "PORTAL_DATA_DIR": str(data)}
+    return {**GIVEN, "DATABASE_URL": make_conninfo(**known), "PORTAL_DATA_DIR": str(data)}
 
 
 def start(*arguments, patch="", **environment):

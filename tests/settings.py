@@ -2,10 +2,7 @@
 
 import os
 
-os.environ["SECRET_KEY"] = "only-for-tests"
-os.environ.pop("EMAIL_URL", None)
-os.environ.pop("PORTAL_URL", None)
-os.environ.pop("PORT", None)
+os.environ.update(SECRET_KEY="only-for-tests", EMAIL_URL="file:", PORTAL_URL="http://127.0.0.1:8000", PORT="")
 
 from portal.db.embedded import Server
 from portal.settings import *

@@ -16,7 +16,7 @@ from contracts.models import Contract, Meter, MeterPrice, Service
 from contracts.services import PriceTyped, save_meter
 from portal import months
 from portal.models import VendorRegistration
-from tests import make
+from tests import make, processes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,14 +46,15 @@ def free_port():
 
 
 def it_asks_for_a_secret_key_with_a_database_of_ones_own(demo):
-    done = demo(DATABASE_URL="postgresql://127.0.0.1:1/portal")
+    given = {**processes.GIVEN, "SECRET_KEY": ""}
+    done = demo(DATABASE_URL="postgresql://127.0.0.1:1/portal", **given)
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1
     assert "SECRET_KEY" in done.stderr
 
 
 def it_says_that_the_given_database_does_not_answer(demo):
-    done = demo(DATABASE_URL="postgresql://127.0.0.1:1/portal", SECRET_KEY="k" * 50)
+    done = demo(DATABASE_URL="postgresql://127.0.0.1:1/portal", **processes.GIVEN)
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1
 

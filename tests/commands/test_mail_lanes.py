@@ -39,7 +39,7 @@ def it_is_not_held_up_by_a_slow_mail_server(waiting, web, sink, settings, tmp_pa
     """A real worker, a server that takes its time: a reset overtakes the notices, and so do the PDFs (F21)."""
     sink.pause = 0.2
     server = f"smtp://127.0.0.1:{settings.EMAIL_PORT}"
-    worker = processes.start("procrastinate", "worker", EMAIL_URL=server, **processes.here(tmp_path))
+    worker = processes.start("procrastinate", "worker", **processes.here(tmp_path) | {"EMAIL_URL": server})
     try:
         processes.wait_until(lambda: len(sink.taken) >= 3)
         web.post("/password/reset/", {"email": "jiro@example.org"})

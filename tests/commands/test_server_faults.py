@@ -56,7 +56,7 @@ class Portal:
 
     def environment(self):
         url = make_conninfo(host=str(self.server.socket_dir()), user="portal", dbname=self.name)
-        return {"DATABASE_URL": url, "SECRET_KEY": "only-for-tests", "PORTAL_DATA_DIR": str(self.server.data.parent)}
+        return {**processes.GIVEN, "DATABASE_URL": url, "PORTAL_DATA_DIR": str(self.server.data.parent)}
 
     def connect(self):
         return psycopg.connect(self.environment()["DATABASE_URL"], autocommit=True)

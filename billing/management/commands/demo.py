@@ -53,8 +53,6 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args, **options):
-        if settings.DATABASE_URL and not settings.SECRET_KEY_GIVEN:
-            raise CommandError("DATABASE_URL を使うときは SECRET_KEY も設定してください。", returncode=CONFIGURATION)
         self.deaths = []
         self.signals = Signals()
         self.signals.listen()
