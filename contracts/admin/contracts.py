@@ -1,5 +1,7 @@
 """Staff's desk for services and contracts; terms are read here."""
 
+from copy import copy
+
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
@@ -15,6 +17,7 @@ from django.utils.translation import gettext as _
 from billing import desk
 from billing.month.open_months import redraft
 from billing.services import defer_catch_up
+from contracts.admin.preview import preview
 from contracts.models import Contract, ContractLine, Meter, Service, State, Term
 from contracts.services import price, term_note
 from orders.desk import Answers, codes, question, try_out
@@ -32,6 +35,7 @@ from portal.templatetags.figures import yen, ymd
 
 # What `start_contract` refuses because it would bill the wrong thing; what else it can't do is stored, and told.
 REFUSED = {"billed", "apply", "continued", "charge_past", "undecided", "withdrawn"}
+PREVIEW = "_preview"  # the button that stores nothing
 
 
 @admin.register(Service)
@@ -59,6 +63,11 @@ class LineForm(forms.ModelForm):
 
 class Lines(PlacedRows):
     question = None  # what the page has to ask before it can store
+    drawn = None  # (new and changed rows, removed ones) of a save that would go through, if need be with the tick for closed months
+
+    def is_valid(self):
+        """Whoever only looks at what would become of it has nothing stored."""
+        return super().is_valid() and PREVIEW not in self.data
 
     def clean(self):
         """Try the save out, so that what it refuses stands beside its field."""
@@ -74,7 +83,11 @@ class Lines(PlacedRows):
             try_out(contract, rows, removed, answers, today=today())
         except ValidationError as refused:
             self.question = question(refused, contract, rows, removed, answers, today=today())
+            if self.question and self.question.past:
+                self.drawn = rows, removed
             self.tell(refused)
+        else:
+            self.drawn = rows, removed
 
     def tell(self, refused):
         """Put each refusal beside the line and field that it names, others above the lines."""
@@ -233,6 +246,9 @@ class ContractAdmin(Locked):
             if request.method != "POST":
                 asked = {"title": _("契約を取り消す"), "contract": contract, "opts": self.opts}
                 asked["orders"] = contract.orders.filter(reversed_on=None).order_by("number")
+                asked["preview"] = preview(
+                    contract.customer, contract, lambda: withdraw_contract(copy(contract), today=today()), today=today()
+                )
                 return TemplateResponse(
                     request,
                     "admin/contracts/contract/withdraw.html",
@@ -250,12 +266,36 @@ class ContractAdmin(Locked):
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
         formsets = [each.formset for each in context["inline_admin_formsets"]]
-        context["question"] = next((each.question for each in formsets if isinstance(each, Lines)), None)
+        lines = next((each for each in formsets if isinstance(each, Lines)), None)
+        context["question"] = lines and lines.question
+        context["may_preview"] = lines is not None
+        if PREVIEW in request.POST and lines and lines.drawn and not context["adminform"].form.errors:
+            context |= self.foreseen(context["adminform"].form.instance, lines, Answers.of(request.POST))
         if obj is not None and obj.pk:
             context["may_withdraw"] = self.has_change_permission(request, obj) and not obj.withdrawn_on
             context["history"] = changes_of(obj)[:20]
             context |= desk.proposals_of(obj, request.user)
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def foreseen(self, contract, lines, answers):
+        """What the page shows of what a save would do: done and taken back; as if ticked, where the tick is all that is missing."""
+        ticks = bool(lines.question) and not answers.charge_past
+
+        def act():
+            rows, removed = ([copy(row) for row in each] for each in lines.drawn)
+            return start_contract(
+                copy(contract),
+                rows,
+                removed,
+                today=today(),
+                apply=answers.apply,
+                charge_past=answers.charge_past or ticks,
+            )
+
+        try:
+            return {"preview": preview(contract.customer, contract, act, today=today(), ticks=ticks)}
+        except ValidationError as refused:
+            return {"unforeseen": " ".join(refused.messages)}
 
     def get_readonly_fields(self, request, obj=None):
         """A contract stays with its customer; its form, and its start, stay as its terms began."""

@@ -1,0 +1,170 @@
+"""「保存するとこうなります」 on the contract's form: what it says is what three real closes bill, and it stores nothing."""
+
+from datetime import date, datetime
+
+import pytest
+
+from billing.models import Invoice, Parked
+from billing.month import lock
+from contracts.models import Contract, Service
+from portal import months
+from tests import make
+from tests.filled import filled
+from tests.stored import differing, digests
+
+ADD = "/admin/contracts/contract/add/"
+
+
+@pytest.fixture(autouse=True)
+def in_may(time_machine):
+    time_machine.move_to("2026-05-08T03:00Z")
+
+
+@pytest.fixture
+def cast(db):
+    return make.billed_cast()
+
+
+@pytest.fixture
+def desk(cast, web):
+    """A browser in which staff are signed in; April is fixed, May is a draft."""
+    web.force_login(cast.staff)
+    return web
+
+
+def page_of(contract):
+    return f"/admin/contracts/contract/{contract.pk}/change/"
+
+
+def look(web, path, given):
+    """What the page shows of a save with these fields."""
+    answer = web.post(path, given | {"_preview": "1"})
+    assert answer.status_code == 200
+    return answer.context["preview"]
+
+
+def closed_bills(customer, time_machine, count=3, since=make.MAY):
+    """What real closes bill, month after month."""
+    found = []
+    for number in range(count):
+        month = months.add_months(since, number)
+        day = months.add_months(month, 1).replace(day=8)
+        time_machine.move_to(datetime(day.year, day.month, 8, 3))
+        make.close_month(month, today=day)
+        assert not Parked.objects.filter(customer=customer).exists()
+        made = Invoice.objects.fixed().filter(customer=customer, month=month).first()
+        found.append((month, made.total if made else 0))
+    return found
+
+
+def then(preview):
+    return [(each.month, each.then.total) for each in preview.bills]
+
+
+def now(preview):
+    return [(each.month, each.now.total) for each in preview.bills]
+
+
+OPTION = {
+    "position": "",
+    "item": "追加の品",
+    "quantity": 2,
+    "unit_price": 3000,
+    "price_basis": "exclusive",
+    "tax_kind": "standard",
+}
+NEW_LINE = {"lines__TOTAL_FORMS": 2} | {f"lines__1__{name}": value for name, value in OPTION.items()}
+CHANGES = {
+    "quantity now": {"lines__0__quantity": "3", "apply": "now"},
+    "quantity from the next term": {"lines__0__quantity": "3", "apply": "next"},
+    "price from a month": {"lines__0__unit_price": "9000", "apply": "from:2026-05"},
+    "line ended": {"lines__0__charge_to": "2026-06-15"},
+    "line added inside a billed term": NEW_LINE | {"lines__1__charge_from": "2026-04-10", "charge_past": "on"},
+    "line added later": NEW_LINE | {"lines__1__charge_from": "2026-06-10"},
+    "cancelled later": {"cancel_on": "2026-06-15"},
+    "cancelled inside a billed term": {"cancel_on": "2026-04-20"},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def it_says_what_three_closes_will_bill(cast, desk, time_machine, change):
+    Service.objects.update(prorate=True)
+    customer, contract = cast.b, cast.b.contracts.get()
+    make.make_credit(customer, 9000)
+    given = filled(desk, page_of(contract), **CHANGES[change])
+    before = digests()
+    shown = look(desk, page_of(contract), given)
+    assert differing(before, digests()) == set()
+    assert desk.post(page_of(contract), given).status_code == 302
+    assert then(shown) == closed_bills(customer, time_machine)
+
+
+def it_says_what_they_bill_without_the_change(cast, desk, time_machine):
+    contract = cast.b.contracts.get()
+    shown = look(desk, page_of(contract), filled(desk, page_of(contract), lines__0__quantity="3", apply="next"))
+    assert now(shown) == closed_bills(cast.b, time_machine)
+
+
+def it_foresees_a_new_yearly_contract(cast, desk, time_machine):
+    given = filled(desk, ADD)
+    given |= {"customer": cast.b.pk, "name": "新しい契約", "service": Service.objects.get(code="cloud").pk}
+    given |= {"form": "yearly", "start_on": "2026-06-10", "lines-0-item": "品目", "lines-0-quantity": 1}
+    given |= {"lines-0-unit_price": "36000"}
+    before = digests()
+    shown = look(desk, ADD, given)
+    assert differing(before, digests()) == set()
+    assert desk.post(ADD, given).status_code == 302
+    assert Contract.objects.filter(customer=cast.b).count() == 2
+    assert then(shown) == closed_bills(cast.b, time_machine)
+
+
+def it_names_the_orders_that_change_and_those_to_come(cast, desk):
+    contract = cast.b.contracts.get()
+    may = contract.orders.get(month=make.MAY)
+    shown = look(desk, page_of(contract), filled(desk, page_of(contract), lines__0__unit_price="9000", apply="now"))
+    assert [(each.number, each.starts_on, each.before, each.after) for each in shown.orders] == [
+        (may.number, make.MAY, 7777, 9000),
+        ("", make.JUNE, 7777, 9000),
+        ("", date(2026, 7, 1), 7777, 9000),
+    ]
+
+
+def it_shows_what_closed_months_would_cost_before_the_tick(cast, desk, time_machine):
+    contract = cast.b.contracts.get()
+    given = filled(desk, page_of(contract), **NEW_LINE, lines__1__charge_from="2026-04-10")
+    answer = desk.post(page_of(contract), given | {"_preview": "1"})
+    page = answer.content.decode()
+    assert "過去分も請求する" in page and "を選んで保存したときの金額です" in page
+    given |= {"charge_past": "on", "charge_past_shown": answer.context["question"].shown}
+    assert desk.post(page_of(contract), given).status_code == 302
+    assert then(answer.context["preview"]) == closed_bills(cast.b, time_machine)
+
+
+def it_says_beside_its_field_what_a_save_would_refuse_and_foresees_nothing(cast, desk):
+    contract = cast.b.contracts.get()
+    given = filled(desk, page_of(contract), lines__0__quantity="0", _preview="1")
+    answer = desk.post(page_of(contract), given)
+    assert "0より大きい数量を入力してください。" in answer.content.decode()
+    assert "preview" not in answer.context
+
+
+def it_keeps_what_was_typed_and_waits_for_no_run_of_months(cast, desk):
+    contract = cast.b.contracts.get()
+    with lock.alone():
+        given = filled(desk, page_of(contract), note="書きかけ", _preview="1")
+        page = desk.post(page_of(contract), given).content.decode()
+    assert "書きかけ" in page and "errornote" not in page
+    assert "変わる注文はありません。" in page
+    assert Contract.objects.get(pk=contract.pk).note == ""
+
+
+def it_says_what_is_left_when_a_contract_is_taken_back(cast, desk, time_machine):
+    make.make_contract(cast.b, (5000,), start_on=make.MAY, today=make.IN_MAY)
+    contract = cast.b.contracts.get(start_on=make.MAY)
+    path = f"/admin/contracts/contract/{contract.pk}/withdraw/"
+    before = digests()
+    shown = desk.get(path).context["preview"]
+    assert differing(before, digests()) == set()
+    assert [each.difference for each in shown.bills] == [-5500] * 3
+    assert desk.post(path).status_code == 302
+    assert then(shown) == closed_bills(cast.b, time_machine)
