@@ -18,11 +18,14 @@ class UserFilter(ListFilter):
         fields = []
 
 
+TOLD = [choice for choice in Action.choices if choice[0] != Action.SEE_AS_PAGE]  # which pages staff saw is their record
+
+
 class HistoryFilter(ListFilter):
     at = MomentRangeFilter(label=_("日付"))
     actor_name = TextFilter(label=_("操作者"), field_name="actor_search")
     subject = TextFilter(label=_("対象"), field_name="subject_search")
-    action = AnyOfFilter(Action.choices, label=_("操作"))
+    action = AnyOfFilter(TOLD, label=_("操作"))
 
     class Meta:
         model = HistoryEvent

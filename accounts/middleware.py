@@ -6,13 +6,22 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.shortcuts import redirect
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from psycopg.errors import ReadOnlySqlTransaction
+
+from accounts import seeing
+from portal.db import rls
 
 FOR_EVERYBODY = ("/logout/", "/healthz", "/static/")
 BEFORE_THE_CHANGE = ("/logout/", "/healthz", "/static/")
 FOR_STAFF = ("/admin/", "/password/change/", "/account/security/")
+# Where who looks at a customer's pages stays oneself, and what of those pages is one person's own.
+WITHOUT_ONLOOKERS = ("/admin/", "/login/", "/logout/", "/password/reset/", "/healthz", "/static/")
+OF_ONE_PERSON = ("/password/", "/account/security/")
+READING = ("GET", "HEAD")
 # The end of a session moves on with use, but is written at most once in this many seconds.
 TOUCH = 60
 
@@ -78,3 +87,48 @@ def own_place(get_response):
         return get_response(request)
 
     return answer
+
+
+class SeeAs:
+    """While staff look at a customer's pages, those run READ ONLY as the web's role of that customer (accounts/seeing.py).
+
+    Stands around the scope of requests, so that what is noted of each page is stored whatever becomes of the page. Staff's
+    own addresses keep their person all the while. Without the cookie nothing is asked, so customers' pages cost no more.
+    """
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        if settings.SEE_AS_COOKIE_NAME not in request.COOKIES:
+            return self.get_response(request)
+        own, path = request.path_info.startswith(WITHOUT_ONLOOKERS), request.path_info
+        with rls.scope(rls.OWNER):
+            look = seeing.current(request)
+            if look and not own:
+                seeing.note_page(look, request.method, path)
+        if look is None:
+            response = self.get_response(request)
+            response.delete_cookie(settings.SEE_AS_COOKIE_NAME)
+            return response
+        request.see_as = look
+        if own:
+            return self.get_response(request)
+        request.user = seeing.onlooker(look.customer)
+        with rls.looking_on(look.customer.pk):
+            if request.method not in READING:
+                return refuse_onlooker(request, "writes")
+            if path.startswith(OF_ONE_PERSON):
+                return refuse_onlooker(request, "own")
+            response = self.get_response(request)
+            return refuse_onlooker(request, "writes") if hasattr(request, "was_a_write") else response
+
+    def process_exception(self, request, exception):
+        """A page that tried to write: PostgreSQL refused, and what answers is made once the failed part is rolled back."""
+        if hasattr(request, "see_as") and isinstance(exception.__cause__, ReadOnlySqlTransaction):
+            request.was_a_write = True
+            return HttpResponse(status=403)
+
+
+def refuse_onlooker(request, why):
+    return render(request, "accounts/see_as_refused.html", {"why": why}, status=403)

@@ -1,8 +1,9 @@
-"""Addresses of sign-in, password, account and user pages."""
+"""Addresses of sign-in, password, account and user pages, and of staff's way to a customer's pages."""
 
+from django.contrib import admin
 from django.urls import path
 
-from accounts import views
+from accounts import desk, views
 
 urlpatterns = [
     path("login/", views.login, name="login"),
@@ -23,4 +24,6 @@ urlpatterns = [
     path("account/security/sessions/", views.other_sessions_end, name="other_sessions_end"),
     path("account/security/factor/", views.second_factor, name="second_factor"),
     path("account/security/factor/off/", views.second_factor_off, name="second_factor_off"),
+    path("admin/see-as/end/", admin.site.admin_view(desk.see_as_end), name="admin_see_as_end"),
+    path("admin/see-as/<str:number>/", admin.site.admin_view(desk.see_as), name="admin_see_as"),
 ]

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import credentials, factors, services, sessions, throttle, tokens
+from accounts import credentials, factors, seeing, services, sessions, throttle, tokens
 from accounts.filters import HistoryFilter, UserFilter
 from accounts.forms import (
     ChangePasswordForm,
@@ -49,7 +49,7 @@ LEFT = {
 # URLs that answer nobody who was just led there: buttons, ways in, and what programs ask for.
 NO_PAGE = {
     "login", "second_step", "password_reset_confirm", "logout", "user_send", "other_sessions_end", "second_factor_off",
-    "invoice_review", "healthz",
+    "invoice_review", "healthz", "admin_see_as_end",
 }  # fmt: skip
 
 
@@ -60,6 +60,7 @@ def login(request):
     form = LoginForm(request, request.POST or None)
     if form.is_valid():
         if form.user.has_second_factor:
+            seeing.end(request)
             request.session.flush()
             request.session["second_step"] = credentials.second_step_of(form.user)
             request.session["next"] = request.POST.get("next", "")
@@ -72,6 +73,7 @@ def login(request):
 
 def sign_in(request, user, target):
     """Begin a session and go to a local `target`, or home."""
+    seeing.end(request)
     request.session.flush()  # Django keeps the key when the same person signs in again
     auth.login(request, user, "accounts.backends.ByEmail")
     address, agent = throttle.address_of(request), request.META.get("HTTP_USER_AGENT", "")
@@ -117,6 +119,7 @@ def second_step(request):
 @require_POST
 def logout(request):
     """Ends the session; the browser forgets the pages that it kept."""
+    seeing.end(request)
     auth.logout(request)
     response = redirect(settings.LOGOUT_REDIRECT_URL)
     response.headers["Clear-Site-Data"] = '"cache"'

@@ -36,3 +36,9 @@ class InvoiceFilter(ListFilter):
     class Meta:
         model = Invoice
         fields = []
+
+
+class SeenInvoiceFilter(InvoiceFilter):
+    """As staff who look on see it: 社内確認 is the company's own business."""
+
+    review = None

@@ -119,7 +119,9 @@ def facts(invoice: Invoice) -> dict[str, str]:
 
 @transaction.atomic
 def note_download(invoice: Invoice, *, by: User) -> None:
-    """Remember who took the PDF, with the invoice and in the company's history."""
+    """Remember who took the PDF, with the invoice and in the company's history; staff who look on leave nothing there."""
+    if by.is_onlooker:
+        return
     Download(customer_id=invoice.customer_id, invoice=invoice, user=by).save(force_insert=True)
     history.record(Action.INVOICE_DOWNLOADED, invoice.number, by=by, customer=by.customer)
 
@@ -129,7 +131,10 @@ def note_archive(documents: Sequence[Any], conditions: Sequence[str], *, by: Use
     """Remember who took which documents at once: with each whose PDF went along, and once in the company's history.
 
     `conditions` are those of the list, in words; none is all documents. The documents are those of `archive.gather`.
+    Staff who look on leave nothing there.
     """
+    if by.is_onlooker:
+        return
     taken = [row for row in documents if row.pdf_size is not None]
     Download.objects.bulk_create(Download(customer_id=row.customer_id, invoice=row, user=by) for row in taken)
     told = _("・").join(conditions) or _("すべて")

@@ -209,6 +209,12 @@ class InvoiceTable(Table):
     review = ReviewColumn(gettext_lazy("社内確認"), "review_state", ReviewState, REVIEW_LOOKS, needs="with_review")
 
 
+class SeenInvoiceTable(InvoiceTable):
+    """As staff who look on see it: 社内確認 is the company's own business."""
+
+    review = None  # type: ignore[assignment]
+
+
 class InvoiceLineTable(Table):
     invoice = TextColumn(gettext_lazy("請求番号"), "invoice__number")
     month = MonthColumn(gettext_lazy("請求対象年月"), "invoice__month")

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from billing import costs, difference, services
 from billing.documents import archive, einvoice
-from billing.filters import InvoiceFilter
+from billing.filters import InvoiceFilter, SeenInvoiceFilter
 from billing.forms import ReviewForm
 from billing.models import Correction, Invoice, InvoiceLine, InvoicePdf, InvoiceXml, Kind, Review, ReviewState, State
 from billing.tables import (
@@ -25,6 +25,7 @@ from billing.tables import (
     DifferenceTable,
     InvoiceLineTable,
     InvoiceTable,
+    SeenInvoiceTable,
     ShareTable,
     TaxTotalTable,
     cost_table,
@@ -55,8 +56,8 @@ def invoice_list(request):
         heading=_("請求一覧"),
         bulk=lambda found: offer_of_archive(request, found),
         lead=_("請求金額は翌月の第5営業日までに確定し、確定後に請求書PDFをダウンロードできます。"),
-        table=InvoiceTable,
-        filterset=InvoiceFilter,
+        table=SeenInvoiceTable if request.user.is_onlooker else InvoiceTable,
+        filterset=SeenInvoiceFilter if request.user.is_onlooker else InvoiceFilter,
         order=("-month", "-number"),
         key="number",
         tabs="state",
@@ -158,7 +159,8 @@ def shown_invoice(request, number):
 def detail(request, invoice, form=None):
     """請求詳細; `form` is a 社内確認 that was refused."""
     explained = difference.explained(Invoice.objects.for_user(request.user), invoice)
-    reviews = list(invoice.reviews.select_related("user"))
+    own = not request.user.is_onlooker
+    reviews = list(invoice.reviews.select_related("user")) if own else []
     review = reviews[0] if reviews else Review(state=ReviewState.OPEN)
     none = _("内訳はありません。PDFをご覧ください。") if invoice.kind == Kind.IMPORTED else ""
     context = {
@@ -169,7 +171,7 @@ def detail(request, invoice, form=None):
         "reviews": reviews,
         "review": review,
         "review_look": REVIEW_LOOKS[ReviewState(review.state)],
-        "form": reviewed(invoice) and (form or ReviewForm(invoice, initial={"state": review.state})),
+        "form": own and reviewed(invoice) and (form or ReviewForm(invoice, initial={"state": review.state})),
         "facts": header(invoice),
         "lines": lines(
             InvoiceLineTable, invoice.lines.select_related("contract", "order"), label=_("明細"), empty=none

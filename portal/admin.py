@@ -322,6 +322,8 @@ class HistoryAdmin(ReadOnly):
     def kept(self, event):
         """All of what was changed, which `detail` cuts where it gets long, and where somebody signed in from."""
         told = [f"{label} {old} → {new}" for label, old, new in event.changes]
+        if reason := event.data.get("reason"):
+            told.append(_("理由 %s") % reason)
         if address := event.data.get("address"):
             told.append(_("IPアドレス %s") % address)
         return "\n".join(told) or "-"

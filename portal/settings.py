@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "accounts.middleware.SeeAs",
     "portal.db.rls.ScopeMiddleware",
     "accounts.middleware.SignedIn",
     "accounts.middleware.session_limit",
@@ -117,6 +118,7 @@ LOGOUT_REDIRECT_URL = "/login/?left=out"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
 CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
+SEE_AS_COOKIE_NAME = "__Host-see-as" if HTTPS else "see-as"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
 SESSION_ENGINE = "accounts.sessions"

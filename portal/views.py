@@ -24,11 +24,12 @@ from portal.services import find_record, send_inquiry, suggested_subject
 
 
 def frame(request):
-    """The vendor (asked for when a template needs it) and the signed-in user's company."""
+    """The vendor (asked for when a template needs it), the signed-in user's company, and whether staff look at its pages."""
     user = getattr(request, "user", None)
     return {
         "vendor": SimpleLazyObject(vendor),
         "customer": getattr(user, "customer", None),
+        "see_as": getattr(request, "see_as", None),
     }
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from django.db import connection, connections, transaction
 
-from portal.db.schema import ROLE
+from portal.db.schema import ONLOOKER, ROLE
 
 OWNER = "none"  # PostgreSQL's word for the role that logged in
 
@@ -52,6 +52,25 @@ def scope(role, customer_id=None):
         # A rolled-back savepoint restores role and setting by itself; a released one would keep ours.
         if nested and not connection.needs_rollback:
             take(*former)
+
+
+@contextmanager
+def looking_on(customer_id):
+    """One READ ONLY transaction as the web's role for this customer, in which what the company keeps to itself is hidden."""
+    nested = connection.in_atomic_block
+    with scope(ROLE, customer_id):
+        set_onlooker("on")
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+        yield
+        # The end of a savepoint gives back whether one may write, but not this.
+        if nested and not connection.needs_rollback:
+            set_onlooker("")
+
+
+def set_onlooker(text):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config(%s, %s, true)", [ONLOOKER, text])
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """SQL that the migrations of every app need: the web's role, policies, grants, keys that carry the customer, closed gaps."""
 
 ROLE = "portal_web"
+ONLOOKER = "portal.onlooker"  # the setting that is on while staff look at a customer's pages
 
 # Roles belong to the whole server: two databases migrated at once meet here. PostgreSQL 15 has no SET option yet.
 CREATE_ROLE = f"""
@@ -58,6 +59,14 @@ def policy(table, column="customer_id"):
         ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
         CREATE POLICY own_customer ON {table} TO {ROLE} USING ({rule}) WITH CHECK ({rule});
         GRANT SELECT ON {table} TO {ROLE};
+    """
+
+
+def own_business(table, but="false"):
+    """Hide the rows of `table` from staff who look at the customer's pages; those of the condition `but` they see."""
+    return f"""
+        CREATE POLICY not_for_onlookers ON {table} AS RESTRICTIVE TO {ROLE}
+        USING (coalesce(current_setting('{ONLOOKER}', true), '') <> 'on' OR {but});
     """
 
 

@@ -3,10 +3,11 @@
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, Q
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.functions import grams_index, search_column, search_text, sought_column
+from portal.models.vendor import Vendor
 from portal.reading import fold
 from portal.scoping import Public, Scoped
 from portal.searching import MOST_CUSTOMERS, contains, found_by
@@ -120,12 +121,25 @@ class Action(models.TextChoices):
     INQUIRY_HANDLED = "inquiry_handled", _("お問い合わせの対応")
     FILE_IMPORTED = "file_imported", _("ファイルの取込")
     DATA_EXPORTED = "data_exported", _("データの書き出し")
+    SEE_AS_BEGUN = "see_as_begun", _("担当者の画面閲覧（開始）")
+    SEE_AS_PAGE = "see_as_page", _("担当者の画面閲覧")
+    SEE_AS_ENDED = "see_as_ended", _("担当者の画面閲覧（終了）")
+
+    @classmethod
+    def looks(cls):
+        """Begin and end of staff's looking at a customer's pages, as customers may read them."""
+        return (cls.SEE_AS_BEGUN, cls.SEE_AS_ENDED)
 
 
 class History(Scoped):
     def for_user(self, user):
-        """What the person's company did; sign-ins only one's own, for they are nobody else's business."""
-        return super().for_user(user).exclude(~Q(actor=getattr(user, "pk", None)), action=Action.SIGNED_IN)
+        """What the person's company did; sign-ins only one's own, for they are nobody else's business.
+
+        That staff looked at the company's pages is told where the vendor has set so; which pages is staff's own record.
+        """
+        found = super().for_user(user).exclude(~Q(actor=getattr(user, "pk", None)), action=Action.SIGNED_IN)
+        told = Q(Exists(Vendor.objects.filter(tells_looking=True)))
+        return found.exclude(action=Action.SEE_AS_PAGE).exclude(~told, action__in=Action.looks())
 
     def about(self, row):
         """What became of a row, the newest first: events that name it, and of what belongs to a company those under its number."""

@@ -82,6 +82,11 @@ class Vendor(models.Model):
         default=False,
         help_text=_("銀行振込のお客様に、支払期日の3日前のメールを1回送ります"),
     )
+    tells_looking = models.BooleanField(
+        _("担当者による閲覧の表示"),
+        default=False,
+        help_text=_("担当者がお客様の画面を見たことを、そのお客様の「変更履歴」に表示します"),
+    )
 
     PRINTED = ("name", "address", "phone", "bank_account", "invoice_note", "credit_method")
 
