@@ -106,12 +106,12 @@ KINDS = [
     Kind(
         Inquiry,
         ("-created_at",),
-        {name: name for name in ("number", "subject", "created_at", "handled_at")} | OF_CUSTOMER,
+        {name: name for name in ("number", "subject", "created_at", "state")} | OF_CUSTOMER,
         lambda row: Line(
             row["number"],
             row["subject"],
             row["customer"],
-            joined(row["created_at"][:10].replace("-", "/"), _("対応済み") if row["handled_at"] else _("未対応")),
+            joined(row["created_at"][:10].replace("-", "/"), Inquiry.State(row["state"]).label),
         ),
     ),
     Kind(

@@ -185,3 +185,22 @@ class InquiryForm(forms.ModelForm):
         if number and find_record(self.customer, number) is None:
             raise ValidationError(_("この番号の契約、注文、請求は見つかりません。番号を確認してください。"))
         return number
+
+
+class WordsForm(forms.Form):
+    """What somebody writes about an inquiry that was sent already."""
+
+    body = PassageField(
+        label=gettext_lazy("本文"),
+        max_length=4000,
+        widget=forms.Textarea(attrs={"class": "form-control", "rows": 6}),
+    )
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, label_suffix="", **kwargs)
+
+
+class AnswerForm(WordsForm):
+    """The desk's answer, with the last message that its writer saw."""
+
+    seen = WholeField(widget=forms.HiddenInput, min_value=0)

@@ -36,7 +36,7 @@ PAUSES = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 60)]
 MOST_TRIES = 72
 OPEN = [Mail.State.WAITING, Mail.State.SENDING]
 
-TO_DESK = {Kind.INQUIRY}
+TO_DESK = {Kind.INQUIRY, Kind.INQUIRY_MORE}
 # Notices: to the company rather than a person, and so many on one day that they go behind all others, at a pace if one is set.
 TO_RECIPIENT = {
     Kind.INVOICE_FIXED, Kind.INVOICE_CORRECTED, Kind.INVOICE_RETURNED, Kind.INVOICE_VOID, Kind.INVOICE_REMINDER,
@@ -213,7 +213,7 @@ def write(mail):
         body.lstrip("\n"),
         from_email=formataddr((sender_name or f"{vendor.name} {vendor.desk_name}", sender)),
         to=[address],
-        reply_to=[mail.data["sender"]] if to_desk else None,
+        reply_to=answers_go_to(mail, vendor),
         headers={
             "Message-ID": f"<{mail.pk:08}.{mail.kind}@{sender.partition('@')[2]}>",
             "Auto-Submitted": "auto-generated",
@@ -250,6 +250,13 @@ def address_of(mail, reader, vendor):
     if not address:
         raise Outdated("the user was deleted")
     return address
+
+
+def answers_go_to(mail, vendor):
+    """Who reads what is written back: the sender of an inquiry, the desk that answers one; else whoever has the sender's mailbox."""
+    if mail.kind in TO_DESK:
+        return [mail.data["sender"]]
+    return [vendor.desk_email] if mail.kind == Kind.INQUIRY_ANSWER else None
 
 
 def facts_of(mail, reader):

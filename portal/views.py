@@ -16,11 +16,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.home import overview
-from portal.forms import InquiryForm
+from portal import threads
+from portal.forms import InquiryForm, WordsForm
 from portal.models import FaqEntry, Inquiry, Vendor
 from portal.months import today
 from portal.once import once
-from portal.services import find_record, send_inquiry, suggested_subject
+from portal.services import find_record, send_inquiry, suggested_subject, write_on
 
 
 def frame(request):
@@ -121,19 +122,25 @@ def prefilled(given, customer):
     }
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
+@once
 def inquiry_detail(request, number):
-    """What was sent, under its number; any colleague may see it."""
-    found = get_object_or_404(Inquiry.objects.for_user(request.user).select_related("user"), number=number)
+    """What was asked and answered, under its number; any colleague may see it, and write on."""
+    found = get_object_or_404(Inquiry.objects.for_user(request.user).select_related("user", "customer"), number=number)
+    form = WordsForm(request.POST or None)
+    if form.is_valid():
+        try:
+            write_on(found, form.cleaned_data["body"], by=request.user)
+        except ValidationError as refused:
+            form.add_error(None, refused)
+        else:
+            return redirect(reverse("inquiry_detail", args=[found.number]) + "?sent=2#thread")
     context = {
         "inquiry": found,
-        "about_url": url_of_record(found),
-        "sent": request.GET.get("sent") == "1" and found.user == request.user,
+        "form": form,
+        "thread": threads.of_customer(found),
+        "about_url": threads.url_of_record(found),
+        "sent": found.via == Inquiry.Via.PORTAL and found.user == request.user and request.GET.get("sent") == "1",
+        "written": request.GET.get("sent") == "2",
     }
     return render(request, "portal/inquiry_detail.html", context)
-
-
-def url_of_record(inquiry):
-    """The page of the record an inquiry is about; '' for none, or one that is gone."""
-    record = find_record(inquiry.customer, inquiry.about)
-    return reverse(f"{record._meta.model_name}_detail", args=[record.number]) if record else ""

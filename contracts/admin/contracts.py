@@ -24,7 +24,7 @@ from orders.desk import Answers, codes, question, try_out
 from orders.models import Order
 from orders.models import State as OrderState
 from orders.services import check_withdrawal, start_contract, store_contract, withdraw_contract
-from portal.admin import Kept
+from portal.admin.vendor import Kept
 from portal.desk import LINE_WIDGETS, READ, Locked, PlacedRows, PlaceField, Shown, typed
 from portal.forms import MonthField
 from portal.models import Action, HistoryEvent

@@ -9,6 +9,7 @@ from portal.models.functions import (
     search_text,
     sought_column,
 )
+from portal.models.inquiries import Inquiry, Message
 from portal.models.records import (
     NOTHING,
     Action,
@@ -17,7 +18,6 @@ from portal.models.records import (
     FaqRows,
     History,
     HistoryEvent,
-    Inquiry,
     Mail,
     SentForm,
     row_name,
@@ -54,6 +54,7 @@ __all__ = [
     "HistoryEvent",
     "Inquiry",
     "Mail",
+    "Message",
     "PriceBasis",
     "RoundingMode",
     "Seal",

@@ -1,12 +1,12 @@
-"""What people and programs leave behind: mails, history, columns, inquiries; and the FAQ."""
+"""What people and programs leave behind: mails, history, columns, forms; and the FAQ."""
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import models
-from django.db.models import Exists, F, Q
+from django.db.models import Exists, Q
 from django.utils.translation import gettext_lazy as _
 
-from portal.models.functions import grams_index, search_column, search_text, sought_column
+from portal.models.functions import search_column, search_text
 from portal.models.vendor import Vendor
 from portal.reading import fold
 from portal.scoping import Public, Scoped
@@ -53,6 +53,8 @@ class Mail(models.Model):
         SECOND_FACTOR_OFF = "second_factor_off", _("2段階認証の解除")
         INQUIRY = "inquiry", _("お問い合わせ")
         INQUIRY_COPY = "inquiry_copy", _("お問い合わせの控え")
+        INQUIRY_MORE = "inquiry_more", _("お問い合わせの追記")
+        INQUIRY_ANSWER = "inquiry_answer", _("お問い合わせへの返信")
 
     class State(models.TextChoices):
         WAITING = "waiting", _("送信待ち")
@@ -253,58 +255,6 @@ class FaqEntry(models.Model):
         if language == "en" and self.question_en and self.answer_en:
             return self.question_en, self.answer_en
         return self.question, self.answer
-
-
-class Inquiries(Scoped):
-    def exactly(self, word):
-        return self.filter(number__in=word.numbers)
-
-    def found_by(self, words, customers=()):
-        """Those with these words in number or subject, or of these customers (see `searching.found_by`)."""
-        return found_by(
-            self, words, customers=customers, own=lambda word: [word.begins("number"), contains("sought", word.key)]
-        )
-
-
-class Inquiry(models.Model):
-    """A question or application that a customer sent to the desk."""
-
-    class Kind(models.TextChoices):
-        QUESTION = "question", _("ご質問")
-        CHANGE = "change", _("変更申込")
-        CANCEL = "cancel", _("解約申込")
-        BILLING = "billing", _("請求について")
-        OTHER = "other", _("その他")
-
-    number = models.CharField(_("受付番号"), max_length=20, unique=True)
-    customer = models.ForeignKey("accounts.Customer", models.PROTECT, verbose_name=_("お客様"))
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("送信者"))
-    kind = models.CharField(_("種別"), max_length=10, choices=Kind, default=Kind.QUESTION)
-    subject = models.CharField(_("件名"), max_length=100)
-    body = models.TextField(_("本文"), max_length=4000)
-    about = models.CharField(_("対象"), max_length=20, blank=True)
-    created_at = models.DateTimeField(_("送信日時"), auto_now_add=True)
-    handled_at = models.DateTimeField(_("対応日時"), null=True, blank=True)
-    sought = sought_column("subject")
-
-    objects = Inquiries.as_manager()
-
-    class Meta:
-        verbose_name = verbose_name_plural = _("お問い合わせ")
-        ordering = ["-created_at"]
-        indexes = [
-            models.Index(F("customer"), F("created_at").desc(), name="inquiries_of_customer"),
-            grams_index("sought", "inquiries_sought"),
-        ]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(kind__in=["question", "change", "cancel", "billing", "other"]), name="inquiry_kind_known"
-            ),
-            models.CheckConstraint(condition=Q(number__regex=r"^[A-Z0-9-]{1,20}$"), name="inquiry_number_form"),
-        ]
-
-    def __str__(self):
-        return f"{self.number} {self.subject}"
 
 
 class SentForm(models.Model):

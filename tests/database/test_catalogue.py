@@ -11,7 +11,7 @@ from accounts.models import User
 from portal import mail
 from portal.db import rls
 from portal.db.schema import ROLE, SEARCH_PATH
-from portal.models import Action, ColumnChoice, HistoryEvent, Inquiry, Mail, SentForm
+from portal.models import Action, ColumnChoice, HistoryEvent, Inquiry, Mail, Message, SentForm
 from tests import make
 
 UNSAFE = """
@@ -65,6 +65,15 @@ def it_gives_the_webs_role_no_attribute_that_passes_the_policies(db):
 ROWS = {
     "mail": lambda **own: Mail(key="x", kind=Mail.Kind.RESET_CONFIRM, due_at=timezone.now(), **own),
     "inquiry": lambda **own: Inquiry(number="Q202604-000001", subject="x", body="x", **own),
+    "message": lambda customer, user: Message(
+        customer=customer,
+        author=user,
+        author_name="x",
+        body="x",
+        kind="customer",
+        inquiry=Inquiry.objects.filter(customer=customer).first()
+        or make.make_inquiry(User.objects.get(email="hanako@example.com")),
+    ),
     "columns": lambda **own: ColumnChoice(list_name="x", **own),
     "forms": lambda **own: SentForm(key="x", **own),
     "history": lambda customer, user: HistoryEvent(

@@ -40,12 +40,14 @@ from portal.models import (
     HistoryEvent,
     Inquiry,
     Mail,
+    Message,
     Seal,
     SentForm,
     TaxClass,
     Vendor,
     VendorRegistration,
 )
+from portal.services import write_on
 from tests import make
 
 # What is tried to be written into a row that is kept.
@@ -70,6 +72,8 @@ KEPT = {
     MeterPrice: {"unit_price": Decimal(1)},
     MeterTier: {"unit_price": Decimal(1)},
     HistoryEvent: {"subject": "x"},
+    Inquiry: {"body": "x"},
+    Message: {"body": "x"},
     TaxClass: {"rate": Decimal("0.01")},
     VendorRegistration: {"number": "T1234567890123"},
     CalendarDay: {"working": True},
@@ -95,7 +99,6 @@ FREE = {
     SentForm: "ends",
     ColumnChoice: "a person's own taste",
     FaqEntry: "a text on a page",
-    Inquiry: "its state moves as it is answered",
     Upload: "its state moves as it is taken in, and what was in it goes",
 }
 OWN = ("portal", "accounts", "contracts", "orders", "billing")
@@ -140,6 +143,7 @@ def kept(cast):
         line.order_line,
     ]  # fmt: skip
     history.record("test", "x", by=cast.hanako, customer=cast.a)
+    write_on(make.make_inquiry(cast.hanako), "続き", by=cast.hanako)
     found = {type(row): row for row in rows}
     for model in KEPT:
         if model not in found:

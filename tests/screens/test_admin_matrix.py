@@ -36,7 +36,7 @@ TABLE = {
     "portal.taxclass": (EVERYBODY, "MS", "MS", "MS", {"delete_selected": "MS"}),
     "portal.calendarday": (EVERYBODY, "MS", "MS", "MS", {"delete_selected": "MS"}),
     "portal.faqentry": (EVERYBODY, "RS", "RS", "RS", {"delete_selected": "RS"}),
-    "portal.inquiry": (EVERYBODY, "", "RS", "", {}),
+    "portal.inquiry": (EVERYBODY, "RS", "RS", "", {}),
     "portal.mail": (EVERYBODY, "", "", "", {"send_again": "RS"}),
     "portal.historyevent": (EVERYBODY, "", "", "", {}),
     "accounts.customer": (EVERYBODY, "RS", "RS", "", {}),
@@ -78,8 +78,9 @@ PLAIN = {
 }
 APPS = sorted({label.partition(".")[0] for label in TABLE})
 OF_A_MODEL = ["changelist", "add", "history", "delete", "change", None]
-# Pages of a model's own; test_decisions.py and test_withdrawal.py say who may open them.
+# Pages of a model's own; test_decisions.py, test_withdrawal.py and test_threads.py say who may open them.
 OWN = {
+    "portal.inquiry": ["portal_inquiry_answer", "portal_inquiry_memo"],
     "contracts.contract": ["contracts_contract_decide", "contracts_contract_decide_all", "contracts_contract_withdraw"],
     "billing.invoice": ["billing_invoice_credit", "billing_invoice_correct", "billing_invoice_pdf"],
 }

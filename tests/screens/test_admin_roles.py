@@ -11,7 +11,8 @@ from billing.documents.rendering import render_again
 from billing.models import Rendering
 from billing.services import defer_catch_up
 from portal import mail, rights
-from portal.models import HistoryEvent, Mail
+from portal import services as talk
+from portal.models import HistoryEvent, Inquiry, Mail
 from tests import make
 
 FIELDS = {"name": "担当 花子", "email": "new@example.net", "language": "ja", "is_staff": "on"}
@@ -141,6 +142,10 @@ REFUSED = {
     "send_account_data": lambda cast, by: services.send_account_data(cast.taro, by=by),
     "remove_second_factor": lambda cast, by: credentials.remove_second_factor(cast.taro, by=by),
     "set_roles": lambda cast, by: services.set_roles(staff("y@example.net"), ["閲覧"], superuser=False, by=by),
+    "enter_inquiry": lambda cast, by: talk.enter_inquiry(Inquiry(customer=cast.a), by=by),
+    "answer_inquiry": lambda cast, by: talk.answer_inquiry(Inquiry(), "x", seen=0, by=by),
+    "note_inquiry": lambda cast, by: talk.note_inquiry(Inquiry(), "x", by=by),
+    "handle_inquiry": lambda cast, by: talk.handle_inquiry(Inquiry(), state="done", assignee=None, by=by),
     "send_again": lambda cast, by: mail.send_again(Mail(), by=by),
     "render_again": lambda cast, by: render_again(Rendering.objects.all(), by=by),
     "defer_catch_up": lambda cast, by: defer_catch_up(decided=True, by=by),

@@ -6,6 +6,7 @@ from django.core import mail as outbox
 
 from contracts.models import Contract
 from portal.models import FaqEntry, Inquiry
+from portal.services import handle_inquiry
 from portal.tasks import send_due
 from tests import make
 
@@ -136,7 +137,7 @@ def it_remembers_what_was_asked_and_whether_it_is_done(cast, sign_in):
     page = browser.get("/inquiry/").content.decode()
     assert "金額について" in page
     assert '<span class="state warn">受付</span>' in page
-    Inquiry.objects.update(handled_at="2026-05-08T10:00Z")
+    handle_inquiry(Inquiry.objects.get(), state="done", assignee=None, by=cast.staff)
     assert "対応済" in browser.get("/inquiry/").content.decode()
     assert "金額について" not in sign_in(cast.jiro).get("/inquiry/").content.decode()
 

@@ -33,6 +33,8 @@ DATA = {
     Mail.Kind.RECIPIENT_CHANGED: {"former": "花子", "new": "太郎", "by": "花子"},
     Mail.Kind.INQUIRY: {"number": "Q202605-000001", "sender": "hanako@example.com", "subject": "件名", "body": "本文", "label": "ご質問"},
     Mail.Kind.INQUIRY_COPY: {"number": "Q202605-000001", "sender": "hanako@example.com", "subject": "件名", "body": "本文", "label": "ご質問"},
+    Mail.Kind.INQUIRY_MORE: {"number": "Q202605-000001", "sender": "hanako@example.com", "subject": "件名", "body": "続き"},
+    Mail.Kind.INQUIRY_ANSWER: {"number": "Q202605-000001", "author": "高橋", "subject": "件名", "body": "返信です。"},
 }  # fmt: skip
 
 

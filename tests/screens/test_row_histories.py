@@ -17,6 +17,7 @@ from orders.services import start_contract
 from portal.desk import ReadOnly
 from portal.models import CalendarDay, FaqEntry, TaxClass, Vendor, VendorRegistration
 from tests import make
+from tests.filled import filled
 
 
 def store(row, by, **changes):
@@ -66,7 +67,8 @@ def draft(cast):
 
 def inquiry(cast, web):
     found = make.make_inquiry(cast.hanako)
-    web.post(f"/admin/portal/inquiry/{found.pk}/change/", {"handled_at_0": "2026/05/08", "handled_at_1": "12:30"})
+    path = f"/admin/portal/inquiry/{found.pk}/change/"
+    web.post(path, filled(web, path, state="held"))
     return found
 
 
@@ -108,7 +110,7 @@ CHANGES = {
         lambda cast: store(FaqEntry(question="質問", answer="旧"), cast.staff, answer="新しい回答"),
         ("旧", "新しい回答"),
     ),
-    "portal.inquiry": (inquiry, (NOTHING, "2026/05/08")),
+    "portal.inquiry": (inquiry, ("返信待ち", "保留")),
     "accounts.customer": (customer, (NOTHING, "経理 花子")),
     "accounts.user": (user, (NOTHING, "経理部")),
     "contracts.service": (

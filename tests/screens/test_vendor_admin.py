@@ -4,14 +4,13 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-import time_machine
 from django.core.exceptions import PermissionDenied
 
 from accounts.services import save_customer
 from billing import settled
 from contracts.models import Service, Term
 from orders.models import Order, OrderLine
-from portal.models import CalendarDay, HistoryEvent, Inquiry, TaxClass, Vendor, VendorRegistration
+from portal.models import CalendarDay, HistoryEvent, TaxClass, Vendor, VendorRegistration
 from tests import make
 from tests.screens.test_admin_roles import staff
 
@@ -347,26 +346,6 @@ def it_spells_a_service_code_in_one_way(cast, save, typed):
 def it_says_in_japanese_what_a_service_code_may_be(cast, save):
     refused = save("/admin/contracts/service/add/", code="電 話", name="電話")
     assert refused == {"code": "半角の英数字、ハイフン、アンダースコアで入力してください。"}
-
-
-@time_machine.travel("2026-05-08T03:00Z", tick=False)
-@pytest.mark.parametrize(
-    ("typed", "words"),
-    [
-        (("令和8年5月8日", "１２：００"), None),
-        (("2026-05-08", "12時"), None),
-        (("2026/05/08", ""), "時刻も"),
-        (("", "12:00"), "日付も"),
-        (("2026/05/08", "25:00"), "9:30 のように"),
-        (("2020/01/01", "10:00"), "送信日時から今まで"),
-        (("2099/01/01", "10:00"), "送信日時から今まで"),
-    ],
-)
-def it_takes_when_an_inquiry_was_answered(cast, save, typed, words):
-    inquiry = make.make_inquiry(cast.hanako)
-    refused = save(f"/admin/portal/inquiry/{inquiry.pk}/change/", handled_at=typed)
-    assert (words in refused["handled_at"]) if words else refused == {}
-    assert (Inquiry.objects.get().handled_at is None) == bool(words)
 
 
 @pytest.mark.parametrize("sought", ["ﾐﾄﾞﾘ", "ミドリ", "Ｃ０００"])

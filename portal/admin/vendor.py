@@ -1,4 +1,4 @@
-"""Staff's pages for what belongs to no app: vendor, tax classes, calendar, FAQ, inquiries, mails, history."""
+"""Staff's pages for what belongs to no app: vendor, tax classes, calendar, FAQ, mails, history."""
 
 import re
 
@@ -6,22 +6,19 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import Group
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from procrastinate.contrib.django import admin as jobs
 
 from billing import settled
 from billing.services import defer_catch_up
-from portal import history, mail, seal
-from portal.desk import Desk, ReadOnly, delete_selected, empty_or_not
+from portal import mail, seal
+from portal.desk import Desk, ReadOnly, delete_selected
 from portal.forms import MonthField, OfficialNumberField, PercentField, PhoneField, PostalCodeField
 from portal.models import (
-    Action,
     CalendarDay,
     FaqEntry,
     HistoryEvent,
-    Inquiry,
     Mail,
     TaxClass,
     Vendor,
@@ -250,42 +247,6 @@ class CalendarDayAdmin(Used):
 @admin.register(FaqEntry)
 class FaqEntryAdmin(Told):
     list_display = ["question", "position", "published"]
-
-
-class InquiryForm(forms.ModelForm):
-    def clean_handled_at(self):
-        at = self.cleaned_data["handled_at"]
-        if at and not self.instance.created_at.replace(second=0, microsecond=0) <= at <= timezone.now():
-            raise ValidationError(_("送信日時から今までの日時を入力してください。"))
-        return at
-
-
-@admin.register(Inquiry)
-class InquiryAdmin(Desk):
-    form = InquiryForm
-    list_display = ["number", "created_at", "customer", "kind", "subject", "about", "handled_at"]
-    list_filter = ["kind", ("handled_at", empty_or_not(_("対応状況"), _("未対応"), _("対応済み")))]
-    list_select_related = ["customer"]
-    search_fields = ["number", "subject", "customer__number", "customer__name"]
-    readonly_fields = ["number", "customer", "user", "reach", "kind", "subject", "body", "about", "created_at"]
-    fields = ["handled_at", *readonly_fields]
-
-    def save_model(self, request, obj, form, change):
-        stored = Inquiry.objects.get(pk=obj.pk)
-        super().save_model(request, obj, form, change)
-        before, after = (history.facts(each, "handled_at") for each in (stored, obj))
-        history.record_change(Action.INQUIRY_HANDLED, obj.number, before, after, of=obj, by=request.user)
-
-    @admin.display(description=_("連絡先"))
-    def reach(self, inquiry):
-        return "\n".join(filter(None, [inquiry.user.email, inquiry.user.phone])) or "-"
-
-    def has_add_permission(self, request):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        """What a customer wrote stays."""
-        return False
 
 
 @admin.register(Mail)
