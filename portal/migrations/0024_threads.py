@@ -35,8 +35,10 @@ INQUIRIES = f"""
         END IF;
         RETURN NEW;
     END $$;
-    CREATE TRIGGER desk_is_staff BEFORE INSERT OR UPDATE OF assignee_id, entered_by_id ON portal_inquiry FOR EACH ROW
-        WHEN (NEW.assignee_id IS NOT NULL OR NEW.entered_by_id IS NOT NULL) EXECUTE FUNCTION check_desk_of_inquiry();
+    CREATE TRIGGER assignee_is_own BEFORE INSERT OR UPDATE OF assignee_id ON portal_inquiry FOR EACH ROW
+        WHEN (NEW.assignee_id IS NOT NULL) EXECUTE FUNCTION check_desk_of_inquiry();
+    CREATE TRIGGER entered_by_is_own BEFORE INSERT OR UPDATE OF entered_by_id ON portal_inquiry FOR EACH ROW
+        WHEN (NEW.entered_by_id IS NOT NULL) EXECUTE FUNCTION check_desk_of_inquiry();
 """
 # Memos (社内メモ) don't exist for the web, whoever asks through it; and it writes as the customer only.
 MESSAGES = f"""
