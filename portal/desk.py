@@ -31,7 +31,7 @@ from portal.forms import (
 )
 from portal.models import HistoryEvent
 from portal.once import key_of_content, once
-from portal.shown import to_be_read
+from portal.shown import CustomerFilter, has_customer, to_be_read
 
 logger = logging.getLogger(__name__)
 
@@ -232,8 +232,12 @@ class Desk(admin.ModelAdmin):
             found["data"].pop(f"{prefix}-TOTAL_FORMS")
         return found
 
+    def get_list_filter(self, request):
+        """What belongs to a customer is listed by customer too."""
+        return [*self.list_filter, CustomerFilter] if has_customer(self.model) else self.list_filter
+
     def filter_lookups(self):
-        for each in self.list_filter:
+        for each in self.get_list_filter(None):
             if isinstance(each, str):
                 field = each
             elif isinstance(each, type):

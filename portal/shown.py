@@ -75,6 +75,27 @@ class ToRead(admin.StackedInline):
         return super().get_readonly_fields(request, obj)
 
 
+def has_customer(model):
+    """Whether its rows belong to a company."""
+    return any(field.name == "customer" for field in model._meta.fields)
+
+
+class CustomerFilter(admin.SimpleListFilter):
+    """A list's filter by one customer (お客様番号), to which the customer's file leads; on the list it is named and taken off."""
+
+    title, parameter_name = _("お客様"), "customer"
+
+    def lookups(self, request, model_admin):
+        if not (number := self.value()):
+            return []
+        customers = model_admin.model._meta.get_field("customer").related_model.objects
+        self.customer = customers.filter(number=number).first()
+        return [(number, str(self.customer or number))]
+
+    def queryset(self, request, rows):
+        return rows.filter(customer=self.customer) if self.customer else rows.none()
+
+
 class MonthFilter(admin.SimpleListFilter):
     """A list's filter by 対象年月: the running month and the eleven before it; an address may name any other."""
 

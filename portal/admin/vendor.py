@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import Group
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from procrastinate.contrib.django import admin as jobs
@@ -271,10 +272,23 @@ class MailAdmin(ReadOnly):
         self.message_user(request, _("%(count)d件を送信待ちにしました。") % {"count": len(mails)})
 
 
+class SignInFilter(admin.SimpleListFilter):
+    """Sign-ins, of which there are many, apart from what was changed."""
+
+    title, parameter_name = _("ログインの記録"), "sign_ins"
+
+    def lookups(self, request, model_admin):
+        return [("without", _("ログイン以外")), ("only", _("ログインだけ"))]
+
+    def queryset(self, request, events):
+        signed_in = Q(action=Action.SIGNED_IN)
+        return {"without": events.exclude(signed_in), "only": events.filter(signed_in)}.get(self.value(), events)
+
+
 @admin.register(HistoryEvent)
 class HistoryAdmin(ReadOnly):
     list_display = ["at", "customer", "actor_name", "action", "subject"]
-    list_filter = ["action"]
+    list_filter = [SignInFilter, "action"]
     list_select_related = ["customer"]
     search_fields = ["subject", "actor_name", "customer__number"]
     fields = readonly_fields = ["at", "customer", "actor", "actor_name", "action", "subject", "detail", "kept"]
