@@ -1,9 +1,11 @@
 """Staff's file of a customer: what its page shows of all that belongs to one company, each part to whom may see it (D37)."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, Subquery, Sum, Value, When, Window
+from django.db.models import Case, Count, DateField, Exists, F, OuterRef, Q, Subquery, Sum, Value, When, Window
+from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -18,7 +20,6 @@ from contracts.models import Contract
 from contracts.models import State as ContractState
 from portal import rights
 from portal.models import Action, HistoryEvent, Inquiry, Mail
-from portal.months import today
 
 IN_FORCE = [ContractState.ACTIVE, ContractState.ENDING]
 SHOWN = 6  # of what grows with the months; 「すべて見る」 leads to the rest
@@ -29,8 +30,8 @@ def file_of(customer: Customer, request: HttpRequest) -> dict[str, Any]:
 
     All parts are read by one statement; proposals (D27) by their own, where a billed line reaches beyond its contract's dates.
     """
-    parts = [part for part in parts_of(customer, request) if may_see(request, part.rows.model)]
-    found: dict[str, Any] = gather(parts)
+    seen = [parts for model, parts in KINDS if may_see(request, model)]
+    found: dict[str, Any] = gather([part for parts in seen for part in parts(customer, request)])
     shortened = found.pop("shortened", None)
     if shortened and shortened.rows and rights.may(request.user, "billing.view_decision"):
         found["proposals"] = proposals([customer.pk])
@@ -67,48 +68,6 @@ def lists_of(customer, request):
             yield label, f"{reverse(f'admin:{app}_{name}_changelist')}?{urlencode({'customer': customer.number})}"
 
 
-def parts_of(customer, request):
-    """Every part, with its limit; those of a model that the person may not see are left out by the caller."""
-    yield contracts(customer, request)
-    yield from bills(customer, request)
-    yield users(customer, request)
-    yield Part(
-        "inquiries",
-        rows_of(request, Inquiry, customer)
-        .annotate(waiting=Window(Count("*", filter=Q(handled_at=None))))
-        .order_by("-created_at"),
-        ["id", "number", "kind", "subject", "created_at", "handled_at", "waiting"],
-        5,
-        all_of(Inquiry, customer),
-    )
-    yield Part(
-        "mails",
-        rows_of(request, Mail, customer).annotate(person=F("user__name")).order_by("-pk"),
-        ["id", "kind", "state", "sent_to", "created_at", "sent_at", "error", "person"],
-        SHOWN,
-        all_of(Mail, customer),
-    )
-    events = rows_of(request, HistoryEvent, customer).order_by("-at", "-pk")
-    told = ["id", "at", "actor_name", "action", "subject", "detail"]
-    signed_in = Q(action=Action.SIGNED_IN)
-    yield Part("sign_ins", events.filter(signed_in), told, 5, all_of(HistoryEvent, customer, sign_ins="only"))
-    yield Part("changes", events.exclude(signed_in), told, 8, all_of(HistoryEvent, customer, sign_ins="without"))
-    yield Part(
-        "credits",
-        rows_of(request, Credit, customer).filter(takes_back=None, left__gt=0).order_by("given_on", "pk"),
-        ["id", "item", "tax_kind", "tax_rate", "price_basis", "given_on", "reason", "left"],
-        SHOWN,
-        all_of(Credit, customer),
-    )
-    yield Part(
-        "parked",
-        rows_of(request, Parked, customer).order_by("month"),
-        ["id", "month", "reason", "by_person", "tries", "tried_at"],
-        SHOWN,
-        all_of(Parked, customer),
-    )
-
-
 def contracts(customer, request):
     """Those that hold first; what was taken back is listed only when asked for (D26)."""
     place = Case(
@@ -117,14 +76,15 @@ def contracts(customer, request):
     rows = rows_of(request, Contract, customer).filter(withdrawn_on=None).with_main_line()
     rows = rows.annotate(
         service_name=F("service__name"),
-        holding=Window(Count("*", filter=Q(state__in=IN_FORCE))),
-        ending=Window(Count("*", filter=Q(state=ContractState.ENDING))),
+        renews_on=Cast("next_renewal", DateField()),
+        holding=Window(Count("pk", filter=Q(state__in=IN_FORCE))),
+        ending=Window(Count("pk", filter=Q(state=ContractState.ENDING))),
     )
     fields = [
-        "id", "number", "name", "plan", "form", "state", "start_on", "cancel_on", "term_ends_on", "next_renewal", "quantity",
+        "id", "number", "name", "plan", "form", "state", "start_on", "cancel_on", "term_ends_on", "renews_on", "quantity",
         "unit", "monthly_fee", "service_name", "holding", "ending",
     ]  # fmt: skip
-    return Part("contracts", rows.order_by(place, "number"), fields, 10, all_of(Contract, customer))
+    yield Part("contracts", rows.order_by(place, "number"), fields, 10, all_of(Contract, customer))
 
 
 def bills(customer, request):
@@ -165,7 +125,53 @@ def users(customer, request):
     ]  # fmt: skip
     rows = rows_of(request, User, customer).filter(is_active=True).annotate(has_factor=Exists(factor))
     rows = rows.order_by("-is_recipient", trouble, "name", "pk")
-    return Part("users", rows, fields, 10, all_of(User, customer, is_active__exact=1))
+    yield Part("users", rows, fields, 10, all_of(User, customer, is_active__exact=1))
+
+
+def inquiries(customer, request):
+    rows = rows_of(request, Inquiry, customer).order_by("-created_at")
+    rows = rows.annotate(waiting=Window(Count("pk", filter=Q(state=Inquiry.State.WAITING))))
+    fields = ["id", "number", "kind", "subject", "created_at", "state", "waiting"]
+    yield Part("inquiries", rows, fields, SHOWN, all_of(Inquiry, customer))
+
+
+def mails(customer, request):
+    rows = rows_of(request, Mail, customer).annotate(person=F("user__name")).order_by("-pk")
+    fields = ["id", "kind", "state", "sent_to", "created_at", "sent_at", "error", "person"]
+    yield Part("mails", rows, fields, SHOWN, all_of(Mail, customer))
+
+
+def events(customer, request):
+    """Sign-ins, and apart from them what was changed."""
+    rows = rows_of(request, HistoryEvent, customer).order_by("-at", "-pk")
+    fields = ["id", "at", "actor_name", "action", "subject", "detail"]
+    signed_in = Q(action=Action.SIGNED_IN)
+    yield Part("sign_ins", rows.filter(signed_in), fields, SHOWN, all_of(HistoryEvent, customer, sign_ins="only"))
+    yield Part("changes", rows.exclude(signed_in), fields, 8, all_of(HistoryEvent, customer, sign_ins="without"))
+
+
+def credits(customer, request):
+    """Those of which something is left (調整残高), in the order in which they are taken up (D28)."""
+    rows = rows_of(request, Credit, customer).filter(takes_back=None, left__gt=0).order_by("given_on", "pk")
+    fields = ["id", "item", "tax_rate", "price_basis", "given_on", "reason", "left"]
+    yield Part("credits", rows, fields, SHOWN, all_of(Credit, customer))
+
+
+def parked(customer, request):
+    fields = ["id", "month", "reason", "by_person", "tries", "tried_at"]
+    yield Part("parked", rows_of(request, Parked, customer).order_by("month"), fields, SHOWN, all_of(Parked, customer))
+
+
+KINDS: list[tuple[Any, Callable[[Customer, HttpRequest], Iterator[Part]]]] = [
+    (Contract, contracts),
+    (Invoice, bills),
+    (User, users),
+    (Inquiry, inquiries),
+    (Mail, mails),
+    (HistoryEvent, events),
+    (Credit, credits),
+    (Parked, parked),
+]
 
 
 def facts_of(customer):
@@ -178,7 +184,10 @@ def facts_of(customer):
                 (_("代表者"), customer.representative),
                 (_("法人番号"), customer.corporate_number),
                 (_("登録番号"), customer.registration_number),
-                (_("住所"), f"〒{customer.postal_code} {customer.address}" if customer.postal_code else customer.address),
+                (
+                    _("住所"),
+                    f"〒{customer.postal_code} {customer.address}" if customer.postal_code else customer.address,
+                ),
                 (_("電話"), customer.phone),
                 (_("FAX"), customer.fax),
                 (_("契約担当"), " ".join(filter(None, [customer.contact_department, customer.contact_name]))),
@@ -189,7 +198,10 @@ def facts_of(customer):
             [
                 (_("請求先"), customer.addressee_name),
                 (_("部署・担当"), " ".join(filter(None, [customer.billing_department, customer.billing_person]))),
-                (_("送付先"), customer.billing_place),
+                (
+                    _("送付先"),
+                    f"〒{customer.billing_place}" if customer.billing_postal_code else customer.billing_address,
+                ),
                 (_("締日・支払"), f"{customer.closing_day}　{customer.payment_terms}（{shift}）"),
                 (_("支払方法"), customer.get_payment_method_display()),
                 (_("書類の日付"), customer.get_calendar_display()),

@@ -151,7 +151,8 @@ def credit_page(request, invoice, line):
 
 
 def asked(request, form, title, facts, back, row, **more):
-    given = {"form": form, "title": title, "facts": facts, "back": back, "row": row, "submit": _("決定する")} | more
+    given = {"form": form, "title": title, "facts": facts, "back": back, "row": row, "opts": row._meta}
+    given |= {"submit": _("決定する"), **more}
     return render(request, "admin/billing/ask_reason.html", admin.site.each_context(request) | given)
 
 

@@ -1,9 +1,14 @@
 """Staff's forms as their browser would send them back."""
 
 
+def form_page(web, path):
+    """The answer with the form, also where the page itself shows something else."""
+    return web.get(path, {"form": "1"})
+
+
 def filled(web, path, **changes):
     """The page's form, with some fields typed over (`lines__0__quantity` for a row's)."""
-    context = web.get(path).context
+    context = form_page(web, path).context
     given = {"seen": context["seen"]} if context.get("seen") else {}
     for form in [context["adminform"].form, *(row for each in context["inline_admin_formsets"] for row in rows(each))]:
         for field in form:

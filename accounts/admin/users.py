@@ -140,21 +140,32 @@ admin.site.unregister([TOTPDevice, StaticDevice])
 class UserAdmin(Desk):
     form = UserForm
     imports = "users"
-    list_display = [
-        "name",
-        "email",
-        "customer",
-        "is_recipient",
-        "is_manager",
-        "is_active",
-        "account_pending",
-        "last_login",
-    ]
+    list_display = ["name", "email", "customer", "duties", "state", "last_login"]
     list_filter = ["is_active", "is_staff", "account_pending"]
     list_select_related = ["customer"]
     search_fields = ["name", "email", "customer__number"]
     autocomplete_fields = ["customer"]
     actions = ["send_account_data", "remove_second_factor", "delete_users"]
+
+    @admin.display(description=_("役目"))
+    def duties(self, user):
+        """What mails and the company ask of a person; of the staff, that they are staff."""
+        named = [
+            (user.is_staff, _("担当者")),
+            (user.is_recipient, _("メール送信先")),
+            (user.is_manager, _("管理者ユーザ")),
+        ]
+        return _("・").join(str(name) for holds, name in named if holds) or "-"
+
+    @admin.display(description=_("状態"))
+    def state(self, user):
+        if not user.is_active:
+            return _("削除済み")
+        if user.bounced:
+            return _("メール不達")
+        if user.last_login:
+            return _("有効")
+        return _("アカウント情報が未送付") if user.account_pending else _("未ログイン")
 
     def get_readonly_fields(self, request, obj=None):
         return ["customer", "is_staff", "roles_shown"] if obj else []

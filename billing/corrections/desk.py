@@ -141,5 +141,5 @@ def told_of(invoice, done, outcome):
 
 
 def shown(request, invoice, template, context):
-    given = {"title": _("訂正する"), "invoice": invoice, **context}
+    given = {"title": _("訂正する"), "invoice": invoice, "opts": Invoice._meta, **context}
     return render(request, f"admin/billing/{template}.html", admin.site.each_context(request) | given)

@@ -282,7 +282,7 @@ class SignInFilter(admin.SimpleListFilter):
 
     def queryset(self, request, events):
         signed_in = Q(action=Action.SIGNED_IN)
-        return {"without": events.exclude(signed_in), "only": events.filter(signed_in)}.get(self.value(), events)
+        return {"without": events.exclude(signed_in), "only": events.filter(signed_in)}.get(self.value() or "", events)
 
 
 @admin.register(HistoryEvent)

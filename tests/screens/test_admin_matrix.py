@@ -24,6 +24,7 @@ from portal import history, mail, numbers, rights
 from portal.forms import LineField
 from portal.models import Action, CalendarDay, VendorRegistration
 from tests import make
+from tests.filled import form_page
 from tests.replay import remembered
 
 # V 閲覧, R 受付, B 請求, M 管理, S superuser
@@ -365,7 +366,7 @@ def models_of(app):
 
 def odd_forms(web, address):
     """What a page's form would send, with one field odd; a word in each field of a new row, a number below 0 in a stored one's."""
-    response = web.get(address)
+    response = form_page(web, address)
     if response.status_code != 200:
         return
     forms = tried = [response.context["adminform"].form]

@@ -11,6 +11,7 @@ from django.test import RequestFactory
 from contracts.models import Contract, ContractLine
 from portal import forms
 from portal.models import CalendarDay
+from tests.filled import form_page
 
 READ = {
     models.DateField: forms.DayField,
@@ -133,7 +134,7 @@ def it_stores_names_without_what_nobody_sees(cast, web):
 def it_keeps_a_companys_reading_and_numbers_in_one_form(cast, web):
     web.force_login(cast.staff)
     path = f"/admin/accounts/customer/{cast.a.pk}/change/"
-    given = web.get(path).context["adminform"].form.initial
+    given = form_page(web, path).context["adminform"].form.initial
     typed = {"kana": "みどりしょうじ", "phone": "０３（１２３４）５６７８", "fax": "03 1234 5679"}
     answer = web.post(path, {name: value for name, value in given.items() if value is not None} | typed)
     assert answer.status_code == 302, answer.context["adminform"].form.errors

@@ -12,6 +12,7 @@ from contracts.models import Service, Term
 from orders.models import Order, OrderLine
 from portal.models import CalendarDay, HistoryEvent, TaxClass, Vendor, VendorRegistration
 from tests import make
+from tests.filled import form_page
 from tests.screens.test_admin_roles import staff
 
 
@@ -21,7 +22,7 @@ def save(cast, web):
     web.force_login(cast.staff)
 
     def saved(path, **changes):
-        form = web.get(path).context["adminform"].form
+        form = form_page(web, path).context["adminform"].form
         given = {}
         for field in form:
             value = changes.get(field.name, field.value())
