@@ -3,7 +3,7 @@
 
 def form_page(web, path):
     """The answer with the form, also where the page itself shows something else."""
-    return web.get(path, {"form": "1"})
+    return web.get(f"{path}{'&' if '?' in path else '?'}form=1")
 
 
 def filled(web, path, **changes):

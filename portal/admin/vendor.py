@@ -17,6 +17,7 @@ from portal import mail, seal
 from portal.desk import Desk, ReadOnly, delete_selected
 from portal.forms import MonthField, OfficialNumberField, PercentField, PhoneField, PostalCodeField
 from portal.models import (
+    Action,
     CalendarDay,
     FaqEntry,
     HistoryEvent,

@@ -192,9 +192,9 @@ def it_opens_the_form_by_its_button_and_comes_back_to_the_file(cast, desk):
     assert "12か月まで" in refused.content.decode() and 'value="99"' in refused.content.decode()
 
 
-def it_adds_contracts_and_users_of_this_customer(cast, desk):
+def it_adds_contracts_users_and_inquiries_of_this_customer(cast, desk):
     page = shown(desk, cast.b)
-    for path in ("/admin/contracts/contract/add/", "/admin/accounts/user/add/"):
+    for path in ("/admin/contracts/contract/add/", "/admin/accounts/user/add/", "/admin/portal/inquiry/add/"):
         assert f'href="{path}?customer={cast.b.pk}"' in page
         form = desk.get(path, {"customer": cast.b.pk}).content.decode()
         assert re.search(rf'<option value="{cast.b.pk}" selected>C0000002', form), path
