@@ -15,7 +15,7 @@ from billing.credits import credit_of_adjustment
 from billing.models import Credit, Discount, Download, Invoice, InvoiceLine, MonthRun, Review, ReviewState, State
 from billing.month import drafts
 from contracts.services import amount_of, rate_of
-from portal import history, rights
+from portal import history, rights, trace
 from portal.models import Action, Vendor
 from portal.templatetags.figures import plain, yen, ymd
 
@@ -32,7 +32,7 @@ def defer_catch_up(*customers: Any, decided: bool = False, by: User | None = Non
     if decided:
         rights.need(by, "billing.change_parked")
     numbers = [customer.number for customer in customers] or None
-    tasks.catch_up.configure(priority=URGENT_PRIORITY).defer(numbers=numbers, decided=decided)
+    tasks.catch_up.configure(priority=URGENT_PRIORITY).defer(numbers=numbers, decided=decided, **trace.for_job())
 
 
 @transaction.atomic

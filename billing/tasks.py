@@ -1,4 +1,7 @@
-"""Background work on invoices: rendering, its sweep, and bringing bills in step with what staff change."""
+"""Background work on invoices: rendering, its sweep, and bringing bills in step with what staff change.
+
+A job's `request` names what caused it; the worker goes on under that id (portal/trace.py).
+"""
 
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
@@ -14,7 +17,7 @@ from portal.tasks import forget_failed, retry_stalled_jobs
 
 
 @app.task(name=rendering.TASK, queue=rendering.QUEUE, priority=5)  # before the notices of invoices, after credentials
-def render(invoices):
+def render(invoices, request=""):
     rendering.render(invoices)
 
 
@@ -38,11 +41,13 @@ def remind(timestamp=0):
 
 def forget_failed_renderings():
     """A job that died is no news any more once each of its invoices has its PDF, or waits for somebody to look."""
-    forget_failed(rendering.TASK, lambda invoices: not Invoice.objects.renderable().filter(pk__in=invoices).exists())
+    forget_failed(
+        rendering.TASK, lambda invoices, **_ignored: not Invoice.objects.renderable().filter(pk__in=invoices).exists()
+    )
 
 
 @app.task(name="billing.catch_up", queue="render", retry=RetryStrategy(wait=30, retry_exceptions=[lock.Busy]))
-def catch_up(numbers, decided=False):
+def catch_up(numbers, decided=False, request=""):
     """Bring the drafts of the customers with these numbers up to date and try again what is parked; None: only what is parked.
 
     Whoever's orders have yet to follow a change of tax classes or settings (D34) is brought up to date with them, in
@@ -63,7 +68,7 @@ def covers(numbers, decided, earlier):
 
 
 @app.task(name=uploads.TASK, queue=uploads.QUEUE, retry=RetryStrategy(wait=5, retry_exceptions=[lock.Busy]))
-def take_upload(upload):
+def take_upload(upload, request=""):
     """Try out, or take in, a file that staff sent, while no other run is active."""
     with lock.alone() as check_lock:
         uploads.work(upload, check_lock)

@@ -18,7 +18,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from procrastinate.contrib.django import app
 
-from portal import months, rights
+from portal import months, rights, trace
 from portal.models import Mail, Vendor
 from portal.secret import own_folder
 
@@ -134,6 +134,12 @@ def claim_and_send(mail_id):
     if mail.kind == TO_NOBODY:
         mail.delete()
         return
+    with trace.working(mail.request):
+        send(mail, now)
+
+
+def send(mail, now):
+    """Write the claimed mail, send it, and keep how that went."""
     try:
         message = write(mail)
         message.send()
@@ -149,7 +155,7 @@ def claim_and_send(mail_id):
     except (OSError, SMTPException) as trouble:
         retry_or_fail(mail, trouble, mail.tries >= MOST_TRIES)
     except Exception as fault:  # a mail that can't be written stops no other
-        logger.exception("mail %s", mail.key)
+        logger.exception("mail %s", mail.pk)
         retry_or_fail(mail, fault, True)
     else:
         keep(mail, state=Mail.State.SENT, sent_at=timezone.now(), sent_to=message.to[0], error="")

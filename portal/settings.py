@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import environment, secret
+from portal import environment, logs, secret, trace
 from portal.db.embedded import Server
 from portal.environment import env, folder, one_of, whole
 
@@ -49,6 +49,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.trace.numbered",
+    "portal.logs.each_request",
     "portal.middleware.any_host_for_health",
     "django.middleware.security.SecurityMiddleware",
     "portal.middleware.security_headers",
@@ -160,17 +162,11 @@ if "@" not in parseaddr(DEFAULT_FROM_EMAIL)[1]:
     raise ImproperlyConfigured("MAIL_FROM にはメールアドレスを書いてください。")
 MAIL_PER_MINUTE = whole("MAIL_PER_MINUTE", 0)
 
-PROCRASTINATE_WORKER_DEFAULTS = {"delete_jobs": "successful", "concurrency": 1}
+PROCRASTINATE_WORKER_DEFAULTS = {
+    "delete_jobs": "successful", "concurrency": 1, "task_middleware": [trace.of_job],
+}  # fmt: skip
 
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W012", "security.W016", "security.W021"]
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "filters": {
-        "refusals": {"()": "django.utils.log.CallbackFilter", "callback": "ext://portal.logs.refusals_in_one_line"},
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["refusals"]}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"portal": {"level": "INFO"}},
-}
+LOGGING = logs.settings(as_json=one_of("LOG_FORMAT", "text", "json") == "json", level=one_of("LOG_LEVEL", *logs.LEVELS))
+# Who may read /metrics; without it there is no such page.
+METRICS_TOKEN = env("METRICS_TOKEN")

@@ -14,7 +14,7 @@ from procrastinate.exceptions import ConnectorException
 
 from billing.documents import einvoice, pdf
 from billing.models import Invoice, InvoicePdf, InvoiceXml, Kind, Rendering, State
-from portal import mail, rights
+from portal import mail, rights, trace
 from portal.models import Mail, Vendor
 
 TASK, QUEUE = "billing.render", "render"
@@ -36,7 +36,8 @@ DIED = "作成中にプロセスが終了しました（時間切れ、メモリ
 def defer(invoices):
     """Have these invoices (ids) rendered: tasks of some each, in the caller's transaction; they start when it commits."""
     tasks = [
-        {"invoices": invoices[start : start + INVOICES_A_TASK]} for start in range(0, len(invoices), INVOICES_A_TASK)
+        {"invoices": invoices[start : start + INVOICES_A_TASK], **trace.for_job()}
+        for start in range(0, len(invoices), INVOICES_A_TASK)
     ]
     if tasks:
         app.configure_task(TASK, queue=QUEUE).batch_defer(*tasks)

@@ -15,7 +15,7 @@ from accounts.models import Customer
 from billing.models import Parked
 from billing.month.close import Refused
 from billing.month.lock import Busy
-from portal import months, reading
+from portal import months, reading, trace
 from portal.db.ready import what_to_run
 from portal.db.schema import ROLE
 from portal.models import Vendor
@@ -67,8 +67,9 @@ class OperatorCommand(BaseCommand):
     def handle(self, *args, **options):
         signal.signal(signal.SIGTERM, self.stop)
         try:
-            self.check_role()
-            code = self.work(**options)
+            check_role()
+            with trace.working(trace.new()):
+                code = self.work(**options)
         except Refused as refused:
             raise CommandError(str(refused), returncode=USAGE) from None
         except Busy as busy:
@@ -93,21 +94,6 @@ class OperatorCommand(BaseCommand):
     @staticmethod
     def stop(signum, frame):
         raise Stopped
-
-    def check_role(self):
-        """Raises CommandError (3) unless this role sees every customer's rows and the vendor is set up."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT current_user = %s, pg_has_role(relowner, 'USAGE') FROM pg_class WHERE relname = 'billing_invoice'",
-                [ROLE],
-            )
-            found = cursor.fetchone()
-        if found is None:
-            raise CommandError(what_to_run(), returncode=CONFIGURATION)
-        if found[0] or not found[1]:
-            raise CommandError(
-                "表の所有者ロールで実行してください（Webのロールではできません）。", returncode=CONFIGURATION
-            )
 
     def say(self, text, ending="\n"):
         """What nobody reads any more, as `| head` has closed the pipe, is left unsaid; the work goes on."""
@@ -137,6 +123,22 @@ class OperatorCommand(BaseCommand):
             )
 
         return tell
+
+
+def check_role():
+    """Raises CommandError (3) unless this role sees every customer's rows and the tables are there."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_user = %s, pg_has_role(relowner, 'USAGE') FROM pg_class WHERE relname = 'billing_invoice'",
+            [ROLE],
+        )
+        found = cursor.fetchone()
+    if found is None:
+        raise CommandError(what_to_run(), returncode=CONFIGURATION)
+    if found[0] or not found[1]:
+        raise CommandError(
+            "表の所有者ロールで実行してください（Webのロールではできません）。", returncode=CONFIGURATION
+        )
 
 
 def readable(text):

@@ -19,7 +19,7 @@ from accounts.models import User
 from billing.models import Upload, UploadState
 from billing.models.uploads import OVER, UNDER_WAY
 from billing.uploads.kinds import SORTS, need_import, warn_of_other_kind
-from portal import months
+from portal import months, trace
 from portal.imports.taking import Report, take_in
 
 TASK, CATCH_UP, QUEUE = "billing.take_upload", "billing.catch_up", "render"
@@ -42,7 +42,7 @@ def keep(kind: str, name: str, content: bytes, *, by: User) -> Upload:
 
 
 def defer(upload: Upload) -> None:
-    app.configure_task(TASK, queue=QUEUE, priority=PRIORITY).defer(upload=upload.pk)
+    app.configure_task(TASK, queue=QUEUE, priority=PRIORITY).defer(upload=upload.pk, **trace.for_job())
 
 
 @transaction.atomic
@@ -144,7 +144,7 @@ def try_out(upload: Upload, tell: Callable[[int], None], check_lock: Callable[[]
         if report.owners:
             follow = app.configure_task(CATCH_UP, queue=QUEUE, priority=PRIORITY)
             owners: list[Any] = sorted(set(report.owners))
-            follow.defer(numbers=owners, decided=False)
+            follow.defer(numbers=owners, decided=False, **trace.for_job())
         return True
     upload.note = (
         _("確認した後にデータが変わったため、取り込みを止めました。新しい結果を確かめてください。") if taking else ""

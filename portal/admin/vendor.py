@@ -258,7 +258,7 @@ class MailAdmin(ReadOnly):
     list_select_related = ["customer"]
     search_fields = ["key", "customer__number", "sent_to"]
     fields = [
-        "kind", "customer", "user", "state", "sent_to", "tries", "due_at", "sent_at", "error", "created_at",
+        "kind", "customer", "user", "state", "sent_to", "tries", "due_at", "sent_at", "error", "created_at", "request",
     ]  # fmt: skip
     actions = ["send_again"]
 
@@ -292,7 +292,17 @@ class HistoryAdmin(ReadOnly):
     list_filter = [SignInFilter, "action"]
     list_select_related = ["customer"]
     search_fields = ["subject", "actor_name", "customer__number"]
-    fields = readonly_fields = ["at", "customer", "actor", "actor_name", "action", "subject", "detail", "kept"]
+    fields = readonly_fields = [
+        "at",
+        "customer",
+        "actor",
+        "actor_name",
+        "action",
+        "subject",
+        "detail",
+        "kept",
+        "request",
+    ]
 
     @admin.display(description=_("記録"))
     def kept(self, event):

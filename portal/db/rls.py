@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from django.db import connection, connections, transaction
 
+from portal import trace
 from portal.db.schema import ONLOOKER, ROLE
 
 OWNER = "none"  # PostgreSQL's word for the role that logged in
@@ -104,6 +105,7 @@ class ScopeMiddleware:
         with scope(OWNER):  # session and user are loaded as owner
             user = request.user
             customer_id = getattr(user, "customer_id", None)
+            trace.person.set(user.pk)
             staff = user.is_authenticated and customer_id is None
             if not staff and not request.path_info.startswith(OWNER_PATHS):
                 take(ROLE, customer_id)

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Exists, Q
 from django.utils.translation import gettext_lazy as _
 
+from portal import trace
 from portal.models.functions import search_column, search_text
 from portal.models.vendor import Vendor
 from portal.reading import fold
@@ -74,6 +75,8 @@ class Mail(models.Model):
     sent_at = models.DateTimeField(_("送信日時"), null=True)
     error = models.CharField(_("エラー"), max_length=500, blank=True)
     created_at = models.DateTimeField(_("作成日時"), auto_now_add=True)
+    # What it was caused by, as the log names it.
+    request = models.CharField(_("受付番号"), max_length=64, blank=True, default=trace.current, db_default="")
 
     ABOUT_DOCUMENTS = (Kind.INVOICE_FIXED, Kind.INVOICE_CORRECTED, Kind.INVOICE_RETURNED, Kind.INVOICE_VOID)
 
@@ -178,6 +181,7 @@ class HistoryEvent(models.Model):
     detail = models.CharField(_("内容"), max_length=200, blank=True)
     data = models.JSONField(_("記録"), default=dict)
     row = models.CharField(max_length=60, blank=True, editable=False)
+    request = models.CharField(_("受付番号"), max_length=64, blank=True, default=trace.current, db_default="")
     actor_search = search_column("actor_name")
     subject_search = search_column("subject")
 

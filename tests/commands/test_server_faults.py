@@ -324,6 +324,29 @@ def it_answers_beside_connections_that_say_nothing(portal):
         assert ask() == 200
 
 
+def it_has_a_worker_go_on_after_the_server_was_away_and_tell_so_in_one_line(portal):
+    """What Procrastinate would do is end, with 200 lines of traceback; each pause is one line here."""
+    worker = portal.start("procrastinate", "worker")
+    try:
+        processes.wait_until(lambda: portal.ask("SELECT count(*) FROM procrastinate_workers"))
+        portal.stop()
+        time.sleep(1)
+        assert portal.server.start_again()
+        assert portal.run("close_month", MONTH)[0] == 0
+        processes.wait_until(lambda: portal.ask("SELECT count(*) FROM billing_invoicepdf"))
+    finally:
+        worker.terminate()
+        code, _said, complained = processes.finish(worker)
+    lines = [line for line in complained.splitlines() if " INFO " not in line]
+    assert code == 0
+    assert [line.split(": ", 1)[1] for line in lines if "portal.worker" in line] == [
+        "the database is away, waiting for it",
+        "the database is back",
+    ]
+    assert "Traceback" not in complained
+    assert len(lines) == 2, complained
+
+
 def it_serves_an_error_page_while_the_server_is_away_and_pages_afterwards(portal):
     with web(portal) as ask:
         portal.stop()

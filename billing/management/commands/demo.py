@@ -62,7 +62,12 @@ class Command(BaseCommand):
             check_port()
             self.children = Children(
                 cwd=settings.BASE_DIR,
-                env={**os.environ, "PORTAL_DATA_DIR": str(settings.DATA), "PYTHONUNBUFFERED": "1"},
+                env={
+                    "LOG_LEVEL": "WARNING",
+                    **os.environ,
+                    "PORTAL_DATA_DIR": str(settings.DATA),
+                    "PYTHONUNBUFFERED": "1",
+                },
                 keep_open=lock.fileno(),
             )
             try:
