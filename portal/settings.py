@@ -37,7 +37,7 @@ INSTALLED_APPS = [
     "contracts",
     "orders",
     "billing",
-    "django.contrib.admin",
+    "portal.apps.Desk",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",

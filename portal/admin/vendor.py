@@ -30,8 +30,6 @@ from portal.reading import has_check_digit
 from portal.shown import cell, read_cell
 from portal.templatetags.figures import percent, ym
 
-admin.site.site_header = admin.site.site_title = _("契約マイポータル 担当者")
-
 # Stock pages that would go round this desk: anybody's groups; and background work, in a developer's words and with actions
 # that ask for no right. What failed of it is read and tried again where it belongs: mails, PDFs, parked customers.
 admin.site.unregister([Group, jobs.models.ProcrastinateJob])

@@ -87,6 +87,7 @@ class Mail(models.Model):
         indexes = [
             models.Index(fields=["due_at"], condition=Q(state__in=["waiting", "sending"]), name="mail_open"),
             models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="mail_sent"),
+            models.Index(fields=["created_at"], condition=Q(state="failed"), name="mail_failed"),
             models.Index(
                 fields=["sent_to"], opclasses=["varchar_pattern_ops"], condition=~Q(sent_to=""), name="mail_sent_to"
             ),

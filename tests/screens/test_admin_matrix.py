@@ -67,7 +67,7 @@ ADMINS = {model._meta.label_lower: desk for model, desk in admin.site._registry.
 # Addresses that belong to no model: what they answer to whoever works here.
 PLAIN = {
     "index": 200,
-    "app_list": 200,
+    "app_list": 302,  # to the index
     "autocomplete": 403,  # without a field to complete
     "jsi18n": 200,
     "view_on_site": 404,  # no row of ours has a page of its own
