@@ -68,7 +68,7 @@ def it_says_everything_in_japanese(cast, web, rows):
 
 
 def it_says_so_to_whoever_may_only_read(cast, web, rows):
-    web.force_login(staff("reader@example.net", "閲覧"))
+    web.force_login(staff("reader@example.net", "閲覧", name="閲覧 太郎"))
     found = {}
     for model, row in rows.items():
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
@@ -81,7 +81,7 @@ def it_says_so_to_whoever_may_only_read(cast, web, rows):
     [
         ("/admin/accounts/customer/", ["変更するお客様を選択", "お客様を追加"]),
         ("/admin/contracts/service/", ["選択したサービスを削除"]),
-        ("/admin/", ["まだありません。"]),
+        ("/admin/", ["担当者ホーム"]),
         ("/admin/contracts/contract/add/", ["契約を追加"]),
         ("/admin/portal/inquiry/", ["状態で絞り込む", "返信待ち", "お客様の返事待ち"]),
         ("/admin/billing/rendering/", ["再試行中", "保留中"]),

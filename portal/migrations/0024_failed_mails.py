@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0022_searching")]
+    dependencies = [("portal", "0023_see_as")]
 
     operations = [
         migrations.AddIndex(
