@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from portal.models import Mail
+from portal.models import Inquiry, Mail
 
 # (heading, icon, the models whose lists stand below it)
 GROUPS = [
@@ -41,7 +41,7 @@ SETTINGS = [
 ]
 # Which rows of a list wait for somebody, as its own filter says it.
 WAITING: dict[str, dict[str, str]] = {
-    "portal.inquiry": {"handled_at__isempty": "1"},
+    "portal.inquiry": {"state__exact": Inquiry.State.WAITING},
     "portal.mail": {"state__exact": Mail.State.FAILED},
     "billing.parked": {},
     "billing.rendering": {"parked_at__isempty": "0"},
@@ -100,7 +100,7 @@ def waiting(request: HttpRequest, model: str) -> QuerySet:
     """The rows of the model's list that wait for somebody: those that its address with `WAITING` lists."""
     rows = desk_of(model).get_queryset(request)
     if model == "portal.inquiry":
-        return rows.filter(handled_at=None)
+        return rows.filter(state=Inquiry.State.WAITING)
     if model == "portal.mail":
         return rows.filter(state=Mail.State.FAILED)
     return rows.filter(parked_at__isnull=False) if model == "billing.rendering" else rows

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0023_see_as")]
+    dependencies = [("portal", "0025_requests")]
 
     operations = [
         migrations.AddIndex(
