@@ -5,6 +5,7 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 from django.contrib import auth, messages
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
@@ -33,7 +34,7 @@ from accounts.models import Customer, PaymentMethod, Session, SignedIn, User
 from accounts.tables import LOOKS, HistoryTable, UserTable
 from portal.lists.screen import Screen, list_screen
 from portal.middleware import holds_secret
-from portal.models import HistoryEvent, Vendor
+from portal.models import MOST_NOTICES, HistoryEvent, Notice, Vendor
 from portal.once import once
 from portal.templatetags.figures import ymd
 
@@ -68,7 +69,8 @@ def login(request):
         return sign_in(request, form.user, request.POST.get("next", ""))
     given = request.POST.get("next", request.GET.get("next", ""))
     left = LEFT.get(request.GET.get("left")) if request.method == "GET" else None
-    return render(request, "accounts/login.html", {"form": form, "next": given, "left": left})
+    notices = Notice.objects.for_user(AnonymousUser()).showing()[:MOST_NOTICES]
+    return render(request, "accounts/login.html", {"form": form, "next": given, "left": left, "notices": notices})
 
 
 def sign_in(request, user, target):

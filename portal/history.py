@@ -1,9 +1,10 @@
 """The change history: who did what, and what stood there before; rows are only ever added."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 
+from django.utils.timezone import localtime
 from django.utils.translation import get_language
 
 from portal.models import NOTHING, HistoryEvent, row_name
@@ -85,6 +86,8 @@ def worded(value):
         return ""
     if value is True:
         return "○"
+    if isinstance(value, datetime):
+        return f"{localtime(value):%Y/%m/%d %H:%M}"
     if isinstance(value, date):
         return ymd(value)
     return plain(value) if isinstance(value, Decimal | int) else str(value)

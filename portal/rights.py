@@ -29,7 +29,7 @@ ROLES = {
     RECEPTION: SEEING
     | writing("accounts", "customer")
     | Q(content_type__app_label="accounts", codename__in=["add_user", "change_user", "delete_user"])
-    | writing("portal", "inquiry", "faqentry", "mail"),
+    | writing("portal", "inquiry", "notice", "faqentry", "mail"),
     BILLING: SEEING | LOOKING_ON | ((writing("contracts") | writing("orders") | writing("billing")) & ~CATALOGUE),
     MANAGEMENT: SEEING
     | LOOKING_ON

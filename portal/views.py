@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from billing.home import overview
 from portal import threads
 from portal.forms import InquiryForm, WordsForm
-from portal.models import FaqEntry, Inquiry, Vendor
+from portal.models import MOST_NOTICES, FaqEntry, Inquiry, Notice, Vendor
 from portal.months import today
 from portal.once import once
 from portal.services import find_record, send_inquiry, suggested_subject, write_on
@@ -84,7 +84,8 @@ def page_before(request):
 
 @require_safe
 def home(request):
-    return render(request, "portal/home.html", overview(request.user, today()))
+    notices = Notice.objects.for_user(request.user).showing()[:MOST_NOTICES]
+    return render(request, "portal/home.html", overview(request.user, today()) | {"notices": notices})
 
 
 @require_safe
@@ -134,7 +135,7 @@ def inquiry_detail(request, number):
         except ValidationError as refused:
             form.add_error(None, refused)
         else:
-            return redirect(reverse("inquiry_detail", args=[found.number]) + "?sent=2#thread")
+            return redirect(reverse("inquiry_detail", args=[found.number]) + "?sent=2")
     context = {
         "inquiry": found,
         "form": form,

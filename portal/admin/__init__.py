@@ -1,5 +1,5 @@
 """Staff's pages of the vendor's own things."""
 
-from portal.admin import inquiries, vendor
+from portal.admin import inquiries, notices, vendor
 
-__all__ = ["inquiries", "vendor"]
+__all__ = ["inquiries", "notices", "vendor"]

@@ -99,6 +99,13 @@ class InquiryAdmin(Desk):
             kwargs |= {"queryset": users.filter(pk__in=people.values("pk")[:MOST_PEOPLE]), "widget": forms.Select}
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        """Without the buttons that would open people's own pages: they are chosen here, no more."""
+        found = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.is_relation:
+            found.widget.can_add_related = found.widget.can_change_related = found.widget.can_view_related = False
+        return found
+
     def save_model(self, request, obj, form, change):
         if change:
             services.handle_inquiry(obj, state=obj.state, assignee=obj.assignee, by=request.user)
@@ -176,6 +183,8 @@ class InquiryAdmin(Desk):
         return found | {
             "title": inquiry.subject,
             "subtitle": None,
+            "show_save_and_add_another": False,
+            "show_save_and_continue": False,
             "may_write": self.has_change_permission(request, inquiry),
             "about_url": threads.url_of_record(inquiry, desk=True),
             "others": threads.others(inquiry),

@@ -10,6 +10,7 @@ from portal.models.functions import (
     sought_column,
 )
 from portal.models.inquiries import Inquiry, Message
+from portal.models.notices import MOST_NOTICES, Notice
 from portal.models.records import (
     NOTHING,
     Action,
@@ -39,6 +40,7 @@ from portal.models.vendor import (
 )
 
 __all__ = [
+    "MOST_NOTICES",
     "NOTHING",
     "VALID_SQL",
     "Action",
@@ -55,6 +57,7 @@ __all__ = [
     "Inquiry",
     "Mail",
     "Message",
+    "Notice",
     "PriceBasis",
     "RoundingMode",
     "Seal",

@@ -61,7 +61,6 @@ class Vendor(models.Model):
     )
     seal = models.ForeignKey(Seal, models.PROTECT, verbose_name=_("角印"), null=True, blank=True, editable=False)
     invoice_note = models.TextField(_("請求書の備考"), max_length=400, blank=True)
-    notice = models.TextField(_("ログイン画面のお知らせ"), max_length=400, blank=True)
     rounding = models.CharField(_("消費税の端数処理"), max_length=8, choices=RoundingMode, default=RoundingMode.DOWN)
     first_month = models.DateField(_("運用開始年月"), help_text=_("この月から請求します（1日の日付）"))
     credit_method = models.CharField(

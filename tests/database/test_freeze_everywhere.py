@@ -41,6 +41,7 @@ from portal.models import (
     Inquiry,
     Mail,
     Message,
+    Notice,
     Seal,
     SentForm,
     TaxClass,
@@ -99,6 +100,7 @@ FREE = {
     SentForm: "ends",
     ColumnChoice: "a person's own taste",
     FaqEntry: "a text on a page",
+    Notice: "a text on a page; the history keeps what it said",
     Upload: "its state moves as it is taken in, and what was in it goes",
 }
 OWN = ("portal", "accounts", "contracts", "orders", "billing")

@@ -22,7 +22,7 @@ from billing.month import parking
 from contracts.models import Contract
 from portal import history, mail, numbers, rights
 from portal.forms import LineField
-from portal.models import Action, CalendarDay, VendorRegistration
+from portal.models import Action, CalendarDay, Notice, VendorRegistration
 from tests import make
 from tests.filled import form_page
 from tests.replay import remembered
@@ -37,6 +37,7 @@ TABLE = {
     "portal.taxclass": (EVERYBODY, "MS", "MS", "MS", {"delete_selected": "MS"}),
     "portal.calendarday": (EVERYBODY, "MS", "MS", "MS", {"delete_selected": "MS"}),
     "portal.faqentry": (EVERYBODY, "RS", "RS", "RS", {"delete_selected": "RS"}),
+    "portal.notice": (EVERYBODY, "RS", "RS", "RS", {"delete_selected": "RS"}),  # one that isn't shown yet
     "portal.inquiry": (EVERYBODY, "RS", "RS", "", {}),
     "portal.mail": (EVERYBODY, "", "", "", {"send_again": "RS"}),
     "portal.historyevent": (EVERYBODY, "", "", "", {}),
@@ -79,8 +80,9 @@ PLAIN = {
 }
 APPS = sorted({label.partition(".")[0] for label in TABLE})
 OF_A_MODEL = ["changelist", "add", "history", "delete", "change", None]
-# Pages of a model's own; test_decisions.py, test_withdrawal.py and test_threads.py say who may open them.
+# Pages of a model's own; test_decisions.py, test_withdrawal.py, test_threads.py and test_notices.py say who may open them.
 OWN = {
+    "portal.notice": ["portal_notice_preview"],
     "portal.inquiry": ["portal_inquiry_answer", "portal_inquiry_memo"],
     "contracts.contract": ["contracts_contract_decide", "contracts_contract_decide_all", "contracts_contract_withdraw"],
     "billing.invoice": ["billing_invoice_credit", "billing_invoice_correct", "billing_invoice_pdf"],
@@ -181,6 +183,7 @@ def make_rows(cast):
     found["portal.vendorregistration"] = VendorRegistration.objects.create(
         number="T8990000000009", valid_from=date(2000, 1, 1), valid_to=date(2000, 1, 31)
     )
+    found["portal.notice"] = Notice.objects.create(title="x", body="x", starts_at="2099-01-01T00:00Z")
     found["portal.inquiry"] = make.make_inquiry(cast.hanako)
     assert [label for label, row in found.items() if row is None] == []
     return found

@@ -15,7 +15,7 @@ from contracts.models import Service
 from contracts.services import PriceTyped, save_meter
 from orders.services import start_contract
 from portal.desk import ReadOnly
-from portal.models import CalendarDay, FaqEntry, TaxClass, Vendor, VendorRegistration
+from portal.models import CalendarDay, FaqEntry, Notice, TaxClass, Vendor, VendorRegistration
 from tests import make
 from tests.filled import filled
 
@@ -109,6 +109,10 @@ CHANGES = {
     "portal.faqentry": (
         lambda cast: store(FaqEntry(question="質問", answer="旧"), cast.staff, answer="新しい回答"),
         ("旧", "新しい回答"),
+    ),
+    "portal.notice": (
+        lambda cast: store(Notice(title="旧い件名", body="本文"), cast.staff, title="新しい件名"),
+        ("旧い件名", "新しい件名"),
     ),
     "portal.inquiry": (inquiry, ("返信待ち", "保留")),
     "accounts.customer": (customer, (NOTHING, "経理 花子")),

@@ -11,7 +11,7 @@ from billing.models import Invoice, Rendering
 from contracts.models import Service
 from orders.models import UsageFile
 from portal import history, mail
-from portal.models import Action, CalendarDay, FaqEntry, VendorRegistration
+from portal.models import Action, CalendarDay, FaqEntry, Notice, VendorRegistration
 from tests import make
 from tests.screens.test_admin_roles import staff
 
@@ -48,6 +48,7 @@ def rows(cast):
     mail.queue(mail.Kind.PASSWORD_CHANGED, key="1", customer=cast.a, user=cast.hanako)
     make.make_inquiry(cast.hanako)
     CalendarDay.objects.create(day=make.MAY)
+    Notice.objects.create(title="件名", body="本文")
     VendorRegistration.objects.get_or_create(number="T8990000000001", defaults={"valid_from": make.APRIL})
     found = {page.model: page.model._default_manager.order_by("pk").last() for page in admin.site._registry.values()}
     return found | {Invoice: fixed, type(cast.hanako): cast.hanako, type(meter): meter}

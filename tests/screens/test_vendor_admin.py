@@ -324,7 +324,7 @@ def it_tells_beside_the_field_what_is_wrong_with_a_company(cast, save, field, ty
 def it_tells_at_once_which_characters_no_document_can_print(cast, save, web):
     for path, typed, letters in (
         (f"/admin/accounts/customer/{cast.a.pk}/change/", {"billing_name": "张"}, "张"),
-        (VENDOR, {"invoice_note": "감", "notice": "🚀"}, "감"),
+        (VENDOR, {"invoice_note": "감", "desk_hours": "🚀"}, "감"),
     ):
         assert save(path, **typed) == {}
         page = web.get("/admin/").content.decode()
