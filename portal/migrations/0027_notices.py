@@ -16,7 +16,7 @@ EARLIER = """
 class Migration(migrations.Migration):
     dependencies = [
         ("contracts", "0010_searching"),
-        ("portal", "0025_requests"),
+        ("portal", "0026_failed_mails"),
     ]
 
     operations = [
