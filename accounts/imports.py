@@ -11,6 +11,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer, Session, User
+from accounts.services import numbers_gone
 from portal import history, numbers, reading, rights
 from portal.db.copying import copy_in
 from portal.imports.columns import Column, Row, chunks, of_model
@@ -75,12 +76,17 @@ def take_customers(rows: Iterable[Row], report: Report, *, today: date, by: Any)
     for chunk in chunks(once_each(rows, NUMBER, report), AT_ONCE):
         given = [row.values["number"] for row in chunk]
         known = {found.number: found for found in Customer.objects.lock_by_number(given)}
+        gone = numbers_gone(given)
         new: list[Customer] = []
         changed: list[Customer] = []
         told: list[tuple[Customer, dict[str, str]]] = []
         for row in chunk:
             found = known.get(row.values["number"])
             if found is None and not needed(row, CUSTOMER_COLUMNS, report):
+                continue
+            if row.values["number"] in gone:
+                why = _("削除したお客様の番号です。ほかの番号にしてください。")
+                report.errors.append(Fault(row.line, NUMBER.label, row.values["number"], Code.REFUSED, why))
                 continue
             if found and says_nothing_new(found, row, report):
                 continue

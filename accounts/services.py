@@ -1,5 +1,6 @@
 """What changes companies and users: create, edit, hand over, delete. Every change is kept, a user's mailed to whom it concerns."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from accounts import throttle
 from accounts.credentials import end_sessions, forget_password, give_typed_password, keep_password, note, tell
 from accounts.models import Customer, User
 from portal import history, numbers, rights
+from portal.hanging import hanging, in_words
 from portal.models import Action, HistoryEvent, Mail
 
 ACCOUNT_DATA = (Mail.Kind.ACCOUNT_CREATED, Mail.Kind.ACCOUNT_LINK, Mail.Kind.ACCOUNT_TYPED)
@@ -48,6 +50,35 @@ def save_customer(customer: Customer, *, by: User | None = None) -> Customer:
         Action.CUSTOMER_CHANGED, customer.number, before, history.facts(customer, *names), by=by, customer=customer
     )
     return customer
+
+
+@transaction.atomic
+def delete_customer(customer: Customer, *, by: User | None = None) -> None:
+    """Take away a company that was entered by mistake: no record names it, its number is never given again (D20).
+
+    The history keeps what was entered. Raises ValidationError where something hangs on it, PermissionDenied.
+    """
+    rights.need(by, "accounts.delete_customer")
+    Customer.objects.lock([customer.pk])
+    if found := hanging(customer):
+        raise ValidationError(_("%s があるため、削除できません。") % in_words(found))
+    names = [field.name for field in Customer._meta.fields if field.editable and not field.primary_key]
+    before = history.facts(customer, *names)
+    history.record(
+        Action.CUSTOMER_DELETED,
+        customer.number,
+        of=customer,
+        by=by,
+        detail=customer.name,
+        changes={label: [said, ""] for label, said in before.items() if said},
+    )
+    customer.delete()
+
+
+def numbers_gone(numbers: Collection[str]) -> set[str]:
+    """Those of these numbers that deleted companies had: nobody else gets them (D20)."""
+    gone = HistoryEvent.objects.filter(action=Action.CUSTOMER_DELETED, subject__in=numbers)
+    return set(gone.values_list("subject", flat=True))
 
 
 @transaction.atomic

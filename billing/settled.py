@@ -57,12 +57,14 @@ def uses_calendar_day(row: CalendarDay) -> bool:
 MOVABLE = {TaxClass: "valid_to", VendorRegistration: "valid_to", CalendarDay: "note"}
 USED = {
     TaxClass: gettext_lazy(
-        "確定した請求で使われているため、削除できません。使い終わる日は「終了日」に入力してください。"
+        "%(day)s までの利用の確定した請求で使われているため、削除できません。使い終わる日は「終了日」に入力してください。"
     ),
     VendorRegistration: gettext_lazy(
-        "確定した請求書に記載されているため、削除できません。使い終わる日は「終了日」に入力してください。"
+        "%(day)s までの確定した請求書に記載されているため、削除できません。使い終わる日は「終了日」に入力してください。"
     ),
-    CalendarDay: gettext_lazy("確定した請求の期日の計算に使われているため、削除できません。"),
+    CalendarDay: gettext_lazy(
+        "確定した請求の支払期日か確定予定日の計算に使われているため、削除できません。説明は「メモ」に書けます。"
+    ),
 }
 FIXED = gettext_lazy("確定した請求で使われているため、変更できません。")
 
@@ -83,8 +85,8 @@ def is_used(row: models.Model) -> bool:
 
 
 def why_kept(row: models.Model) -> str:
-    """In words, why this stored setting can't be deleted (D34); empty if it can."""
-    return str(USED[type(row)]) if is_used(row) else ""
+    """In words, why this stored setting can't be deleted (D34), and what to do instead; empty if it can."""
+    return USED[type(row)] % {"day": ymd(last_used_day(row))} if is_used(row) else ""
 
 
 def check_use(row: models.Model) -> None:

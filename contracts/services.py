@@ -24,7 +24,9 @@ LINE_FACTS = (
 )  # fmt: skip
 NO_FIRST_PRICE = gettext_lazy("適用開始年月が空欄の料金（当初から適用）を1つだけ登録してください。")
 START_STAYS = gettext_lazy("契約期間が作られた後は契約開始日を変更できません。")
-METERED = gettext_lazy("使用量が登録されているため、削除できません。")
+METERED = gettext_lazy(
+    "使用量が登録されているため、削除できません。使用量が届かない月は請求されません。やめるときは、契約に解約日を入力してください。"
+)
 BILLED_PRICE = gettext_lazy("%(month)s の使用量は請求済みです。請求済みの月の料金は変えられません。")
 
 

@@ -25,6 +25,9 @@ class LineInline(Shown):
 
 @admin.register(Order)
 class OrderAdmin(ReadOnly):
+    stays = _(
+        "注文は番号とともに残るため、削除できません。契約を直すか解約日を入力すると、まだ請求していない注文も変わります。"
+    )
     list_display = [
         "number",
         "customer",
@@ -56,6 +59,7 @@ class ChargeInline(Shown):
 
 @admin.register(Usage)
 class UsageAdmin(ReadOnly):
+    stays = _("使用量は削除できません。請求の確定前は、正しいファイルを取り込むと置き換わります。")
     imports = "usage"
     list_display = [
         cell("month", month_name, _("対象年月")),

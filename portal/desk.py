@@ -29,6 +29,7 @@ from portal.forms import (
     PassageField,
     WholeField,
 )
+from portal.hanging import hanging, in_words
 from portal.models import HistoryEvent
 from portal.once import key_of_content, once
 from portal.shown import CustomerFilter, has_customer, to_be_read
@@ -73,6 +74,8 @@ class Desk(admin.ModelAdmin):
 
     formfield_overrides = READ
     show_full_result_count = False  # beside the hits of a search it would count the whole table
+    stays = ""  # of rows that never go: why, and what to do instead
+    instead = ""  # of rows that can't go while others name them: what to do instead
     imports = ""  # the kind of files that bring such rows; whoever may add rows may import them
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
@@ -130,6 +133,7 @@ class Desk(admin.ModelAdmin):
         return found if obj is None or self.has_change_permission(request, obj) else to_be_read(self, found)
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        context["kept"] = self.why_kept(obj) if change and self.may_delete(request) else ""
         if request.method == "POST":
             context |= {"seen": getattr(request, "seen", None), "conflict": getattr(request, "conflict", None)}
         elif change and self.has_change_permission(request, obj):
@@ -174,11 +178,19 @@ class Desk(admin.ModelAdmin):
         return TemplateResponse(request, "admin/object_history.html", page)
 
     def why_kept(self, row):
-        """In words, why this row can't be deleted; empty if it can."""
-        return ""
+        """In words, why this row can't be deleted, and what to do instead; empty if it can."""
+        if self.stays:
+            return str(self.stays)
+        told = _("%(rows)s で使われているため、削除できません。%(instead)s")
+        found = hanging(row)
+        return told % {"rows": in_words(found), "instead": self.instead} if found else ""
+
+    def may_delete(self, request):
+        """Whether the person may delete rows of this kind, where nothing speaks against it."""
+        return super().has_delete_permission(request)
 
     def has_delete_permission(self, request, obj=None):
-        return super().has_delete_permission(request, obj) and not (obj and self.why_kept(obj))
+        return not self.stays and self.may_delete(request) and not (obj and self.why_kept(obj))
 
     def delete_view(self, request, object_id, extra_context=None):
         """What can't go is said on its own page, also where somebody used it meanwhile."""
@@ -322,6 +334,8 @@ def empty_or_not(title, empty, filled):
 class ReadOnly(Desk):
     """Rows that staff read and the programs write; an action on them asks for the right to change them."""
 
+    stays = _("記録として残るため、削除できません。")
+
     def has_act_permission(self, request):
         return super().has_change_permission(request)
 
@@ -329,9 +343,6 @@ class ReadOnly(Desk):
         return False
 
     def has_change_permission(self, request, obj=None):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
         return False
 
 

@@ -51,6 +51,7 @@ class CustomerForm(forms.ModelForm):
 class CustomerAdmin(Desk):
     form = CustomerForm
     imports = "customers"
+    instead = _("取引が終わったお客様は、契約に解約日を入力し、ユーザを無効にしてください。")
     list_display = ["number", "name", "payment_method", "since"]
     search_fields = ["number", "name", "kana"]
     readonly_fields = ["number", "updated_at"]
@@ -90,5 +91,9 @@ class CustomerAdmin(Desk):
     def response_post_save_change(self, request, obj):
         return redirect("admin:accounts_customer_change", obj.pk)
 
-    def has_delete_permission(self, request, obj=None):
-        return False
+    def get_actions(self, request):
+        """One at a time: each is looked at on its own page before it goes."""
+        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
+
+    def delete_model(self, request, obj):
+        services.delete_customer(obj, by=request.user)

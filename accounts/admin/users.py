@@ -139,6 +139,9 @@ admin.site.unregister([TOTPDevice, StaticDevice])
 @admin.register(User)
 class UserAdmin(Desk):
     form = UserForm
+    stays = _(
+        "ユーザの名前は履歴に残るため、削除できません。使えなくするには、一覧で選んで操作「ユーザを削除する（無効にする）」を実行してください。"
+    )
     imports = "users"
     list_display = ["name", "email", "customer", "duties", "state", "last_login"]
     list_filter = ["is_active", "is_staff", "account_pending"]
@@ -200,10 +203,7 @@ class UserAdmin(Desk):
 
     def has_remove_permission(self, request):
         """To delete is to make inactive, by the action."""
-        return super().has_delete_permission(request) or rights.may(request.user, rights.MANAGE_STAFF)
-
-    def has_delete_permission(self, request, obj=None):
-        return False
+        return self.may_delete(request) or rights.may(request.user, rights.MANAGE_STAFF)
 
     def save_model(self, request, obj, form, change):
         if change:

@@ -35,6 +35,9 @@ WRITTEN = {
 
 @admin.register(Invoice)
 class InvoiceAdmin(Locked):
+    stays = _(
+        "請求は番号とともに残るため、削除できません。確定した請求は「訂正する」で取り消せます。未確定の請求は、契約か調整を直すと変わります。"
+    )
     list_display = [
         "number",
         "customer",
@@ -80,9 +83,6 @@ class InvoiceAdmin(Locked):
         return [WRITTEN.get(name, name) for name in names]
 
     def has_add_permission(self, request):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
         return False
 
     def has_change_permission(self, request, obj=None):

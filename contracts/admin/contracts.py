@@ -40,6 +40,7 @@ PREVIEW = "_preview"  # the button that stores nothing
 
 @admin.register(Service)
 class ServiceAdmin(Kept):
+    instead = _("新しい契約に使わないときは、名前で区別して残してください。")
     list_display = ["code", "name", "prorate", "position", "published"]
     search_fields = ["code", "name"]
 
@@ -195,6 +196,9 @@ class StateFilter(admin.SimpleListFilter):
 @admin.register(Contract)
 class ContractAdmin(Locked):
     form = ContractForm
+    stays = _(
+        "契約は番号とともに残るため、削除できません。やめるときは「解約日」を入力し、登録の間違いは「契約を取り消す」で取り消してください。"
+    )
     imports = "contracts"
     list_display = [
         "number",
@@ -359,6 +363,3 @@ class ContractAdmin(Locked):
             )
             owed = yen(sum(each.amount for each in found))
             self.message_user(request, format_html(text, owed, page), level="warning")
-
-    def has_delete_permission(self, request, obj=None):
-        return False

@@ -89,4 +89,4 @@ class MeterAdmin(Locked):
     def why_kept(self, row):
         if row.contract.withdrawn_on:
             return str(STAYS_WITHDRAWN)
-        return str(METERED) if row.usages.exists() else ""
+        return str(METERED) if row.usages.exists() else super().why_kept(row)

@@ -67,6 +67,7 @@ class AssigneeFilter(admin.SimpleListFilter):
 
 @admin.register(Inquiry)
 class InquiryAdmin(Desk):
+    stays = _("お客様とのやりとりは削除できません。済んだら、状態を「完了」にしてください。")
     list_display = ["number", "waits", "state", "customer", "kind", "subject", "about", "assignee", "created_at"]
     list_filter = ["state", AssigneeFilter, "kind"]
     list_select_related = ["customer", "assignee"]
@@ -192,7 +193,3 @@ class InquiryAdmin(Desk):
             "answer_form": answer,
             "memo_form": context.get("memo_form") or WordsForm(auto_id="memo_form_%s"),
         }
-
-    def has_delete_permission(self, request, obj=None):
-        """What was written stays."""
-        return False

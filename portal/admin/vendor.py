@@ -74,6 +74,7 @@ class VendorForm(forms.ModelForm):
 @admin.register(Vendor)
 class VendorAdmin(Desk):
     form = VendorForm
+    stays = _("ベンダー設定は削除できません。変更はこの画面で保存してください。")
     readonly_fields = ["seal_shown"]
 
     @admin.display(description=_("印刷している角印"))
@@ -98,9 +99,6 @@ class VendorAdmin(Desk):
 
     def has_add_permission(self, request):
         return super().has_add_permission(request) and not Vendor.objects.exists()
-
-    def has_delete_permission(self, request, obj=None):
-        return False
 
     def save_model(self, request, obj, form, change):
         obj.pk = 1
@@ -159,7 +157,7 @@ class Used(Kept):
         ]
 
     def why_kept(self, row):
-        return settled.why_kept(row)
+        return settled.why_kept(row) or super().why_kept(row)
 
 
 class RegistrationForm(UsedForm):

@@ -123,6 +123,7 @@ class Action(models.TextChoices):
     CREDIT_GIVEN = "credit_given", _("調整残高の登録")
     CREDIT_TAKEN_BACK = "credit_taken_back", _("調整残高の取消")
     CUSTOMER_CHANGED = "customer_changed", _("お客様情報変更")
+    CUSTOMER_DELETED = "customer_deleted", _("お客様の削除")
     SETTING_CHANGED = "setting_changed", _("設定変更")
     INQUIRY_HANDLED = "inquiry_handled", _("お問い合わせの対応")
     FILE_IMPORTED = "file_imported", _("ファイルの取込")
@@ -169,10 +170,13 @@ def row_name(row):
 
 
 class HistoryEvent(models.Model):
-    """Who did what to whom, when. Rows are only ever added; a trigger refuses everything else."""
+    """Who did what to whom, when. Rows are only ever added; a trigger refuses everything else.
+
+    But that a company which was entered by mistake is gone: then the database empties `customer`, and nothing else.
+    """
 
     at = models.DateTimeField(_("日時"), auto_now_add=True)
-    customer = models.ForeignKey("accounts.Customer", models.PROTECT, verbose_name=_("お客様"), null=True)
+    customer = models.ForeignKey("accounts.Customer", models.DO_NOTHING, verbose_name=_("お客様"), null=True)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("操作者"), null=True, related_name="+"
     )
@@ -194,6 +198,7 @@ class HistoryEvent(models.Model):
             models.Index(fields=["customer", "-at"], name="history_of_customer"),
             models.Index(fields=["actor", "-at"], condition=Q(action="signed_in"), name="sign_ins_of_user"),
             models.Index(fields=["row"], condition=~Q(row=""), name="history_of_row"),
+            models.Index(fields=["subject"], condition=Q(action="customer_deleted"), name="history_of_numbers_gone"),
         ]
 
     def __str__(self):

@@ -41,7 +41,7 @@ TABLE = {
     "portal.inquiry": (EVERYBODY, "RS", "RS", "", {}),
     "portal.mail": (EVERYBODY, "", "", "", {"send_again": "RS"}),
     "portal.historyevent": (EVERYBODY, "", "", "", {}),
-    "accounts.customer": (EVERYBODY, "RS", "RS", "", {}),
+    "accounts.customer": (EVERYBODY, "RS", "RS", "RS", {}),  # the page of one that stays says why; test_deletions.py
     "accounts.user": (
         EVERYBODY,
         "RMS",

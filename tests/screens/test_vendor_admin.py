@@ -177,7 +177,7 @@ def it_keeps_calendar_days_that_a_fixed_invoices_days_were_found_with(cast, web,
     path = f"/admin/portal/calendarday/{row.pk}"
     assert ("day" not in web.get(f"{path}/change/").context["adminform"].form.fields) == kept
     told = [str(each) for each in web.post(f"{path}/delete/", {"post": "yes"}, follow=True).context["messages"]]
-    assert ("確定した請求の期日の計算に使われているため、削除できません。" in told) == kept
+    assert any("計算に使われているため、削除できません。" in each for each in told) == kept
     assert CalendarDay.objects.filter(pk=row.pk).exists() == kept
 
 
