@@ -18,7 +18,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from procrastinate.contrib.django import app
 
-from portal import months, rights, trace
+from portal import installation, months, rights, trace
 from portal.models import Mail, Vendor
 from portal.secret import own_folder
 
@@ -106,10 +106,12 @@ def task_of(kind):
 
 
 def deliver(mail_id):
-    """Send one mail that is due, unless somebody is at it right now.
+    """Send one mail that is due, unless somebody is at it right now, or this database is somebody's copy.
 
     PostgreSQL knows who is: the lock ends with its holder, whatever clocks say that jump or differ between machines.
     """
+    if not installation.at_home():
+        return
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK_SPACE, mail_id % 2**31])
         if not cursor.fetchone()[0]:

@@ -15,7 +15,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Status
 
-from portal import mail
+from portal import installation, mail
 from portal.models import Mail
 
 logger = logging.getLogger(__name__)
@@ -36,8 +36,9 @@ def sweep(timestamp=0):
     pace this is where notices get their jobs, so many a minute, whatever the number of workers.
     """
     retry_stalled_jobs()
-    for each in without_job(due()):
-        mail.give_job(each)
+    if installation.at_home():
+        for each in without_job(due()):
+            mail.give_job(each)
     forget_failed("portal.deliver", lambda mail_id: not Mail.objects.filter(pk=mail_id, state__in=mail.OPEN).exists())
     forget_failed("portal.sweep")
 

@@ -19,6 +19,8 @@ urlpatterns = [
     path("inquiry/", views.inquiry, name="inquiry"),
     path("inquiry/<str:number>/", views.inquiry_detail, name="inquiry_detail"),
     path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+    path("metrics", views.metrics, name="metrics"),
     path("", include("accounts.urls")),
     path("", include("contracts.urls")),
     path("", include("orders.urls")),

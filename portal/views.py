@@ -1,12 +1,14 @@
 """Home, よくある質問, お問い合わせ, health, and what every page's frame shows."""
 
 import sys
+from hmac import compare_digest
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError, connection
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -15,8 +17,10 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from billing import gauges
 from billing.home import overview
-from portal import threads
+from portal import installation, threads
+from portal.db import ready
 from portal.forms import InquiryForm, WordsForm
 from portal.models import MOST_NOTICES, FaqEntry, Inquiry, Notice, Vendor
 from portal.months import today
@@ -30,6 +34,7 @@ def frame(request):
     return {
         "vendor": SimpleLazyObject(vendor),
         "customer": getattr(user, "customer", None),
+        "at_home": installation.told_home,
         "see_as": getattr(request, "see_as", None),
     }
 
@@ -46,9 +51,35 @@ def healthz(request):
     return HttpResponse("ok\n", content_type="text/plain")
 
 
+@login_not_required
+@require_safe
+def readyz(request):
+    """Whether requests may be sent here: a program asks, from inside. The database's absence is answered by `server_error`."""
+    failed = [
+        name for name, well in (("migrations", ready.migrated()), ("static", ready.has_static_files())) if not well
+    ]
+    return readiness(failed)
+
+
+def readiness(failed):
+    return JsonResponse({"ok": not failed, "failed": failed}, status=503 if failed else 200)
+
+
+@login_not_required
+@require_safe
+def metrics(request):
+    """Gauges for Prometheus, for whoever has METRICS_TOKEN; for others there is no such page."""
+    given = request.headers.get("Authorization", "").encode()
+    if not settings.METRICS_TOKEN or not compare_digest(given, f"Bearer {settings.METRICS_TOKEN}".encode()):
+        raise Http404
+    return HttpResponse(gauges.exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
 def server_error(request):
     """The page of a fault; while the database doesn't answer it is 503, so that proxies and people try again."""
     away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    if request.path_info == reverse("readyz"):
+        return readiness(["database"])
     return HttpResponse(render_to_string("500.html"), status=503 if away else 500)
 
 

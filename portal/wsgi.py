@@ -30,6 +30,12 @@ def web():
     if missing:
         sys.stderr.write(f"{missing}\n")
         sys.exit(3)
+    from django.db import connection
+
+    from portal import installation
+
+    installation.watch()
+    connection.close()
     rls.connect_as_web()
     return readable_content_type(get_wsgi_application())
 

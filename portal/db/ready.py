@@ -1,7 +1,12 @@
 """Whether the database has its tables yet, and the one line that says what to run while it hasn't."""
 
+from functools import cache
+
 from django.conf import settings
+from django.contrib.staticfiles.storage import ManifestFilesMixin, staticfiles_storage
 from django.db import OperationalError, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 # What makes the tables, or works without them; the demo makes them itself.
 NEEDS_NO_TABLES = {
@@ -22,6 +27,23 @@ def without_tables():
     finally:
         connection.close()
     return what_to_run()
+
+
+def migrated():
+    """Whether every migration of this program is applied."""
+    return files_of_migrations() <= set(MigrationRecorder(connection).applied_migrations())
+
+
+@cache
+def files_of_migrations():
+    """What is on disk, read once: it belongs to this process as its code does."""
+    return set(MigrationLoader(None).disk_migrations)
+
+
+def has_static_files():
+    """Whether the pages' own files were collected, as the web needs them to say their names."""
+    kept = getattr(staticfiles_storage, "hashed_files", None)
+    return bool(kept) or not isinstance(staticfiles_storage, ManifestFilesMixin)
 
 
 def what_to_run():

@@ -14,7 +14,7 @@ from portal.db.schema import ONLOOKER, ROLE
 OWNER = "none"  # PostgreSQL's word for the role that logged in
 
 # Paths that look at the database before anybody is known, or that staff work in. They keep the owner's eyes.
-OWNER_PATHS = ("/login/", "/password/reset/", "/healthz", "/admin/")
+OWNER_PATHS = ("/login/", "/password/reset/", "/healthz", "/readyz", "/metrics", "/admin/")
 
 # What somebody at a screen waits for, in seconds: a row that a run holds, a statement, a connection, and a server that
 # doesn't even say that time is up. Batch commands have no such limit.

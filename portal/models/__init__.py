@@ -10,6 +10,7 @@ from portal.models.functions import (
     sought_column,
 )
 from portal.models.inquiries import Inquiry, Message
+from portal.models.installation import Installation
 from portal.models.notices import MOST_NOTICES, Notice
 from portal.models.records import (
     NOTHING,
@@ -55,6 +56,7 @@ __all__ = [
     "History",
     "HistoryEvent",
     "Inquiry",
+    "Installation",
     "Mail",
     "Message",
     "Notice",

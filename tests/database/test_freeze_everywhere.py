@@ -39,6 +39,7 @@ from portal.models import (
     FaqEntry,
     HistoryEvent,
     Inquiry,
+    Installation,
     Mail,
     Message,
     Notice,
@@ -101,6 +102,7 @@ FREE = {
     ColumnChoice: "a person's own taste",
     FaqEntry: "a text on a page",
     Notice: "a text on a page; the history keeps what it said",
+    Installation: "says where the database belongs",
     Upload: "its state moves as it is taken in, and what was in it goes",
 }
 OWN = ("portal", "accounts", "contracts", "orders", "billing")

@@ -27,6 +27,8 @@ TABLE = {
     "inquiry": (SIGN_IN, OPEN, OPEN),
     "inquiry_detail": (SIGN_IN, OPEN, MISSING),
     "healthz": (OPEN, OPEN, OPEN),
+    "readyz": (OPEN, OPEN, OPEN),
+    "metrics": (MISSING, MISSING, MISSING),
     "login": (OPEN, OPEN, OPEN),
     "second_step": (SIGN_IN, SIGN_IN, SIGN_IN),
     "logout": (SIGN_IN, REFUSED, REFUSED),

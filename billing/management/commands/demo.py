@@ -20,6 +20,7 @@ from billing.demo.data import PASSWORD
 from billing.demo.supervisor import Children, Signals
 from billing.management.base import BUSY, CONFIGURATION, INCOMPLETE
 from billing.models import Invoice
+from portal import installation
 from portal.db.embedded import Unavailable
 from portal.secret import own_folder
 from portal.tasks import retry_stalled_jobs
@@ -111,6 +112,7 @@ class Command(BaseCommand):
             collect_static()
         self.say("デモデータを用意しています")
         self.command("load_demo")
+        installation.release()  # demo data may move to another port as they like
         self.say("ワーカーを起動しています")
         if settings.EMBEDDED:
             retry_stalled_jobs(0)  # this demo is alone here: whatever a killed one left, nobody is at work on

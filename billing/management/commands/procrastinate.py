@@ -16,6 +16,7 @@ from procrastinate.contrib.django.management.commands import procrastinate
 from procrastinate.exceptions import ConnectorException
 
 from billing.management.base import CONFIGURATION, check_role
+from portal import installation
 from portal.logs import first_line, is_away
 
 PAUSE_SECONDS = 1.0
@@ -42,6 +43,8 @@ def work_for_good(options):
     """Work until a signal asks for the end, or, with `wait=False`, until nothing is left; after the database was away, begin anew."""
     of_django = cast("DjangoConnector", app.connector)
     logger.info("started, process %s", os.getpid())
+    if not installation.at_home():
+        logger.warning("the database was restored or copied: no mail is sent before release_instance")
     while True:
         with app.replace_connector(of_django.get_worker_connector()):
             if asyncio.run(work(options)):

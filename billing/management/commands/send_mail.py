@@ -2,12 +2,18 @@
 
 from datetime import datetime
 
+from django.core.management.base import CommandError
 from django.utils import timezone
 
-from billing.management.base import INCOMPLETE, OperatorCommand, WrongUsage
-from portal import mail
+from billing.management.base import CONFIGURATION, INCOMPLETE, OperatorCommand, WrongUsage
+from portal import installation, mail
 from portal.models import Mail
 from portal.tasks import send_due
+
+AWAY = (
+    "このデータベースは、ほかの場所から復元または複製されたものです。メールは送られません。"
+    "ここを本番にするときは、確認の後 manage.py release_instance を実行してください。"
+)
 
 
 class Command(OperatorCommand):
@@ -24,6 +30,8 @@ class Command(OperatorCommand):
         if options["no_mail_before"] is not None:
             withheld = mail.withhold(moment(options["no_mail_before"]))
             self.say(f"請求のお知らせ {withheld} 件を送信不可にしました（管理画面から送り直せます）")
+        if not installation.at_home():
+            raise CommandError(AWAY, returncode=CONFIGURATION)
         tried = send_due()
         failed = Mail.objects.filter(state=Mail.State.FAILED).count()
         left = Mail.objects.filter(state=Mail.State.WAITING, tries__gt=0).count()  # each tried, and refused for now
