@@ -10,9 +10,17 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.models import User
+from accounts import wishes
+from accounts.models import Customer, User
 from portal import reading
-from portal.forms import AddressField, LineField
+from portal.forms import (
+    AddressField,
+    CorporateNumberField,
+    LineField,
+    OfficialNumberField,
+    PassageField,
+    PostalCodeField,
+)
 
 CONTROL = {"class": "form-control"}
 
@@ -208,3 +216,68 @@ class UserForm(forms.ModelForm):
     @property
     def needs_own_password(self):
         return not self.new and bool(self.cleaned_data.get("password") or "email" in self.changed_data)
+
+
+class CustomerForm(forms.ModelForm):
+    """A company; its reading and its numbers are kept in the form in which customers see their own."""
+
+    class Meta:
+        field_classes = {
+            "postal_code": PostalCodeField,
+            "billing_postal_code": PostalCodeField,
+            "corporate_number": CorporateNumberField,
+            "registration_number": OfficialNumberField,
+        }
+
+    def clean_kana(self):
+        return reading.kana(self.cleaned_data["kana"])
+
+    def clean_phone(self):
+        return reading.phone(self.cleaned_data["phone"])
+
+    def clean_fax(self):
+        return reading.phone(self.cleaned_data["fax"])
+
+    def clean(self):
+        """Documents print the 請求先's address with its own 〒, or else the company's with the company's."""
+        data = super().clean()
+        if data.get("billing_postal_code") and not data.get("billing_address", ""):
+            self.add_error("billing_address", _("請求先郵便番号の住所を入力してください。"))
+        return data
+
+
+class WishesForm(CustomerForm):
+    """変更申込: the company's facts as they stand, to be written over with what they should be."""
+
+    note = PassageField(
+        label=gettext_lazy("ご希望日・備考"),
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={**CONTROL, "rows": 3}),
+        help_text=gettext_lazy("いつから変更するか、添えたいことがあればお書きください"),
+    )
+
+    class Meta(CustomerForm.Meta):
+        model = Customer
+        fields = wishes.FIELDS
+        field_classes = dict.fromkeys(wishes.FIELDS, LineField) | CustomerForm.Meta.field_classes
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, label_suffix="", **kwargs)
+        self.before = {name: getattr(self.instance, name) for name in wishes.FIELDS}
+        for name in wishes.FIELDS:
+            self.fields[name].widget.attrs |= {**CONTROL, "autocomplete": "off"}
+
+    def wished(self):
+        """{field: [present, wished]} of what was written over."""
+        given = self.cleaned_data
+        return {name: [old, given[name]] for name, old in self.before.items() if given[name] != old}
+
+    def parts(self):
+        """(heading, fields) as 基本情報 has them."""
+        for heading, names in (
+            (_("会社"), wishes.COMPANY),
+            (_("契約担当者"), wishes.CONTACT),
+            (_("請求先"), wishes.BILLING),
+        ):
+            yield heading, [self[name] for name in names]

@@ -13,6 +13,7 @@ urlpatterns = [
     path("password/reset/", views.password_reset, name="password_reset"),
     path("password/reset/<str:uid>/<str:token>/", views.password_reset_confirm, name="password_reset_confirm"),
     path("account/", views.account, name="account"),
+    path("account/change/", views.account_change, name="account_change"),
     path("account/users/", views.user_list, name="user_list"),
     path("account/users/new/", views.user_create, name="user_create"),
     path("account/users/<int:pk>/", views.user_detail, name="user_detail"),

@@ -29,9 +29,11 @@ from accounts.forms import (
     OwnPasswordForm,
     ResetForm,
     UserForm,
+    WishesForm,
 )
 from accounts.models import Customer, PaymentMethod, Session, SignedIn, User
 from accounts.tables import LOOKS, HistoryTable, UserTable
+from accounts.wishes import ask_for_changes
 from portal.lists.screen import Screen, list_screen
 from portal.middleware import holds_secret
 from portal.models import MOST_NOTICES, HistoryEvent, Notice, Vendor
@@ -264,6 +266,22 @@ def account(request):
         else [],
     }
     return render(request, "accounts/account.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@once
+def account_change(request):
+    """変更申込: what is written over goes to the desk as an inquiry; nothing is changed yet (A9)."""
+    company = get_object_or_404(Customer.objects.for_user(request.user))
+    form = WishesForm(request.POST or None, instance=company)
+    if form.is_valid():
+        try:
+            stored = ask_for_changes(form.wished(), form.cleaned_data["note"], by=request.user)
+        except ValidationError as refused:
+            form.add_error(None, refused)
+        else:
+            return redirect(reverse("inquiry_detail", args=[stored.number]) + "?sent=1")
+    return render(request, "accounts/account_change.html", {"form": form})
 
 
 def facts(row, *names):

@@ -22,6 +22,7 @@ SCREENS = {
     "invoices-columns": "/invoices/?panel=columns&state=fixed",
     "costs": "/invoices/analysis/?running=1",
     "account": "/account/",
+    "account-change": "/account/change/",
     "users": "/account/users/",
     "user-new": "/account/users/new/",
     "history": "/account/history/",

@@ -1,50 +1,20 @@
 """Staff's desk for companies: their list, the file of each, and the form of its 基本情報."""
 
-from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext_lazy as _
 
 from accounts import services
+from accounts.forms import CustomerForm
 from accounts.models import Customer
 from billing.customer_file import file_of
 from billing.services import defer_catch_up
-from portal import reading, rights
+from portal import rights
 from portal.desk import Desk
-from portal.forms import CorporateNumberField, OfficialNumberField, PostalCodeField
 from portal.models import Inquiry
-
-
-class CustomerForm(forms.ModelForm):
-    """A company; its reading and its numbers are kept in the form in which customers see their own."""
-
-    class Meta:
-        field_classes = {
-            "postal_code": PostalCodeField,
-            "billing_postal_code": PostalCodeField,
-            "corporate_number": CorporateNumberField,
-            "registration_number": OfficialNumberField,
-        }
-
-    def clean_kana(self):
-        return reading.kana(self.cleaned_data["kana"])
-
-    def clean_phone(self):
-        return reading.phone(self.cleaned_data["phone"])
-
-    def clean_fax(self):
-        return reading.phone(self.cleaned_data["fax"])
-
-    def clean(self):
-        """Documents print the 請求先's address with its own 〒, or else the company's with the company's."""
-        data = super().clean()
-        if data.get("billing_postal_code") and not data.get("billing_address", ""):
-            self.add_error("billing_address", _("請求先郵便番号の住所を入力してください。"))
-        return data
 
 
 @admin.register(Customer)

@@ -12,8 +12,10 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts import wishes
 from accounts.models import Customer, User
-from portal import reading, services, threads
+from billing.services import defer_catch_up
+from portal import reading, rights, services, threads
 from portal.desk import Desk, is_key
 from portal.forms import AnswerForm, WordsForm
 from portal.models import Inquiry
@@ -127,6 +129,7 @@ class InquiryAdmin(Desk):
         return [
             path(f"{here}/answer/", self.admin_site.admin_view(self.answer_view), name="portal_inquiry_answer"),
             path(f"{here}/memo/", self.admin_site.admin_view(self.memo_view), name="portal_inquiry_memo"),
+            path(f"{here}/take/", self.admin_site.admin_view(self.take_view), name="portal_inquiry_take"),
             *super().get_urls(),
         ]
 
@@ -146,6 +149,31 @@ class InquiryAdmin(Desk):
             return _("社内メモを残しました。")
 
         return once(self.write, key_of_content)(request, object_id, "memo_form", WordsForm, note)
+
+    def take_view(self, request, object_id):
+        return once(self.take, key_of_content)(request, object_id)
+
+    def take(self, request, object_id):
+        """Take over what the company wishes, as it was shown (A9)."""
+        inquiry = self.get_object(request, unquote(object_id))
+        if inquiry is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not self.may_take(request, inquiry):
+            raise PermissionDenied
+        if request.method == "POST":
+            seen = {name[4:]: text for name, text in request.POST.items() if name.startswith("now-")}
+            try:
+                customer = wishes.take_over(inquiry, seen=seen, over="over" in request.POST, by=request.user)
+            except ValidationError as refused:
+                self.message_user(request, " ".join(refused.messages), messages.ERROR)
+            else:
+                defer_catch_up(customer)
+                told = _("お客様の情報を変更しました。返信の文面を用意しましたので、確かめて送信してください。")
+                self.message_user(request, told, messages.SUCCESS)
+        return redirect("admin:portal_inquiry_change", inquiry.pk)
+
+    def may_take(self, request, inquiry):
+        return self.has_change_permission(request, inquiry) and rights.may(request.user, "accounts.change_customer")
 
     def write(self, request, object_id, name, form_class, service):
         """What is typed is stored by the service, and the page shown again; where it is refused, with the text still there."""
@@ -177,7 +205,9 @@ class InquiryAdmin(Desk):
     def thread_of(self, request, inquiry, context):
         """All that is shown beside the form; an answer that was refused is sent again having seen what came meanwhile."""
         found = threads.of_desk(inquiry)
-        answer = context.get("answer_form") or AnswerForm(initial={"seen": found["newest"]}, auto_id="answer_form_%s")
+        prepared = wishes.prepared_answer(inquiry) if inquiry.state == Inquiry.State.WAITING else ""
+        given = {"seen": found["newest"], "body": prepared}
+        answer = context.get("answer_form") or AnswerForm(initial=given, auto_id="answer_form_%s")
         if answer.is_bound:
             answer.data = answer.data.copy()
             answer.data["seen"] = found["newest"]
@@ -188,6 +218,9 @@ class InquiryAdmin(Desk):
             "show_save_and_continue": False,
             "may_write": self.has_change_permission(request, inquiry),
             "about_url": threads.url_of_record(inquiry, desk=True),
+            "wishes": (asked := wishes.wishes(inquiry, inquiry.customer)),
+            "may_take": not inquiry.taken_at and self.may_take(request, inquiry),
+            "stale": any(wish.stale for wish in asked),
             "others": threads.others(inquiry),
             "readers": services.readers(inquiry),
             "answer_form": answer,

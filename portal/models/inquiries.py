@@ -66,6 +66,9 @@ class Inquiry(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("担当"), null=True, blank=True, related_name="+"
     )
     asked_at = models.DateTimeField(_("お客様が最後に書いた日時"), default=timezone.now, db_default=Now())
+    # Of a 変更申込: {field of the customer: [what stood there when it was sent, what is wished]}.
+    wished = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()), editable=False)
+    taken_at = models.DateTimeField(_("取込日時"), null=True, editable=False)
     handled_at = models.DateTimeField(_("完了日時"), null=True, blank=True)
     sought = sought_column("subject")
 
@@ -90,6 +93,8 @@ class Inquiry(models.Model):
                 | Q(state="done", handled_at__isnull=False),
                 name="inquiry_done_has_its_time",
             ),
+            models.CheckConstraint(condition=Q(wished={}) | Q(kind="change"), name="inquiry_wishes_are_changes"),
+            models.CheckConstraint(condition=Q(taken_at=None) | ~Q(wished={}), name="inquiry_takes_what_is_wished"),
             models.CheckConstraint(
                 condition=Q(via="portal", entered_by=None, user__isnull=False)
                 | Q(via__in=["phone", "mail", "other"], entered_by__isnull=False),

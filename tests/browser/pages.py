@@ -35,6 +35,7 @@ STATES = {
     "user_edit": [("with errors", "", send_empty)],
     "password_change": [("with errors", "", send_empty)],
     "inquiry": [("with errors", "", send_empty)],
+    "account_change": [("with errors", "", send_empty)],
 }
 MISSING = "/invoices/B000000-000000/"
 

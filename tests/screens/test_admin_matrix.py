@@ -83,7 +83,7 @@ OF_A_MODEL = ["changelist", "add", "history", "delete", "change", None]
 # Pages of a model's own; test_decisions.py, test_withdrawal.py, test_threads.py and test_notices.py say who may open them.
 OWN = {
     "portal.notice": ["portal_notice_preview"],
-    "portal.inquiry": ["portal_inquiry_answer", "portal_inquiry_memo"],
+    "portal.inquiry": ["portal_inquiry_answer", "portal_inquiry_memo", "portal_inquiry_take"],
     "contracts.contract": ["contracts_contract_decide", "contracts_contract_decide_all", "contracts_contract_withdraw"],
     "billing.invoice": ["billing_invoice_credit", "billing_invoice_correct", "billing_invoice_pdf"],
 }

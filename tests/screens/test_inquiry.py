@@ -28,7 +28,7 @@ def it_comes_with_the_record_it_is_about(cast, sign_in):
         assert f'<option value="{kind}" selected>' in form
         assert f'value="{subject}: K0000001 サーバ契約"' in form
         assert 'name="about" value="K0000001"' in form
-    assert "/inquiry/?kind=change" in browser.get("/account/").content.decode()
+    assert "/account/change/" in browser.get("/account/").content.decode()
     assert 'value="お客様情報の変更の申し込み"' in browser.get("/inquiry/?kind=change").content.decode()
     assert 'value="注文について: O202604-000001"' in browser.get("/inquiry/?about=O202604-000001").content.decode()
 

@@ -36,6 +36,7 @@ TABLE = {
     "password_reset_confirm": (BAD, BAD, BAD),
     "password_change": (SIGN_IN, OPEN, OPEN),
     "account": (SIGN_IN, OPEN, OPEN),
+    "account_change": (SIGN_IN, OPEN, OPEN),
     "user_list": (SIGN_IN, OPEN, OPEN),
     "user_create": (SIGN_IN, OPEN, OPEN),
     "user_detail": (SIGN_IN, OPEN, MISSING),
