@@ -12,7 +12,7 @@ RULES = """
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0027_notices"),
+        ("portal", "0029_installation"),
     ]
 
     operations = [
