@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from portal import rights
 from portal.models import Inquiry, Mail
 
 # (heading, icon, the models whose lists stand below it)
@@ -21,7 +22,7 @@ GROUPS = [
     (
         _("請求"),
         "yen",
-        ["billing.invoice", "orders.usage", "billing.credit", "billing.decision", "billing.numbergone"],
+        ["billing.invoice", "admin_books", "orders.usage", "billing.credit", "billing.decision", "billing.numbergone"],
     ),
     (
         _("月次"),
@@ -39,6 +40,8 @@ SETTINGS = [
     "contracts.service",
     "portal.historyevent",
 ]
+# Of the groups, what is no model's list: the name of its address, what it is called, and whose right it is.
+PAGES = {"admin_books": (_("請求の帳簿"), "billing.view_invoice")}
 # Which rows of a list wait for somebody, as its own filter says it.
 WAITING: dict[str, dict[str, str]] = {
     "portal.inquiry": {"state__exact": Inquiry.State.WAITING},
@@ -83,6 +86,12 @@ def entries_of(request: HttpRequest, models: Sequence[str]) -> list[Entry]:
     beside = BESIDE.get(match.url_name or "", "") if match else ""
     found = []
     for model in models:
+        if model in PAGES:
+            name, right = PAGES[model]
+            if rights.may(request.user, right):
+                address = reverse(model)
+                found.append(Entry(model, str(name), address, request.path.startswith(address)))
+            continue
         desk = desk_of(model)
         if desk.has_view_permission(request):
             address = reverse(f"admin:{model.replace('.', '_')}_changelist")

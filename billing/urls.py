@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import path
 
 from billing import views
+from billing.books import desk as books
 from billing.search import search_page
 from billing.uploads import desk
 
@@ -15,6 +16,9 @@ urlpatterns = [
     path("invoices/<str:number>/review/", views.invoice_review, name="invoice_review"),
     path("invoices/<str:number>/pdf/", views.invoice_pdf, name="invoice_pdf"),
     path("invoices/<str:number>/xml/", views.invoice_xml, name="invoice_xml"),
+    path("admin/books/", admin.site.admin_view(books.books), name="admin_books"),
+    path("admin/books/archive/", admin.site.admin_view(books.books_archive), name="admin_books_archive"),
+    path("admin/books/csv/", admin.site.admin_view(books.books_csv), name="admin_books_csv"),
     path("admin/search/", admin.site.admin_view(search_page), name="admin_search"),
     path("admin/import/<str:kind>/", desk.import_page, name="admin_import"),
     path("admin/import/<str:kind>/template.csv", desk.template_file, name="admin_import_template"),

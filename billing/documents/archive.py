@@ -1,11 +1,12 @@
-"""The ZIP of a customer's documents with its 索引簿 (電子帳簿保存法): what is in it, and how it is made while it is sent."""
+"""The ZIP of documents with its 索引簿 (電子帳簿保存法), a customer's or the vendor's: what is in it, and how it is made while it is sent."""
 
 import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
+from operator import attrgetter
 from typing import Any, NamedTuple
 from zipfile import ZipFile, ZipInfo
 
@@ -31,6 +32,12 @@ HEADS = [
     "10%対象額", "10%税額", "8%対象額", "8%税額", "対象期間(自)", "対象期間(至)", "ファイル名", "SHA-256", "発行日時",
     "訂正元書類番号", "書類状態", "差替先書類番号", "XMLファイル名", "XML SHA-256",
 ]  # fmt: skip
+
+
+# Whom a document of the books is with: the customer's are with the vendor, the vendor's with the customer.
+Party = Callable[[Any], dict[str, Any]]
+ISSUER: Party = attrgetter("issuer")
+ADDRESSEE: Party = attrgetter("addressee")
 
 
 class TooMuch(Exception):
@@ -61,8 +68,8 @@ class Archive(NamedTuple):
         return END + sum(LOCAL_HEAD + CENTRAL_HEAD + 2 * len(name.encode()) + size for name, size in entries)
 
 
-def gather(found: Any) -> Archive:
-    """The archive of what is fixed among these documents, oldest first. Raises TooMuch.
+def gather(found: Any, party: Party = ISSUER) -> Archive:
+    """The archive of what is fixed among these documents, oldest first, each named by its party. Raises TooMuch.
 
     A document without a stored PDF (移行, or not rendered yet) stands in the index, without a file.
     """
@@ -72,22 +79,22 @@ def gather(found: Any) -> Archive:
     files = []
     for row in documents:
         if row.pdf_size is not None:
-            files.append(File(InvoicePdf, file_name(row), row.issued_on, row.pdf_size, row.pk))
+            files.append(File(InvoicePdf, file_name(row, party=party), row.issued_on, row.pdf_size, row.pk))
         if row.xml_size is not None:
-            files.append(File(InvoiceXml, file_name(row, "xml"), row.issued_on, row.xml_size, row.pk))
-    made = Archive(documents, files, index_of(documents))
+            files.append(File(InvoiceXml, file_name(row, "xml", party=party), row.issued_on, row.xml_size, row.pk))
+    made = Archive(documents, files, index_of(documents, party))
     if made.size > MOST_BYTES:
         raise TooMuch
     return made
 
 
-def file_name(row: Any, kind: str = "pdf") -> str:
-    """`YYYYMMDD_取引先_金額_請求番号.pdf` (or `.xml`): 請求日, the vendor as the document names it, yen with tax."""
-    name = NOT_IN_NAMES.sub("_", unicodedata.normalize("NFC", row.issuer["name"]))[:LONGEST_NAME].strip()
+def file_name(row: Any, kind: str = "pdf", *, party: Party = ISSUER) -> str:
+    """`YYYYMMDD_取引先_金額_請求番号.pdf` (or `.xml`): 請求日, the party as the document names it, yen with tax."""
+    name = NOT_IN_NAMES.sub("_", unicodedata.normalize("NFC", party(row)["name"]))[:LONGEST_NAME].strip()
     return f"{row.issued_on:%Y%m%d}_{name}_{row.total}_{row.number}.{kind}"
 
 
-def index_of(documents: Iterable[Any]) -> bytes:
+def index_of(documents: Iterable[Any], party: Party) -> bytes:
     """索引簿: a row a document, UTF-8 with BOM and CRLF; yen bare, days as 2026/04/30.
 
     When the PDF of an imported document was made isn't known: its 発行日時 stays empty.
@@ -98,13 +105,13 @@ def index_of(documents: Iterable[Any]) -> bytes:
     for place, row in enumerate(documents, start=1):
         write(
             [
-                place, ymd(row.issued_on), plain(row.issuer["name"]), row.issuer.get("registration_number", ""),
+                place, ymd(row.issued_on), plain(party(row)["name"]), party(row).get("registration_number", ""),
                 row.get_kind_display(), row.number, row.net, row.tax, row.total,
                 row.base_10, row.tax_10, row.base_8, row.tax_8, ymd(row.period_from or row.month), ymd(row.period_to or last_day(row.month)),
-                file_name(row) if row.pdf_size is not None else "", row.pdf_sha256,
+                file_name(row, party=party) if row.pdf_size is not None else "", row.pdf_sha256,
                 f"{localtime(row.rendered_at):%Y/%m/%d %H:%M:%S}" if row.rendered_at and row.gets_pdf else "",
                 row.original, row.get_state_display(), row.replaced_by_number,
-                file_name(row, "xml") if row.xml_size is not None else "", row.xml_sha256,
+                file_name(row, "xml", party=party) if row.xml_size is not None else "", row.xml_sha256,
             ]
         )  # fmt: skip
     return made.getvalue().encode("utf-8-sig")
@@ -167,6 +174,8 @@ def entry(name: str, day: date) -> ZipInfo:
 
 
 def stored(file: File, user: User) -> bytes:
-    with rls.scope(ROLE, user.customer_id):
-        found = file.kept.objects.for_user(user).values_list("content", flat=True)
-        return bytes(found.get(invoice=file.document))
+    """Read as the user may read: a customer's as the web's role of that customer, the vendor's staff all."""
+    of_staff = user.is_staff and user.customer_id is None
+    with rls.scope(rls.OWNER if of_staff else ROLE, user.customer_id):
+        rows = file.kept.objects.all() if of_staff else file.kept.objects.for_user(user)
+        return bytes(rows.values_list("content", flat=True).get(invoice=file.document))

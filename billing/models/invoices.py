@@ -176,6 +176,7 @@ class Invoice(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = _("請求")
+        permissions = [("export_books", _("請求の帳簿を書き出すことができる"))]
         constraints = [
             models.UniqueConstraint(fields=["customer", "id"], name="invoice_customer_key"),
             models.UniqueConstraint(fields=["customer", "month"], condition=LIVE, name="one_live_invoice_a_month"),
@@ -217,6 +218,11 @@ class Invoice(models.Model):
         indexes = [
             models.Index(F("customer"), F("month").desc(), F("number").desc(), name="invoices_of_customer"),
             models.Index(fields=["month", "customer"], name="invoices_of_month"),
+            # The vendor's books are searched by day and by amount (電子帳簿保存法).
+            models.Index(
+                F("issued_on").desc(), F("number").desc(), condition=~Q(state=State.DRAFT), name="books_by_day"
+            ),
+            models.Index(fields=["total", "issued_on"], condition=~Q(state=State.DRAFT), name="books_by_amount"),
         ]
 
     def __str__(self):

@@ -40,6 +40,13 @@ def csv_response(
 
     `encoding` is "cp932", or anything else for UTF-8 with BOM. Raises TooLong.
     """
+    return counted_csv(rows, columns, name=name, encoding=encoding)[0]
+
+
+def counted_csv(
+    rows: QuerySet[Any], columns: Sequence[ListColumn], *, name: str, encoding: str | None
+) -> tuple[FileResponse, int]:
+    """The same, and how many rows there are under the heads."""
     shift_jis = encoding == "cp932"
     recode = to_shift_jis if shift_jis else bytes
     file = tempfile.TemporaryFile()
@@ -48,16 +55,18 @@ def csv_response(
     head = io.StringIO()
     csv.writer(head).writerow([str(column.label) for column in columns])
     file.write(recode(head.getvalue().encode()))
+    count = 0
     with contextlib.suppress(EmptyResultSet):
-        copy_rows(selection(rows, columns), file, recode)
+        count = copy_rows(selection(rows, columns), file, recode)
     file.seek(0)
     charset = "Shift_JIS" if shift_jis else "utf-8"
-    return FileResponse(
+    response = FileResponse(
         file,
         as_attachment=True,
         filename=f"{name}-{timezone.localdate():%Y%m%d}.csv",
         content_type=f"text/csv; charset={charset}",
     )
+    return response, count
 
 
 def selection(rows: QuerySet[Any], columns: Sequence[ListColumn]) -> QuerySet[Any]:
@@ -66,17 +75,21 @@ def selection(rows: QuerySet[Any], columns: Sequence[ListColumn]) -> QuerySet[An
     return rows.select_related(None).annotate(**aliases).values_list(*aliases)
 
 
-def copy_rows(rows: QuerySet[Any], file: IO[bytes], recode: Callable[[bytes], bytes]) -> None:
+def copy_rows(rows: QuerySet[Any], file: IO[bytes], recode: Callable[[bytes], bytes]) -> int:
+    """Returns how many rows were written."""
     sql, params = rows.query.sql_with_params()
     try:
         with (
             patient(LIMIT),
             connection.cursor() as cursor,
-            connection.wrap_database_errors,
-            cursor.copy(f"COPY ({sql}) TO STDOUT WITH (FORMAT csv)", params) as copy,
         ):
-            for piece in pieces(copy):
-                file.write(recode(piece))
+            with (
+                connection.wrap_database_errors,
+                cursor.copy(f"COPY ({sql}) TO STDOUT WITH (FORMAT csv)", params) as copy,
+            ):
+                for piece in pieces(copy):
+                    file.write(recode(piece))
+            return cursor.rowcount
     except OperationalError as error:
         if isinstance(error.__cause__, QueryCanceled):
             raise TooLong from error

@@ -77,10 +77,13 @@ TABLE["admin_search"] = (SIGN_IN, *["/admin/login/?next=/admin/search/"] * 2)  #
 # test_see_as.py says who of the staff may look at a customer's pages.
 SEE_AS = {"admin_see_as": "C0000001/", "admin_see_as_end": "end/"}
 TABLE |= {name: (SIGN_IN, *[f"/admin/login/?next=/admin/see-as/{path}"] * 2) for name, path in SEE_AS.items()}
+# test_books.py says who of the staff may search the vendor's books, and take them away.
+BOOKS = {"admin_books": "", "admin_books_archive": "archive/", "admin_books_csv": "csv/"}
+TABLE |= {name: (SIGN_IN, *[f"/admin/login/?next=/admin/books/{path}"] * 2) for name, path in BOOKS.items()}
 FREE = {"healthz", "logout"}
 FOR_STAFF = {
     "password_change", "security", "other_sessions_end", "second_factor", "second_factor_off", "admin_login", "admin_password",
-    *IMPORTS, "admin_search", *SEE_AS,
+    *IMPORTS, "admin_search", *SEE_AS, *BOOKS,
 }  # fmt: skip
 
 
