@@ -2,10 +2,9 @@
 
 from copy import copy
 
-from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
-from django.db import IntegrityError
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError, connection
 from django.db.models import Prefetch
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -17,25 +16,25 @@ from django.utils.translation import gettext as _
 from billing import desk
 from billing.month.open_months import redraft
 from billing.services import defer_catch_up
+from contracts.admin.forms import CANCEL_AT, PREVIEW, REFUSED, ContractForm, LineForm, Lines, following_term
 from contracts.admin.preview import preview
 from contracts.models import Contract, ContractLine, Meter, Service, State, Term
-from contracts.services import price, term_note
-from orders.desk import Answers, codes, question, try_out
+from contracts.services import term_note
+from orders.desk import Answers, codes
 from orders.models import Order
 from orders.models import State as OrderState
 from orders.services import check_withdrawal, start_contract, store_contract, withdraw_contract
+from portal import rights
 from portal.admin.vendor import Kept
-from portal.desk import LINE_WIDGETS, READ, Locked, PlacedRows, PlaceField, Shown, typed
-from portal.forms import MonthField
+from portal.desk import READ, Completed, Locked, Shown, typed
 from portal.models import Action, HistoryEvent
-from portal.months import today
+from portal.months import month_of, today
 from portal.once import once
-from portal.shown import ToRead, cell
+from portal.shown import ToRead, cell, to_be_read
 from portal.templatetags.figures import yen, ymd
 
-# What `start_contract` refuses because it would bill the wrong thing; what else it can't do is stored, and told.
-REFUSED = {"billed", "apply", "continued", "charge_past", "undecided", "withdrawn"}
-PREVIEW = "_preview"  # the button that stores nothing
+ADD_METER = "_meter"  # the button that saves, and goes on with a metered item
+MOST_CHOICES = 200  # of a field that isn't completed while one types
 
 
 @admin.register(Service)
@@ -43,71 +42,6 @@ class ServiceAdmin(Kept):
     instead = _("新しい契約に使わないときは、名前で区別して残してください。")
     list_display = ["code", "name", "prorate", "position", "published"]
     search_fields = ["code", "name"]
-
-
-class LineForm(forms.ModelForm):
-    """A line whose amount is found here, so that what is wrong with it stands beside it."""
-
-    position = PlaceField()
-
-    class Meta:
-        widgets = LINE_WIDGETS
-
-    def _post_clean(self):
-        super()._post_clean()
-        if not self.errors:
-            try:
-                price(self.instance, today=today())
-            except ValidationError as error:
-                self.add_error(None, error)
-
-
-class Lines(PlacedRows):
-    question = None  # what the page has to ask before it can store
-    drawn = None  # (new and changed rows, removed ones) of a save that would go through, if need be with the tick for closed months
-
-    def is_valid(self):
-        """Whoever only looks at what would become of it has nothing stored."""
-        return super().is_valid() and PREVIEW not in self.data
-
-    def clean(self):
-        """Try the save out, so that what it refuses stands beside its field."""
-        super().clean()
-        contract = self.instance
-        if any(self.errors) or contract.customer_id is None or contract.service_id is None or not contract.start_on:
-            return
-        rows = [form.instance for form in self.forms if form not in self.deleted_forms and form.has_changed()]
-        removed = [form.instance for form in self.deleted_forms if form.instance.pk]
-        answers = Answers.of(self.data)
-        try:
-            contract.clean()
-            try_out(contract, rows, removed, answers, today=today())
-        except ValidationError as refused:
-            self.question = question(refused, contract, rows, removed, answers, today=today())
-            if self.question and self.question.past:
-                self.drawn = rows, removed
-            self.tell(refused)
-        else:
-            self.drawn = rows, removed
-
-    def tell(self, refused):
-        """Put each refusal beside the line and field that it names, others above the lines."""
-        named = refused.error_dict if hasattr(refused, "error_dict") else {NON_FIELD_ERRORS: refused.error_list}
-        for field, errors in named.items():
-            for error in errors:
-                if error.code not in REFUSED:
-                    continue
-                line = (error.params or {}).get("line")
-                form = next((form for form in self.forms if line and form.instance.pk == line), None)
-                if form is None or form in self.deleted_forms:
-                    raise error
-                form.add_error(field if field in form.fields else None, error)
-
-
-class ContractForm(forms.ModelForm):
-    class Meta:
-        field_classes = {"bill_from": MonthField}
-        help_texts = {"bill_from": _("この月から請求します。空欄なら最初の月から請求します")}
 
 
 def changes_of(contract):
@@ -118,20 +52,26 @@ def changes_of(contract):
 
 
 class LineInline(ToRead):
-    """Stacked, for a table of so many fields is wider than a screen."""
+    """A row a line: what stands together in `fields` is one cell of it. An empty row is no line."""
 
     model = ContractLine
     form = LineForm
     formset = Lines
     formfield_overrides = READ
+    template = "admin/contracts/contract/lines.html"
     fields = [
-        ("position", "product_code", "item", "specification"),
-        ("quantity", "unit", "unit_price", "price_basis", "tax_kind"),
+        "position",
+        "product_code",
+        ("item", "specification"),
+        "quantity",
+        "unit",
+        "unit_price",
+        ("price_basis", "tax_kind"),
         ("charge_from", "charge_to"),
     ]
 
     def get_extra(self, request, obj=None, **kwargs):
-        return 0 if obj else 1
+        return 1 if obj else 3
 
 
 class MeterInline(Shown):
@@ -142,6 +82,7 @@ class MeterInline(Shown):
 
 class TermInline(Shown):
     model = Term
+    classes = ["collapse"]
     fields = readonly_fields = ["sequence", "starts_on", "ends_on", "ordered", "dropped_on"]
     ordering = ["-sequence"]
 
@@ -213,14 +154,37 @@ class ContractAdmin(Locked):
     list_filter = [StateFilter, "form", "service"]
     list_select_related = ["customer", "service"]
     search_fields = ["number", "name", "customer__number", "customer__name"]
-    autocomplete_fields = ["customer", "service"]
-    exclude = ["withdrawn_on"]
-    readonly_fields = ["number", "updated_at"]
+    autocomplete_fields = ["customer"]
+    readonly_fields = ["updated_at"]
     inlines = [LineInline, MeterInline, TermInline]
 
     @admin.display(description=_("契約状態"))
     def state(self, contract):
         return State(contract.state).label
+
+    def get_fieldsets(self, request, obj=None):
+        last = ("updated_at", *(["withdrawn_on"] if obj.withdrawn_on else [])) if obj else ()
+        rows = [
+            ("customer", "service", "name", "plan"),
+            ("form", "start_on", "cancel_on", "auto_renew"),
+            ("bill_from", "purchase_order", "note", *last),
+        ]
+        found = [(None, {"fields": rows, "classes": ["contract-head"]})]
+        return found if obj is None or self.has_change_permission(request, obj) else to_be_read(self, found)
+
+    def get_inlines(self, request, obj):
+        """What isn't stored yet has neither metered items nor terms."""
+        return self.inlines if obj else [LineInline]
+
+    def get_changeform_initial_data(self, request):
+        """Of this month on, unless the address says otherwise; the customer's page names the customer in it."""
+        return {"start_on": month_of(today())} | super().get_changeform_initial_data(request)
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        """Services are chosen from a list, as long as they are few enough for one."""
+        if db_field.name == "service" and Service.objects.all()[MOST_CHOICES : MOST_CHOICES + 1].exists():
+            kwargs["widget"] = Completed(db_field, self.admin_site, using=kwargs.get("using"))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_queryset(self, request):
         return super().get_queryset(request).with_state(today())
@@ -275,11 +239,26 @@ class ContractAdmin(Locked):
         context["may_preview"] = lines is not None
         if PREVIEW in request.POST and lines and lines.drawn and not context["adminform"].form.errors:
             context |= self.foreseen(context["adminform"].form.instance, lines, Answers.of(request.POST))
+        is_open = obj is None or not obj.withdrawn_on
+        context["may_meter"] = is_open and rights.may(request.user, "contracts.add_meter")
         if obj is not None and obj.pk:
+            context |= self.ways(obj, request) if self.has_change_permission(request, obj) else {}
             context["may_withdraw"] = self.has_change_permission(request, obj) and not obj.withdrawn_on
             context["history"] = changes_of(obj)[:20]
             context |= desk.proposals_of(obj, request.user)
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def ways(self, contract, request):
+        """The choices of how a stored contract changes: 適用, and the ends of terms with which it may end."""
+        following = following_term(contract)
+        ends = [contract.term_ends_on, following and following.ends_on]
+        return {
+            "ways": True,
+            "following": following,
+            "apply": request.POST.get("apply"),
+            "ends": sorted({each for each in ends if each and each >= today() and each != contract.cancel_on}),
+            "cancel_at": request.POST.get(CANCEL_AT, ""),
+        }
 
     def foreseen(self, contract, lines, answers):
         """What the page shows of what a save would do: done and taken back; as if ticked, where the tick is all that is missing."""
@@ -340,6 +319,19 @@ class ContractAdmin(Locked):
                 request, _("契約明細がありません。契約明細か従量料金を登録するまで請求されません。"), level="warning"
             )
         defer_catch_up(contract.customer)
+
+    def response_add(self, request, obj, post_url_continue=None):
+        return self.to_meter(request, obj) or super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request, obj):
+        return self.to_meter(request, obj) or super().response_change(request, obj)
+
+    def to_meter(self, request, contract):
+        """「保存して従量料金を追加」 leads on to a metered item of this contract."""
+        if ADD_METER not in request.POST:
+            return None
+        connection.check_constraints()
+        return redirect(f"{reverse('admin:contracts_meter_add')}?contract={contract.pk}")
 
     def tell_changes(self, request, changes):
         """Which orders follow, from how much to how much (D23)."""

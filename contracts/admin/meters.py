@@ -2,14 +2,15 @@
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from billing.services import defer_catch_up
 from contracts.forms import PriceForm, PriceRows
-from contracts.models import STAYS_WITHDRAWN, Meter, MeterPrice
+from contracts.models import STAYS_WITHDRAWN, Contract, Meter, MeterPrice
 from contracts.services import METERED, PriceTyped, delete_meter, save_meter
 from orders.usage import reprice
-from portal.desk import READ, Locked, typed
+from portal.desk import READ, Locked, is_key, typed
 from portal.months import today
 from portal.shown import ToRead
 from portal.templatetags.figures import plain
@@ -59,6 +60,20 @@ class MeterAdmin(Locked):
 
     def get_readonly_fields(self, request, obj=None):
         return ["contract", "service"] if obj else []
+
+    def get_changeform_initial_data(self, request):
+        """From a contract's page it is for that contract, and of its service."""
+        given = super().get_changeform_initial_data(request)
+        contract = (
+            Contract.objects.filter(pk=given["contract"]).first() if is_key(Contract, given.get("contract")) else None
+        )
+        return given | ({"service": contract.service_id} if contract else {})
+
+    def response_add(self, request, obj, post_url_continue=None):
+        """Whoever came from the contract's page goes back there."""
+        answer = super().response_add(request, obj, post_url_continue)
+        came, goes_on = "contract" in request.GET, {"_addanother", "_continue", "_popup"} & set(request.POST)
+        return redirect("admin:contracts_contract_change", obj.contract_id) if came and not goes_on else answer
 
     def save_model(self, request, obj, form, change):
         """The meter is stored together with its prices, in save_related."""
