@@ -17,8 +17,8 @@ def filled(web, path, **changes):
                 given[field.html_name] = "on"
             elif isinstance(value, list):
                 given[field.html_name] = value
-            elif value is not None and value is not False:
-                given[field.html_name] = str(value)
+            elif value is not False:
+                given[field.html_name] = "" if value is None else str(value)
     return given | {name.replace("__", "-"): value for name, value in changes.items()}
 
 

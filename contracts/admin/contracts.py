@@ -76,8 +76,13 @@ class LineInline(ToRead):
 
 class MeterInline(Shown):
     model = Meter
-    show_change_link = True
-    fields = readonly_fields = ["service", "item", "unit"]
+    fields = readonly_fields = ["priced", "service", "unit"]
+
+    @admin.display(description=_("品目"))
+    def priced(self, meter):
+        """Leads to its prices, and from there back to the contract."""
+        page = reverse("admin:contracts_meter_change", args=[meter.pk])
+        return format_html('<a href="{}?contract={}">{}</a>', page, meter.contract_id, meter.item)
 
 
 class TermInline(Shown):

@@ -50,8 +50,8 @@ class LineForm(forms.ModelForm):
     @property
     def is_ended(self):
         """Whether the stored line charges nothing any more: such lines are folded."""
-        ended = self.initial.get("charge_to")
-        return bool(self.instance.pk and ended and ended < today() and not self.has_changed())
+        ended, touched = self.initial.get("charge_to"), self.is_bound and self.has_changed()
+        return bool(self.instance.pk and ended and ended < today() and not touched)
 
     @property
     def former(self):

@@ -70,10 +70,15 @@ class MeterAdmin(Locked):
         return given | ({"service": contract.service_id} if contract else {})
 
     def response_add(self, request, obj, post_url_continue=None):
+        return self.back(request, obj, super().response_add(request, obj, post_url_continue))
+
+    def response_change(self, request, obj):
+        return self.back(request, obj, super().response_change(request, obj))
+
+    def back(self, request, meter, answer):
         """Whoever came from the contract's page goes back there."""
-        answer = super().response_add(request, obj, post_url_continue)
         came, goes_on = "contract" in request.GET, {"_addanother", "_continue", "_popup"} & set(request.POST)
-        return redirect("admin:contracts_contract_change", obj.contract_id) if came and not goes_on else answer
+        return redirect("admin:contracts_contract_change", meter.contract_id) if came and not goes_on else answer
 
     def save_model(self, request, obj, form, change):
         """The meter is stored together with its prices, in save_related."""
