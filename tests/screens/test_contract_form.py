@@ -90,7 +90,7 @@ def it_folds_what_ended_and_shows_what_was_typed_over(desk, contract):
     assert re.findall(r'class="form-row has_original( is-ended)?"', page) == [" is-ended", ""]
     given = filled(desk, page_of(contract), lines__1__unit_price="9,500", _preview="1")
     page = desk.post(page_of(contract), given).content.decode()
-    assert re.findall(r"<span>(.*?) <del>(.*?)</del>", page) == [("単価", "9000")]
+    assert re.findall(r"<span>(.*?) <del>(.*?)</del>", page) == [("単価", "9,000")]
 
 
 def it_goes_on_to_a_metered_item_and_back_to_its_contract(cast, desk, contract):
