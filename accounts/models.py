@@ -299,6 +299,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         indexes = [
             models.Index(fields=["customer", "name"], name="users_of_customer"),
             grams_index("sought", "users_sought"),
+            models.Index(fields=["customer"], condition=~Q(bounced=""), name="users_bounced"),
         ]
 
     def __str__(self):

@@ -1,7 +1,5 @@
 """What ホーム shows: the last fixed invoice, the running month, what the company has to do, and six bars."""
 
-from datetime import timedelta
-
 from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -10,10 +8,9 @@ from accounts.models import PaymentMethod, User
 from billing import costs
 from billing.difference import month_before
 from billing.models import Invoice, ReviewState
-from contracts.models import Contract, Form
+from contracts.models import Contract
 from portal.templatetags.figures import month_name, yen
 
-ENDS_WITHIN = timedelta(days=60)
 MOST_PEOPLE = 3  # a company that prepares fifty accounts still sees the rest of the page
 
 
@@ -60,9 +57,7 @@ def payments(invoices, today):
 
 def ending(user, today):
     """Contracts whose last term is running out and that nobody cancelled; 一括 is meant to end."""
-    rows = Contract.objects.for_user(user).with_state(today).exclude(form=Form.ONCE)
-    soon = rows.filter(cancel_on=None, next_renewal=None, term_ends_on__range=(today, today + ENDS_WITHIN))
-    for contract in soon.order_by("term_ends_on", "number"):
+    for contract in Contract.objects.for_user(user).ending_without_renewal(today).order_by("term_ends_on", "number"):
         yield task(
             "calendar",
             _("{name}（{number}）が{day}に終了します").format(

@@ -29,7 +29,7 @@ GROUPS = [
         "calendar",
         ["billing.parked", "billing.rendering", "billing.monthrun", "billing.upload", "orders.usagefile"],
     ),
-    (_("お問い合わせ"), "message", ["portal.inquiry", "portal.mail", "portal.faqentry"]),
+    (_("お問い合わせ"), "message", ["portal.inquiry", "portal.mail", "portal.notice", "portal.faqentry"]),
 ]
 # What is set once and rarely changed: folded up, but on its own pages.
 SETTINGS = [
@@ -71,7 +71,7 @@ def menu_of(request: HttpRequest) -> dict[str, Any]:
     entries = [entry for _heading, _icon, each in groups for entry in each]
     asked = [entry for entry in entries if entry.model in WAITING]
     for entry, count in zip(asked, counted([waiting(request, entry.model) for entry in asked]), strict=True):
-        entry.waiting, entry.waiting_address = count, f"{entry.address}?{urlencode(WAITING[entry.model])}"
+        entry.waiting, entry.waiting_address = count, list_of(entry.model, **WAITING[entry.model])
     settings = entries_of(request, SETTINGS)
     return {
         "groups": [group for group in groups if group[2]],
@@ -94,7 +94,7 @@ def entries_of(request: HttpRequest, models: Sequence[str]) -> list[Entry]:
             continue
         desk = desk_of(model)
         if desk.has_view_permission(request):
-            address = reverse(f"admin:{model.replace('.', '_')}_changelist")
+            address = list_of(model)
             here = request.path.startswith(address) or model == beside
             found.append(Entry(model, str(desk.opts.verbose_name_plural), address, here))
     return found
@@ -103,6 +103,12 @@ def entries_of(request: HttpRequest, models: Sequence[str]) -> list[Entry]:
 def desk_of(model: str) -> Any:
     """The staff's pages of a model, by its label."""
     return next(desk for each, desk in admin.site._registry.items() if each._meta.label_lower == model)
+
+
+def list_of(model: str, **asked: str) -> str:
+    """The address of a model's list, with what its filters are asked."""
+    address = reverse(f"admin:{model.replace('.', '_')}_changelist")
+    return f"{address}?{urlencode(asked)}" if asked else address
 
 
 def waiting(request: HttpRequest, model: str) -> QuerySet:

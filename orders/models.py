@@ -142,6 +142,7 @@ class Order(models.Model):
         indexes = [
             models.Index(F("customer"), F("month").desc(), F("number").desc(), name="orders_of_customer"),
             models.Index(fields=["customer", "contract"], name="orders_of_contract"),
+            models.Index(fields=["month", "kind"], name="orders_of_month"),
         ]
 
     def __str__(self):

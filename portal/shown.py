@@ -110,4 +110,8 @@ class MonthFilter(admin.SimpleListFilter):
             month = reading.month(self.value() or "")
         except ValidationError as unread:
             raise IncorrectLookupParameters from unread
-        return rows.filter(month=month) if month else rows
+        return self.of_month(rows, month) if month else rows
+
+    def of_month(self, rows, month):
+        """The rows of a month; for those that keep it elsewhere, to be said anew."""
+        return rows.filter(month=month)

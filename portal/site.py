@@ -1,4 +1,4 @@
-"""Staff's desk as a whole: its name, its menu, and where it begins. Its pages are registered in each app's admin."""
+"""Staff's desk as a whole: its name, its menu, and where it begins (`billing/start.py`). Its pages are registered in each app's admin."""
 
 from django.contrib import admin
 from django.shortcuts import redirect
@@ -6,6 +6,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from billing.menu import menu_of
+from billing.start import start_page
 from portal.months import today
 
 
@@ -20,6 +21,10 @@ class Site(admin.AdminSite):
         """The menu is made when a template asks for it, so pages without a frame don't count anything."""
         given = {"menu": SimpleLazyObject(lambda: menu_of(request)), "today": today()}
         return super().each_context(request) | given
+
+    def index(self, request, extra_context=None):
+        """The work list and the month board."""
+        return super().index(request, start_page(request, today=today()) | (extra_context or {}))
 
     def get_app_list(self, request, app_label=None):
         return []

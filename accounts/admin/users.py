@@ -14,7 +14,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts import credentials, services
 from accounts.models import Customer, User
 from portal import reading, rights
-from portal.desk import Desk
+from portal.desk import Desk, empty_or_not
 
 
 class UserForm(forms.ModelForm):
@@ -144,7 +144,12 @@ class UserAdmin(Desk):
     )
     imports = "users"
     list_display = ["name", "email", "customer", "duties", "state", "last_login"]
-    list_filter = ["is_active", "is_staff", "account_pending"]
+    list_filter = [
+        "is_active",
+        "is_staff",
+        "account_pending",
+        ("bounced", empty_or_not(_("メールの不達"), _("届いている"), _("届かない"))),
+    ]
     list_select_related = ["customer"]
     search_fields = ["name", "email", "customer__number"]
     autocomplete_fields = ["customer"]

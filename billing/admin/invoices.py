@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import desk
 from billing.admin.inlines import AdjustmentLines, Corrections, Discounts, FixedLines, Totals
+from billing.board import of_step
 from billing.corrections.causes import ways_of
 from billing.corrections.desk import correct_page
 from billing.corrections.making import ADD
@@ -33,6 +34,23 @@ WRITTEN = {
 }
 
 
+class StepFilter(admin.SimpleListFilter):
+    """How far 請求書 have come in the month's work, as the start page's board counts them."""
+
+    title, parameter_name = _("工程"), "step"
+
+    def lookups(self, request, model_admin):
+        return [
+            ("fixed", _("締め済み")),
+            ("pdf", _("PDFあり")),
+            ("without_pdf", _("PDFなし")),
+            ("opened", _("お客様が開封済み")),
+        ]
+
+    def queryset(self, request, invoices):
+        return of_step(invoices, self.value())
+
+
 @admin.register(Invoice)
 class InvoiceAdmin(Locked):
     stays = _(
@@ -47,7 +65,7 @@ class InvoiceAdmin(Locked):
         cell("total", yen, _("請求金額（税込）")),
         "fixed_on",
     ]
-    list_filter = ["state", "kind", MonthFilter]
+    list_filter = [MonthFilter, StepFilter, "state", "kind"]
     list_select_related = ["customer"]
     search_fields = ["number", "customer__number", "customer__name"]
     exclude = [*LEFT_OUT, *WRITTEN]

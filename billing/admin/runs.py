@@ -57,10 +57,15 @@ class ParkedAdmin(ReadOnly):
         )
 
 
+class InvoiceMonth(MonthFilter):
+    def of_month(self, rows, month):
+        return rows.filter(invoice__month=month)
+
+
 @admin.register(Rendering)
 class RenderingAdmin(ReadOnly):
     list_display = ["invoice", "customer", "tries", "__str__", "parked_at"]
-    list_filter = [("parked_at", empty_or_not(_("状態"), _("再試行中"), _("保留中")))]
+    list_filter = [InvoiceMonth, ("parked_at", empty_or_not(_("状態"), _("再試行中"), _("保留中")))]
     list_select_related = ["invoice", "customer"]
     search_fields = ["invoice__number", "customer__number", "error"]
     actions = ["try_again"]

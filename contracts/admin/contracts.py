@@ -18,7 +18,7 @@ from billing.month.open_months import redraft
 from billing.services import defer_catch_up
 from contracts.admin.forms import CANCEL_AT, PREVIEW, REFUSED, ContractForm, LineForm, Lines, following_term
 from contracts.admin.preview import preview
-from contracts.models import Contract, ContractLine, Meter, Service, State, Term
+from contracts.models import ENDS_WITHIN, Contract, ContractLine, Meter, Service, State, Term
 from contracts.services import term_note
 from orders.desk import Answers, codes
 from orders.models import Order
@@ -139,6 +139,18 @@ class StateFilter(admin.SimpleListFilter):
         return [{**first, "display": _("取消以外")}, *others]
 
 
+class EndFilter(admin.SimpleListFilter):
+    """Contracts that run out soon because nobody renews them."""
+
+    title, parameter_name = _("更新なしの終了"), "ends"
+
+    def lookups(self, request, model_admin):
+        return [(str(ENDS_WITHIN.days), _("%d日以内") % ENDS_WITHIN.days)]
+
+    def queryset(self, request, contracts):
+        return contracts.ending_without_renewal(today()) if self.value() == str(ENDS_WITHIN.days) else contracts
+
+
 @admin.register(Contract)
 class ContractAdmin(Locked):
     form = ContractForm
@@ -156,7 +168,7 @@ class ContractAdmin(Locked):
         cell("start_on", ymd, _("契約開始日")),
         cell("cancel_on", ymd, _("解約日")),
     ]
-    list_filter = [StateFilter, "form", "service"]
+    list_filter = [StateFilter, EndFilter, "form", "service"]
     list_select_related = ["customer", "service"]
     search_fields = ["number", "name", "customer__number", "customer__name"]
     autocomplete_fields = ["customer"]

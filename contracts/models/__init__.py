@@ -2,6 +2,7 @@
 
 from contracts.models.contracts import (
     CHARGED_SQL,
+    ENDS_WITHIN,
     STAYS_WITHDRAWN,
     Contract,
     ContractLine,
@@ -15,6 +16,7 @@ from contracts.models.meters import Meter, MeterPrice, MeterTier
 
 __all__ = [
     "CHARGED_SQL",
+    "ENDS_WITHIN",
     "STAYS_WITHDRAWN",
     "Contract",
     "ContractLine",

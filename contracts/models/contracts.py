@@ -57,6 +57,7 @@ class Renewal(models.TextChoices):
     NONE = "none", _("更新なし")
 
 
+ENDS_WITHIN = timedelta(days=60)  # before its end, both sides are told of a contract that isn't renewed
 RENEWS = Q(auto_renew=True) & ~Q(form=Form.ONCE)
 
 
@@ -108,6 +109,11 @@ class Contracts(Scoped):
                 output_field=models.CharField(),
             ),
         )
+
+    def ending_without_renewal(self, today):
+        """Those whose last term runs out within `ENDS_WITHIN` and that nobody cancelled; 一括 is meant to end."""
+        ending = self.filter(auto_renew=False, cancel_on=None, withdrawn_on=None).exclude(form=Form.ONCE).with_term()
+        return ending.filter(term_ends_on__range=(today, today + ENDS_WITHIN))
 
     def with_main_line(self, today=None):
         """Adds quantity, unit and tax rate of the main (first) line, and the monthly fee of the lines in force (D21)."""

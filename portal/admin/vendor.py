@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from procrastinate.contrib.django import admin as jobs
 
 from billing import settled
+from billing.board import notices_of
 from billing.services import defer_catch_up
 from portal import mail, seal
 from portal.desk import Desk, ReadOnly, delete_selected
@@ -27,7 +28,7 @@ from portal.models import (
     VendorRegistration,
 )
 from portal.reading import has_check_digit
-from portal.shown import cell, read_cell
+from portal.shown import MonthFilter, cell, read_cell
 from portal.templatetags.figures import percent, ym
 
 # Stock pages that would go round this desk: anybody's groups; and background work, in a developer's words and with actions
@@ -247,10 +248,19 @@ class FaqEntryAdmin(Told):
     list_display = ["question", "position", "published"]
 
 
+class NoticeMonth(MonthFilter):
+    """確定のお知らせ by the month of their invoices."""
+
+    title = _("確定のお知らせ")
+
+    def of_month(self, rows, month):
+        return notices_of(rows, month)
+
+
 @admin.register(Mail)
 class MailAdmin(ReadOnly):
     list_display = ["created_at", "kind", "customer", "state", "sent_to", "tries", "error"]
-    list_filter = ["state", "kind"]
+    list_filter = ["state", "kind", NoticeMonth]
     list_select_related = ["customer"]
     search_fields = ["key", "customer__number", "sent_to"]
     fields = [

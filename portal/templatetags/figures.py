@@ -53,6 +53,13 @@ def signed(value):
 
 
 @register.filter
+def share(value):
+    """A difference as a share of what it is measured by: +1.6%, -0.2%, ±0%."""
+    told = f"{value:+.1%}"
+    return "±0%" if told in ("+0.0%", "-0.0%") else told
+
+
+@register.filter
 def plain(value):
     """A Decimal without its trailing zeros, with thousands separators: 4.000 is 4, 1250.50 is 1,250.5."""
     if value is None:

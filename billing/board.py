@@ -1,0 +1,265 @@
+"""The month board of staff's start page: how far each month's work has come, and which rows each of its figures counts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import pairwise
+from typing import Any
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from billing.menu import desk_of, list_of
+from billing.models import OF_MONTH, Download, Kind, MonthRun
+from orders.models import Kind as OrderKind
+from portal import months
+from portal.models import CalendarDay, Mail
+from portal.numbers import invoice_series
+
+MONTHS = 4  # the running one, the one that is being closed, and two that are done
+MOST_MONTHS = 12  # where closes are behind
+
+
+@dataclass
+class Figure:
+    """How many `rows` there are, and the list of exactly these; counted by `fill`."""
+
+    words: str
+    rows: QuerySet
+    address: str
+    aggregate: str = "count(*)"
+    count: int = 0
+
+
+@dataclass
+class Step:
+    """One step of a month: what is done of how much, what is missing, or from when on it can begin."""
+
+    done: Figure | None = None
+    whole: Figure | None = None
+    missing: list[Figure] = field(default_factory=list)
+    begins: str = ""
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self.done) and not self.of and not any(each.count for each in self.missing)
+
+    @property
+    def of(self) -> int:
+        """How much there is in all, where that isn't done yet."""
+        return self.whole.count if self.whole and self.done and self.whole.count != self.done.count else 0
+
+
+@dataclass
+class Month:
+    """A row of the board; `days_left` are business days until 確定予定日, negative where it is past."""
+
+    month: date
+    fix_due: date
+    days_left: int
+    is_over: bool
+    is_closed: bool
+    closed_at: datetime | None
+    total: Figure
+    steps: list[Step] = field(default_factory=list)
+    change: float | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return self.is_closed and not any(figure.count for step in self.steps for figure in step.missing)
+
+    @property
+    def days_late(self) -> int:
+        return -self.days_left
+
+
+STEPS = [gettext_lazy(each) for each in ("更新", "見込", "締め", "PDF", "メール", "開封")]
+
+
+def of_step(rows: Any, step: str | None) -> QuerySet:
+    """Invoices (請求書) that have come as far: the filter 工程 of their list, by which the board counts too."""
+    regular = rows.filter(kind=Kind.INVOICE)
+    match step:
+        case "fixed":
+            return regular.fixed()
+        case "pdf":
+            return regular.fixed().filter(pdf__isnull=False)
+        case "without_pdf":
+            return regular.without_pdf()
+        case "opened":
+            taken = Download.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"))
+            return regular.fixed().filter(Exists(taken))
+    return rows
+
+
+def notices_of(rows: QuerySet, month: date) -> QuerySet:
+    """Mails that tell of the invoices of a month: their keys have the numbers, and these the month (D20)."""
+    return rows.filter(key__startswith=f"{Mail.Kind.INVOICE_FIXED}:{invoice_series(month)}")
+
+
+def months_shown(today: date, first: date, closed: date) -> list[date]:
+    """The running month and those before it, the newest first; none before 運用開始年月."""
+    running = months.month_of(today)
+    since = max(first, min(closed, months.add_months(running, 1 - MONTHS)))
+    return list(months.months_between(since, running))[::-1][:MOST_MONTHS]
+
+
+def board(request: HttpRequest, *, today: date, first: date, runs: "Runs") -> list[Month]:
+    """The months, the newest first; their figures are counted by `fill`. Empty for whoever may not see invoices (D37)."""
+    if not request.user.has_perm("billing.view_invoice"):
+        return []
+    calendar = CalendarDay.objects.exceptions()
+    found = []
+    for month in months_shown(today, first, runs.last_closed):
+        fix_due = months.nth_business_day_after(month, **calendar)
+        found.append(
+            Month(
+                month,
+                fix_due,
+                days_until(fix_due, today, calendar),
+                months.is_over(month, today),
+                month <= runs.last_closed,
+                runs.closed_at.get(month),
+                total_of(request, month),
+                steps_of(request, month, is_closed=month <= runs.last_closed, is_over=months.is_over(month, today)),
+            )
+        )
+    return found
+
+
+def days_until(due: date, today: date, calendar: dict[str, Any]) -> int:
+    """Business days; negative ones since it is past."""
+    if today > due:
+        return -months.business_days_between(due, today, **calendar)
+    return months.business_days_between(today, due, **calendar)
+
+
+def steps_of(request: HttpRequest, month: date, *, is_closed: bool, is_over: bool) -> list[Step]:
+    """更新, 見込, 締め, PDF, メール, 開封."""
+    on = {"month": months.format_month(month)}
+    renewed = rows_of(request, "orders.order", month=month, kind=OrderKind.RENEWAL)
+    invoices = desk_of("billing.invoice").get_queryset(request).filter(month=month)
+    drafted = figure("", invoices.filter(kind=Kind.INVOICE), "billing.invoice", {**on, "kind__exact": Kind.INVOICE})
+    steps = [
+        Step(figure("", renewed, "orders.order", {**on, "kind__exact": OrderKind.RENEWAL})),
+        Step(drafted),
+    ]
+    if not is_closed:
+        begins = _("締めを待っています") if is_over else _("%sから") % short(months.add_months(month, 1))
+        return [*steps, Step(begins=begins), Step(), Step(), Step()]
+
+    def invoice_figure(words, step):
+        return figure(words, of_step(invoices, step), "billing.invoice", {**on, "step": step})
+
+    fixed, pdf = invoice_figure("", "fixed"), invoice_figure("", "pdf")
+    parked = rows_of(request, "billing.parked", month=month)
+    failed = rows_of(request, "billing.rendering", parked_at__isnull=False, invoice__month=month)
+    mails = rows_of(request, "portal.mail")
+    notices = mails if mails is None else notices_of(mails, month)
+
+    def mail_figure(words, state=None):
+        rows = notices if notices is None or state is None else notices.filter(state=state)
+        return figure(words, rows, "portal.mail", {**on, **({"state__exact": state} if state else {})})
+
+    return [
+        *steps,
+        Step(fixed, drafted, known(figure(_("保留"), parked, "billing.parked", on))),
+        Step(
+            pdf,
+            fixed,
+            known(
+                figure(
+                    _("失敗"),
+                    failed,
+                    "billing.rendering",
+                    {**on, "parked_at__isempty": "0"},
+                ),
+                invoice_figure(_("PDFなし"), "without_pdf"),
+            ),
+        ),
+        Step(mail_figure("", Mail.State.SENT), mail_figure(""), known(mail_figure(_("送信不可"), Mail.State.FAILED))),
+        Step(invoice_figure("", "opened"), pdf),
+    ]
+
+
+def total_of(request: HttpRequest, month: date) -> Figure:
+    """Yen, tax included, of the documents of a month that hold or will."""
+    rows = desk_of("billing.invoice").get_queryset(request).counting().filter(month=month, kind__in=OF_MONTH)
+    return Figure("", rows, "", "coalesce(sum(total), 0)::bigint")
+
+
+def rows_of(request: HttpRequest, model: str, **wanted: Any) -> QuerySet | None:
+    """What the list of this model shows of these rows to whoever asks; None if they may not see it."""
+    desk = desk_of(model)
+    return desk.get_queryset(request).filter(**wanted) if desk.has_view_permission(request) else None
+
+
+def figure(words: str, rows: QuerySet | None, model: str, asked: dict[str, str]) -> Figure | None:
+    if rows is None:
+        return None
+    return Figure(words, rows, list_of(model, **asked))
+
+
+def known(*figures: Figure | None) -> list[Figure]:
+    return [each for each in figures if each]
+
+
+def short(day: date) -> str:
+    return f"{day.month}/{day.day}"
+
+
+@dataclass
+class Runs:
+    """Which months are closed and when, and when drafts were made last."""
+
+    last_closed: date
+    closed_at: dict[date, datetime]
+    drafted_at: datetime | None
+
+
+def runs() -> Runs:
+    """In one statement."""
+    ended = MonthRun.objects.filter(finished_at__isnull=False).order_by("month", "kind", "-finished_at")
+    rows = list(ended.distinct("month", "kind").values_list("month", "kind", "finished_at"))
+    closed = {month: at for month, kind, at in rows if kind == MonthRun.Kind.CLOSE}
+    drafted = [at for _month, kind, at in rows if kind == MonthRun.Kind.OPEN]
+    return Runs(max(closed, default=date(1, 1, 1)), closed, max(drafted, default=None))
+
+
+def fill(figures: Sequence[Figure]) -> None:
+    """Count all of these, in one statement."""
+    if not figures:
+        return
+    asked = []
+    for each in figures:
+        rows = each.rows if each.rows.query.is_sliced else each.rows.order_by()
+        asked.append(rows.values("total" if "total" in each.aggregate else "pk").query.sql_with_params())
+    parts = ", ".join(
+        f"(SELECT {each.aggregate} FROM ({sql}) counted)" for each, (sql, _given) in zip(figures, asked, strict=True)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {parts}", [value for _sql, given in asked for value in given])
+        for each, count in zip(figures, cursor.fetchone(), strict=True):
+            each.count = count
+
+
+def figures_of(rows: Sequence[Month]) -> list[Figure]:
+    """All figures of the board, each once."""
+    found: dict[int, Figure] = {}
+    for row in rows:
+        for step in row.steps:
+            for each in [step.done, step.whole, *step.missing]:
+                if each:
+                    found[id(each)] = each
+        found[id(row.total)] = row.total
+    return list(found.values())
+
+
+def compare(rows: Sequence[Month]) -> None:
+    """Add what each month's sum is more or less than that of the month before, as a share of it."""
+    for row, before in pairwise(rows):
+        if before.total.count:
+            row.change = (row.total.count - before.total.count) / before.total.count
