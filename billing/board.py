@@ -6,12 +6,12 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
-from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from billing.counting import Figure
 from billing.menu import desk_of, list_of
 from billing.models import OF_MONTH, Download, Kind, MonthRun
 from orders.models import Kind as OrderKind
@@ -21,17 +21,6 @@ from portal.numbers import invoice_series
 
 MONTHS = 4  # the running one, the one that is being closed, and two that are done
 MOST_MONTHS = 12  # where closes are behind
-
-
-@dataclass
-class Figure:
-    """How many `rows` there are, and the list of exactly these; counted by `fill`."""
-
-    words: str
-    rows: QuerySet
-    address: str
-    aggregate: str = "count(*)"
-    count: int = 0
 
 
 @dataclass
@@ -227,23 +216,6 @@ def runs() -> Runs:
     closed = {month: at for month, kind, at in rows if kind == MonthRun.Kind.CLOSE}
     drafted = [at for _month, kind, at in rows if kind == MonthRun.Kind.OPEN]
     return Runs(max(closed, default=date(1, 1, 1)), closed, max(drafted, default=None))
-
-
-def fill(figures: Sequence[Figure]) -> None:
-    """Count all of these, in one statement."""
-    if not figures:
-        return
-    asked = []
-    for each in figures:
-        rows = each.rows if each.rows.query.is_sliced else each.rows.order_by()
-        asked.append(rows.values("total" if "total" in each.aggregate else "pk").query.sql_with_params())
-    parts = ", ".join(
-        f"(SELECT {each.aggregate} FROM ({sql}) counted)" for each, (sql, _given) in zip(figures, asked, strict=True)
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {parts}", [value for _sql, given in asked for value in given])
-        for each, count in zip(figures, cursor.fetchone(), strict=True):
-            each.count = count
 
 
 def figures_of(rows: Sequence[Month]) -> list[Figure]:

@@ -6,12 +6,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from billing.counting import Figure, fill
 from portal import rights
 from portal.models import Inquiry, Mail
 
@@ -55,23 +55,23 @@ BESIDE = {"admin_import": "billing.upload", "admin_upload": "billing.upload"}
 
 @dataclass
 class Entry:
-    """A list of the menu: its name and address, whether one is there, and how many of its rows wait, with their address."""
+    """A list of the menu: its name and address, whether one is there, and how many of its rows wait."""
 
     model: str
     name: str
     address: str
     is_current: bool
-    waiting: int = 0
-    waiting_address: str = ""
+    waiting: Figure | None = None
 
 
 def menu_of(request: HttpRequest) -> dict[str, Any]:
     """What the frame shows whoever asks: the groups as (heading, icon, entries), without what a role may not see."""
     groups = [(heading, icon, entries_of(request, models)) for heading, icon, models in GROUPS]
     entries = [entry for _heading, _icon, each in groups for entry in each]
-    asked = [entry for entry in entries if entry.model in WAITING]
-    for entry, count in zip(asked, counted([waiting(request, entry.model) for entry in asked]), strict=True):
-        entry.waiting, entry.waiting_address = count, list_of(entry.model, **WAITING[entry.model])
+    for entry in entries:
+        if (asked := WAITING.get(entry.model)) is not None:
+            entry.waiting = Figure(entry.name, waiting(request, entry.model), list_of(entry.model, **asked))
+    fill([entry.waiting for entry in entries if entry.waiting])
     settings = entries_of(request, SETTINGS)
     return {
         "groups": [group for group in groups if group[2]],
@@ -119,14 +119,3 @@ def waiting(request: HttpRequest, model: str) -> QuerySet:
     if model == "portal.mail":
         return rows.filter(state=Mail.State.FAILED)
     return rows.filter(parked_at__isnull=False) if model == "billing.rendering" else rows
-
-
-def counted(rows: Sequence[QuerySet]) -> list[int]:
-    """How many rows each of these has, in one statement."""
-    if not rows:
-        return []
-    asked = [each.order_by().values("pk").query.sql_with_params() for each in rows]
-    counts = ", ".join(f"(SELECT count(*) FROM ({sql}) counted)" for sql, _given in asked)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {counts}", [value for _sql, given in asked for value in given])
-        return list(cursor.fetchone())

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
 
 from accounts.models import Customer
-from billing.board import STEPS, Figure, Runs, board, compare, figures_of, fill, runs
+from billing.board import STEPS, Runs, board, compare, figures_of, runs
+from billing.counting import Figure, fill
 from billing.menu import desk_of, list_of
 from billing.waiting import STOPPED, TO_DO, panels, show_first
 from contracts.models import Contract, Service

@@ -14,7 +14,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from billing.board import Figure
+from billing.counting import Figure
 from billing.menu import WAITING, desk_of, list_of, waiting
 from billing.models import State
 from contracts.models import ENDS_WITHIN

@@ -64,8 +64,7 @@ def home(browser):
 def figures(page):
     """[(address, number)] of all that the page counts: on the board, of the panels, beside the menu."""
     text = page.content.decode()
-    found = re.findall(r'(?s)<a class="(?:figure|of|missing|count|waits)"\s+href="([^"]*)"[^>]*>([^<]*)</a>', text)
-    found += re.findall(r'(?s)<a\s+class="waits"\s+href="([^"]*)"[^>]*>([^<]*)</a>', text)
+    found = re.findall(r'(?s)<a\s+class="(?:figure|of|missing|count|waits)"\s+href="([^"]*)"[^>]*>([^<]*)</a>', text)
     return [(html.unescape(address), int(re.sub(r"\D", "", words))) for address, words in found]
 
 
