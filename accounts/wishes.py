@@ -99,5 +99,5 @@ def prepared_answer(inquiry: Inquiry) -> str:
     """What the desk may send once the wishes are taken over; '' before."""
     if not inquiry.taken_at:
         return ""
-    told = [f"・{LABELS[name]}: {new or NOTHING}" for name, (_old, new) in inquiry.wished.items()]
+    told = [f"・{LABELS[name]}: {inquiry.wished[name][1] or NOTHING}" for name in FIELDS if name in inquiry.wished]
     return "\n".join([_("お申し込みのとおり、次の内容に変更しました。"), "", *told])

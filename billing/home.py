@@ -1,7 +1,10 @@
 """What ホーム shows: the last fixed invoice, the running month, what the company has to do, and six bars."""
 
+from datetime import timedelta
+
 from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import PaymentMethod, User
@@ -9,8 +12,11 @@ from billing import costs
 from billing.difference import month_before
 from billing.models import Invoice, ReviewState
 from contracts.models import Contract
+from portal.models import Inquiry, Message
 from portal.templatetags.figures import month_name, yen
 
+ANSWERED_WITHIN = timedelta(days=14)
+MOST_ANSWERS = 3
 MOST_PEOPLE = 3  # a company that prepares fifty accounts still sees the rest of the page
 
 
@@ -26,7 +32,7 @@ def overview(user, today):
         "latest_change": latest and since_month_before(invoices, latest),
         "running": running,
         "running_change": running and since_month_before(invoices, running),
-        "tasks": [*payments(regular, today), *ending(user, today), *people(user)],
+        "tasks": [*payments(regular, today), *answers(user), *ending(user, today), *people(user)],
         "bars": costs.bars(costs.analysis(invoices)),
     }
 
@@ -52,6 +58,20 @@ def payments(invoices, today):
             ),
             _("請求を確認"),
             reverse("invoice_detail", args=[invoice.number]),
+        )
+
+
+def answers(user):
+    """One's own inquiries that the desk answered lately and that wait for a word."""
+    own = Inquiry.objects.for_user(user).filter(user=user.pk, state=Inquiry.State.ANSWERED)
+    lately = own.filter(messages__kind=Message.Kind.ANSWER, messages__at__gt=timezone.now() - ANSWERED_WITHIN)
+    for inquiry in lately.distinct().order_by("-created_at")[:MOST_ANSWERS]:
+        yield task(
+            "message",
+            _("お問い合わせ「{subject}」に返信があります").format(subject=inquiry.subject),
+            _("受付番号 {number}。続きがあれば、同じ画面から書けます。").format(number=inquiry.number),
+            _("返信を見る"),
+            reverse("inquiry_detail", args=[inquiry.number]),
         )
 
 

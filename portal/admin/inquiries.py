@@ -106,7 +106,8 @@ class InquiryAdmin(Desk):
         """Without the buttons that would open people's own pages: they are chosen here, no more."""
         found = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.is_relation:
-            found.widget.can_add_related = found.widget.can_change_related = found.widget.can_view_related = False
+            for what in ("add", "change", "delete", "view"):
+                setattr(found.widget, f"can_{what}_related", False)
         return found
 
     def save_model(self, request, obj, form, change):

@@ -32,8 +32,14 @@ class NoticeAdmin(Told):
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         found = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.is_relation:
-            found.widget.can_add_related = found.widget.can_change_related = found.widget.can_view_related = False
+            for what in ("add", "change", "delete", "view"):
+                setattr(found.widget, f"can_{what}_related", False)
         return found
+
+    def get_changeform_initial_data(self, request):
+        return {"starts_at": timezone.now().replace(second=0, microsecond=0)} | super().get_changeform_initial_data(
+            request
+        )
 
     def why_kept(self, row):
         """What customers were told stays."""

@@ -1,11 +1,14 @@
 """An inquiry as a thread: who may write what, whom it reaches, what moves its state, and what no customer ever sees."""
 
+from datetime import timedelta
+
 import pytest
 import time_machine
 from django.core import mail as outbox
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from portal import services
 from portal.db import rls
@@ -68,6 +71,18 @@ def it_answers_by_mail_and_on_the_customers_page(cast, desk, sign_in, inquiry):
     assert 'href="https://example.com/guide"' in page
     assert cast.staff.name in page
     assert "送信済" in desk.get(address(inquiry)).content.decode()
+
+
+def it_tells_the_sender_at_home_of_a_new_answer(cast, desk, sign_in, inquiry):
+    told = "お問い合わせ「件名」に返信があります"
+    assert told not in sign_in(cast.hanako).get("/").content.decode()
+    answer(desk, inquiry)
+    page = sign_in(cast.hanako).get("/").content.decode()
+    assert told in page
+    assert f'href="/inquiry/{inquiry.number}/"' in page
+    assert told not in sign_in(cast.taro).get("/").content.decode()
+    with time_machine.travel(timezone.now() + timedelta(days=15)):
+        assert told not in sign_in(cast.hanako).get("/").content.decode()
 
 
 def it_closes_with_the_answer_and_opens_again_when_the_customer_writes_on(cast, desk, sign_in, inquiry):
