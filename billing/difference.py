@@ -99,11 +99,13 @@ def month_before(invoices: Any, invoice: Invoice) -> Invoice | None:
 
 def explained(invoices: Any, invoice: Invoice) -> Difference | None:
     """The difference with its causes, in three queries; None for a document that doesn't count itself, and for returns."""
-    if not invoice.counts:
-        return None
-    before = month_before(invoices, invoice)
+    return between(month_before(invoices, invoice), invoice) if invoice.counts else None
+
+
+def between(before: Invoice | None, invoice: Invoice, former: dict[int, int] | None = None) -> Difference:
+    """From the document of the month before to this one; `former` as `formers` finds it, where somebody has read it already."""
     documents = [each for each in (before, invoice) if each]
-    lines = lines_of(documents)
+    lines = lines_of(documents, former)
     whole = all(lines[each.pk] or not each.total for each in documents)
     found = None
     if whole:
@@ -112,7 +114,7 @@ def explained(invoices: Any, invoice: Invoice) -> Difference | None:
     return Difference(months.add_months(invoice.month, -1), before, invoice, found)
 
 
-def lines_of(documents: Sequence[Invoice]) -> dict[int, list[Line]]:
+def lines_of(documents: Sequence[Invoice], former: dict[int, int] | None = None) -> dict[int, list[Line]]:
     """The lines of each document, by its key."""
     rows = list(
         InvoiceLine.objects.filter(invoice__in=documents)
@@ -127,7 +129,8 @@ def lines_of(documents: Sequence[Invoice]) -> dict[int, list[Line]]:
             "late", "more",
         )
     )  # fmt: skip
-    former = formers({row["contract"] for row in rows} - {None})
+    if former is None:
+        former = formers({row["contract"] for row in rows} - {None})
     found: dict[int, list[Line]] = {document.pk: [] for document in documents}
     for row in rows:
         found[row["invoice"]].append(

@@ -8,30 +8,15 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from billing import desk
-from billing.admin.inlines import AdjustmentLines, Corrections, Discounts, FixedLines, Totals
+from billing.admin.inlines import AdjustmentLines, Discounts
 from billing.board import of_step
-from billing.corrections.causes import ways_of
 from billing.corrections.desk import correct_page
-from billing.corrections.making import ADD
-from billing.models import Discount, Invoice, InvoiceLine, InvoicePdf, NumberGone
-from billing.month.kept import party
+from billing.invoice_page import page_of
+from billing.models import Discount, Invoice, InvoiceLine, InvoicePdf, InvoiceXml, NumberGone
 from billing.services import adjust_invoice, lapsing
-from portal import rights
 from portal.desk import Locked, ReadOnly, typed
 from portal.shown import MonthFilter, cell
 from portal.templatetags.figures import month_name, yen
-
-# Of an invoice, what only the program needs.
-LEFT_OUT = ("id", "template", "credit_left")
-# Fields of an invoice that need other words than the database's.
-WRITTEN = {
-    "month": cell("month", month_name, _("請求対象年月")),
-    "net": cell("net", yen, _("税抜金額")),
-    "tax": cell("tax", yen, _("消費税額")),
-    "total": cell("total", yen, _("請求金額（税込）")),
-    "addressee": cell("addressee", party, _("宛先")),
-    "issuer": cell("issuer", party, _("発行者")),
-}
 
 
 class StepFilter(admin.SimpleListFilter):
@@ -68,8 +53,7 @@ class InvoiceAdmin(Locked):
     list_filter = [MonthFilter, StepFilter, "state", "kind"]
     list_select_related = ["customer"]
     search_fields = ["number", "customer__number", "customer__name"]
-    exclude = [*LEFT_OUT, *WRITTEN]
-    inlines = [FixedLines, AdjustmentLines, Discounts, Totals]
+    inlines = [AdjustmentLines, Discounts]
 
     def get_urls(self):
         view = self.admin_site.admin_view
@@ -77,28 +61,36 @@ class InvoiceAdmin(Locked):
             path("<int:invoice>/credit/<int:line>/", view(desk.credit_page), name="billing_invoice_credit"),
             path("<int:invoice>/correct/", view(correct_page), name="billing_invoice_correct"),
             path("<int:invoice>/pdf/", view(self.pdf), name="billing_invoice_pdf"),
+            path("<int:invoice>/xml/", view(self.xml), name="billing_invoice_xml"),
             *super().get_urls(),
         ]
 
     def pdf(self, request, invoice):
         """The document as the customer has it; that staff looked isn't a download of the customer's."""
+        return self.file(request, InvoicePdf, invoice)
+
+    def xml(self, request, invoice):
+        return self.file(request, InvoiceXml, invoice)
+
+    def file(self, request, kept, invoice):
         if not self.has_view_permission(request):
             raise PermissionDenied
-        stored = get_object_or_404(InvoicePdf.objects.select_related("invoice"), invoice=invoice)
-        return HttpResponse(
-            bytes(stored.content),
-            content_type="application/pdf",
-            headers={"Content-Disposition": f'attachment; filename="{stored.invoice.number}.pdf"'},
-        )
+        stored = get_object_or_404(kept.objects.select_related("invoice"), invoice=invoice)
+        kind = "xml" if kept is InvoiceXml else "pdf"
+        named = {"Content-Disposition": f'attachment; filename="{stored.invoice.number}.{kind}"'}
+        return HttpResponse(bytes(stored.content), content_type=f"application/{kind}", headers=named)
+
+    def get_fields(self, request, obj=None):
+        """Of the header nothing is typed: it follows customer and run."""
+        return []
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related("customer")
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
-        context["has_pdf"] = obj is not None and InvoicePdf.objects.filter(invoice=obj).exists()
-        context["may_correct"] = obj is not None and rights.may(request.user, ADD) and bool(ways_of(obj))
+        if obj is not None:
+            context |= page_of(obj, request)
         return super().render_change_form(request, context, add, change, form_url, obj)
-
-    def get_readonly_fields(self, request, obj=None):
-        names = [field.name for field in Invoice._meta.fields if field.name not in LEFT_OUT]
-        return [WRITTEN.get(name, name) for name in names]
 
     def has_add_permission(self, request):
         return False
@@ -107,7 +99,8 @@ class InvoiceAdmin(Locked):
         return (obj is None or not obj.is_fixed) and super().has_change_permission(request, obj)
 
     def get_inlines(self, request, obj):
-        return [FixedLines, Totals, Corrections] if obj is None or obj.is_fixed else self.inlines
+        """A draft is adjusted; whatever was fixed is corrected by other documents."""
+        return [] if obj is None or obj.is_fixed else self.inlines
 
     def save_model(self, request, obj, form, change):
         """The header follows customer and run; only lines are adjusted here."""

@@ -41,13 +41,14 @@ def save(cast, web, draft):
             forms = [inline.formset.management_form, *inline.formset.initial_forms]
             for field in [field for form in forms for field in form]:
                 data[field.html_name] = "" if field.value() is None else field.value()
-        prefix = page.context["inline_admin_formsets"][1].formset.prefix
+            data[f"{inline.formset.prefix}-TOTAL_FORMS"] = inline.formset.initial_form_count()
+        prefix = page.context["inline_admin_formsets"][0].formset.prefix
         known = [data[f"{prefix}-{place}-id"] for place in range(data[f"{prefix}-INITIAL_FORMS"])]
         for line in lines:
             place = known.index(line["id"]) if "id" in line else data[f"{prefix}-TOTAL_FORMS"]
             data |= {f"{prefix}-{place}-{name}": value for name, value in line.items()}
             data[f"{prefix}-TOTAL_FORMS"] += "id" not in line
-        prefix = page.context["inline_admin_formsets"][2].formset.prefix
+        prefix = page.context["inline_admin_formsets"][1].formset.prefix
         for item, amount in discounts:
             place = data[f"{prefix}-TOTAL_FORMS"]
             data |= {f"{prefix}-{place}-item": item, f"{prefix}-{place}-amount": amount}
@@ -59,7 +60,7 @@ def save(cast, web, draft):
 
 def line(**changes):
     return {
-        "position": 50, "item": "調整", "specification": "", "starts_on": "2026-04-01",
+        "item": "調整", "specification": "", "starts_on": "2026-04-01",
         "ends_on": "2026-04-30", "quantity": "1", "unit": "式", "unit_price": "3000", "price_basis": "exclusive",
         "tax_kind": "standard",
     } | changes  # fmt: skip

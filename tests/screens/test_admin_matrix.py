@@ -85,7 +85,12 @@ OWN = {
     "portal.notice": ["portal_notice_preview"],
     "portal.inquiry": ["portal_inquiry_answer", "portal_inquiry_memo", "portal_inquiry_take"],
     "contracts.contract": ["contracts_contract_decide", "contracts_contract_decide_all", "contracts_contract_withdraw"],
-    "billing.invoice": ["billing_invoice_credit", "billing_invoice_correct", "billing_invoice_pdf"],
+    "billing.invoice": [
+        "billing_invoice_credit",
+        "billing_invoice_correct",
+        "billing_invoice_pdf",
+        "billing_invoice_xml",
+    ],
 }
 REFUSED, SIGN_IN = 403, "sign-in"
 NOW = "2026-05-08T12:00+09:00"
