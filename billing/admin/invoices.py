@@ -2,6 +2,7 @@
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path
@@ -85,7 +86,20 @@ class InvoiceAdmin(Locked):
         return []
 
     def get_queryset(self, request):
-        return super().get_queryset(request).select_related("customer")
+        """A page knows from its row whether anything is typed below it, and asks no more where nothing is."""
+        rows = super().get_queryset(request).select_related("customer")
+        if request.resolver_match.url_name != "billing_invoice_change":
+            return rows
+        own = {"invoice": OuterRef("pk"), "customer": OuterRef("customer")}
+        adjusted = Exists(InvoiceLine.objects.adjustments().filter(**own))
+        return rows.annotate(adjusted=adjusted, discounted=Exists(Discount.objects.filter(**own)))
+
+    def get_formset_kwargs(self, request, obj, inline, prefix):
+        given = super().get_formset_kwargs(request, obj, inline, prefix)
+        typed_below = obj.adjusted if isinstance(inline, AdjustmentLines) else obj.discounted
+        if request.method == "GET" and not typed_below:
+            given["queryset"] = given["queryset"].none()
+        return given
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
         if obj is not None:
