@@ -1,10 +1,14 @@
-"""The systemd units are well-formed, as systemd itself judges."""
+"""What is shipped for installing: units that systemd accepts, every variable explained, a guide whose blocks are whole."""
 
+import re
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
+from portal import environment
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
@@ -18,6 +22,9 @@ DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
         "portal-renew.service",
         "portal-daily.service",
         "portal-daily.timer",
+        "portal-backup.service",
+        "portal-backup.timer",
+        "portal-failed@.service",
     ],
 )
 def it_is_a_unit_that_systemd_accepts(unit, tmp_path):
@@ -42,3 +49,54 @@ def it_drafts_every_day_even_if_the_renewal_fails():
         line.partition("=")[0] for line in lines if "portal-renew.service" in line.split("=")[-1].split()
     }
     assert "manage.py renew_contracts" in (DEPLOY / "portal-renew.service").read_text()
+
+
+GUIDE = (DEPLOY.parent / "docs" / "install.md").read_text()
+BLOCKS = re.findall(r"^```sh\n(.*?)^```$", GUIDE, re.M | re.S)
+
+
+def it_explains_every_variable_in_the_example():
+    lines = (DEPLOY / "portal.env.example").read_text().splitlines()
+    given = [line.partition("=")[0] for line in lines if line and not line.startswith("#")]
+    assert sorted(given) == sorted(environment.KNOWN)
+    explained = [above for above, line in pairwise(lines) if line.startswith(tuple(environment.KNOWN))]
+    assert all(above.startswith("#") or above.partition("=")[0] in environment.KNOWN for above in explained)
+
+
+@pytest.mark.parametrize("unit", sorted(path.name for path in DEPLOY.glob("*.service") if "failed" not in path.name))
+def it_runs_closed_to_others_and_tells_when_it_fails(unit):
+    lines = (DEPLOY / unit).read_text().splitlines()
+    assert {"UMask=0077", "NoNewPrivileges=yes", "ProtectSystem=strict", "OnFailure=portal-failed@%n.service"} <= set(
+        lines
+    )
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=[block.splitlines()[0][:40] for block in BLOCKS])
+def it_has_blocks_that_a_shell_can_read_and_whose_files_are_there(block):
+    done = subprocess.run(["sh", "-n"], input=block, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in re.findall(r"deploy/[\w@.*-]+", block):
+        assert list(DEPLOY.parent.glob(name)), name
+
+
+def it_starts_every_unit_and_timer_that_is_to_run():
+    started = set(re.search(r"enable --now (.*)", GUIDE).group(1).split())
+    installed = {path.name for path in DEPLOY.iterdir() if "WantedBy" in path.read_text()}
+    assert {name.removesuffix(".service").replace("@", "@1") for name in installed} <= started
+
+
+@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx isn't installed here")
+def it_is_a_site_that_nginx_accepts(tmp_path):
+    (tmp_path / "certificates").mkdir()
+    made = [
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=portal.example.com", "-days", "2",
+        "-keyout", tmp_path / "certificates/privkey.pem", "-out", tmp_path / "certificates/fullchain.pem",
+    ]  # fmt: skip
+    subprocess.run(made, check=True, capture_output=True)
+    site = (DEPLOY / "nginx.conf").read_text().replace("/etc/ssl/portal", str(tmp_path / "certificates"))
+    (tmp_path / "site.conf").write_text(site)
+    (tmp_path / "nginx.conf").write_text(
+        f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; include {tmp_path}/site.conf; }}"
+    )
+    done = subprocess.run(["nginx", "-t", "-c", tmp_path / "nginx.conf"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -44,3 +44,21 @@ def it_names_no_command_that_there_is_not():
     commands = {path.stem for path in (Path(__file__).parents[2] / "billing/management/commands").glob("*.py")}
     named = set(re.findall(r"`(import_[a-z]+|compare_[a-z]+|send_[a-z]+|check_[a-z]+|close_[a-z]+)\b", MANUAL))
     assert named <= commands
+
+
+def it_begins_from_twenty_symptoms_and_says_what_to_expect():
+    found = rows("symptoms")
+    assert len(found) >= 20
+    assert len({symptom for symptom, _how, _expected in found}) == len(found)
+    assert all(how and expected for _symptom, how, expected in found)
+
+
+def it_explains_every_code_of_the_monthly_check():
+    """Those of `check_month` stand in operations.md."""
+    operations = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    table = operations.partition("## What `check_month` says")[2].partition("\n## ")[0]
+    told = {code for cells in re.findall(r"^\| ([^|]+) \|", table, re.M) for code in re.findall(r"`(\w+)`", cells)}
+    sources = [path.read_text() for path in (Path(__file__).parents[2] / "billing/month/checks").glob("*.py")]
+    known = {code for text in sources for code in re.findall(r'(?:found|Question)\(\s*"(\w+)"', text)}
+    assert known
+    assert known - told == set()

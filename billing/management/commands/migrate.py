@@ -15,7 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from billing.management.base import BUSY, CONFIGURATION
 from billing.month import lock
 from portal import rights
-from portal.db import schema
+from portal.db import catalogue, schema
 
 LOCK_SECONDS = 5
 
@@ -25,7 +25,7 @@ class Command(migrate.Command):
         try:
             if options["plan"] or options["check_unapplied"]:
                 return super().handle(*args, **options)
-            if changes_something(options):
+            if applied := changes_something(options):
                 with lock.alone(), short_waits(connections[options["database"]]):
                     super().handle(*args, **options)
             else:
@@ -33,12 +33,19 @@ class Command(migrate.Command):
             if not options["app_label"]:
                 schema.close_gaps(connections[options["database"]])
                 rights.set_up_roles()
+                keep_guards(connections[options["database"]], applied)
         except lock.Busy as busy:
             raise CommandError(str(busy), returncode=BUSY) from None
         except OperationalError as error:
             raise CommandError(
                 f"データベースのエラーです: {str(error).strip().splitlines()[0]}", returncode=CONFIGURATION
             ) from None
+
+
+def keep_guards(connection, applied):
+    """Write down what guards the tables once migrations changed it; not otherwise, or what a restore lost would be the rule."""
+    if applied or catalogue.kept(connection) is None:
+        catalogue.keep(connection)
 
 
 def changes_something(options):

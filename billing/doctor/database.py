@@ -1,0 +1,160 @@
+"""PostgreSQL: version, settings, roles, what guards the tables, migrations, and where this database belongs."""
+
+from django.conf import settings
+from django.db import connection
+
+from billing.doctor.findings import odd, well, wrong
+from portal import installation
+from portal.db import catalogue, ready
+from portal.db.schema import ROLE
+
+RESTORED = "復元のときにロールがなかったかもしれません。ロールを作ってから、もう一度復元します（docs/operations.md）。"
+# Without these a crash loses what was committed.
+DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
+FEWEST_CONNECTIONS = 40
+
+
+def ask(sql, *given):
+    with connection.cursor() as cursor:
+        cursor.execute(sql, given)
+        return cursor.fetchone()
+
+
+def postgres_version():
+    number, name = ask("SELECT current_setting('server_version_num')::int, current_setting('server_version')")
+    if number < 150000:
+        return wrong(f"PostgreSQL {name} は古すぎます", "PostgreSQL 15 以降に移します。")
+    return well(f"PostgreSQL {name}")
+
+
+def postgres_settings():
+    lost = [name for name, value in DURABLE.items() if not set_well(setting(name), value)]
+    if lost:
+        return wrong(
+            f"停電で確定済みのデータを失う設定です: {', '.join(lost)}",
+            "postgresql.conf で on にし、PostgreSQLを再起動します。",
+        )
+    if (most := int(setting("max_connections"))) < FEWEST_CONNECTIONS:
+        return odd(
+            f"max_connections が {most} です", f"{FEWEST_CONNECTIONS} 以上にします（Web 16、ワーカー各3、コマンド）。"
+        )
+    return well("PostgreSQLの設定は安全です")
+
+
+def setting(name):
+    return ask("SELECT current_setting(%s)", name)[0]
+
+
+def set_well(found, wanted):
+    return found == wanted or found in (
+        "local",
+        "remote_write",
+        "remote_apply",
+    )  # of synchronous_commit: safe on this server
+
+
+def encoding():
+    found = ask("SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()")[0]
+    if found != "UTF8":
+        return wrong(
+            f"データベースの文字コードが {found} です",
+            "UTF8 のデータベースを作り、移します（createdb -E UTF8 -T template0）。",
+        )
+    return well("文字コードは UTF8 です")
+
+
+def database_role():
+    superuser, name = ask("SELECT rolsuper, rolname FROM pg_roles WHERE rolname = current_user")
+    if superuser and settings.DATABASE_URL:
+        return odd(
+            f"ロール {name} はスーパーユーザです", f"ALTER ROLE {name} NOSUPERUSER CREATEROLE（スーパーユーザで実行）"
+        )
+    return well(f"ロール {name} で接続しています")
+
+
+def web_role():
+    found = ask(
+        "SELECT rolsuper OR rolbypassrls OR rolcanlogin, pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = %s",
+        ROLE,
+    )
+    if found is None:
+        return wrong(f"ロール {ROLE} がありません", "manage.py migrate を実行します。")
+    too_much, member = found
+    if too_much:
+        return wrong(
+            f"ロール {ROLE} の権限が強すぎます",
+            f"ALTER ROLE {ROLE} NOSUPERUSER NOBYPASSRLS NOLOGIN（スーパーユーザで実行）",
+        )
+    if not member:
+        return wrong(f"このロールは {ROLE} になれません", f"GRANT {ROLE} TO 所有者のロール（スーパーユーザで実行）")
+    return well(f"Webのロール {ROLE} があります")
+
+
+def pooler():
+    """Whoever stands between gives connections a number of its own."""
+    connection.ensure_connection()
+    if ask("SELECT pg_backend_pid()")[0] != connection.connection.info.backend_pid:
+        return wrong(
+            "PgBouncerなどを通して接続しています。コマンドとワーカーのロックが効きません",
+            "DATABASE_URL をPostgreSQLへ直接向けます。",
+        )
+    return well("PostgreSQLに直接接続しています")
+
+
+def policies():
+    return guarded("policies", "行ごとのアクセス制限（ポリシー）")
+
+
+def grants():
+    return guarded("grants", "Webのロールの権限")
+
+
+def triggers():
+    return guarded("triggers", "確定した行を守るトリガ")
+
+
+def guarded(kind, name):
+    """Other than `migrate` left it; and every table of customers has a policy, whatever that was."""
+    changed = set(catalogue.differing(connection)[kind])
+    if kind == "policies":
+        changed |= set(open_tables())
+    if changed:
+        return wrong(f"{name}が migrate の作ったものと違います: {', '.join(sorted(changed))}", RESTORED)
+    return well(f"{name}は migrate の作ったとおりです")
+
+
+def open_tables():
+    """Tables with a customer's number that the web may read without a policy."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'customer_id'"
+            " JOIN pg_roles r ON r.rolname = %s"
+            " WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND NOT c.relrowsecurity"
+            " AND has_table_privilege(r.oid, c.oid, 'SELECT')",
+            [ROLE],
+        )
+        return [name for (name,) in cursor.fetchall()]
+
+
+def migrations():
+    if not ready.migrated():
+        return wrong(
+            "まだ適用していない移行（マイグレーション）があります",
+            "manage.py migrate を実行し、Webとワーカーを再起動します。",
+        )
+    return well("移行はすべて適用されています")
+
+
+def instance():
+    if not installation.at_home():
+        return wrong(
+            "このデータベースは、ほかの場所から復元または複製されたものです。メールは送られません",
+            "ここを本番にするなら manage.py release_instance を実行します。",
+        )
+    return well("このデータベースはこの場所のものです")
+
+
+CHECKS = (
+    postgres_version, postgres_settings, encoding, database_role, web_role, pooler, policies, grants, triggers, migrations,
+    instance,
+)  # fmt: skip
