@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 from accounts.models import Customer
 from billing.models import OF_MONTH, Invoice, MonthRun, Parked
 from billing.month import batches, close, parking
-from billing.month.kept import settings_of
 from billing.month.open_months import earliest_open
 from portal import months
 from portal.db.ids import Ids
@@ -66,14 +65,8 @@ def close_alone(customer: Customer, month: date, today: date) -> Bill:
             lambda part, reason: parking.park(part, month, reason),
         )
     if month > closed:
-        MonthRun.objects.create(
-            month=month,
-            kind=MonthRun.Kind.CLOSE,
-            as_of=day,
-            whole=True,
-            settings=settings_of(month),
-            finished_at=timezone.now(),
-        )
+        run = MonthRun(month=month, kind=MonthRun.Kind.CLOSE, as_of=day, whole=True, finished_at=timezone.now())
+        run.save()  # without the settings: who counts it again never sees it
     parked = Parked.objects.filter(customer=customer, month=month).first()
     made = Invoice.objects.fixed().filter(customer=customer, month=month, kind__in=OF_MONTH).first()
     return Bill(month, made.total if made and not parked else 0, parked.reason if parked else "")

@@ -44,6 +44,11 @@ class ServiceAdmin(Kept):
     search_fields = ["code", "name"]
 
 
+def has_begun(contract):
+    """Whether the contract ever had a term; its page has asked so once."""
+    return contract.begun if hasattr(contract, "begun") else contract.terms.exists()
+
+
 def changes_of(contract):
     """What the history has of a contract, the newest first."""
     return HistoryEvent.objects.filter(
@@ -199,12 +204,24 @@ class ContractAdmin(Locked):
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
         """Services are chosen from a list, as long as they are few enough for one."""
-        if db_field.name == "service" and Service.objects.all()[MOST_CHOICES : MOST_CHOICES + 1].exists():
+        if db_field.name != "service":
+            return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        few = list(Service.objects.all()[: MOST_CHOICES + 1])
+        if len(few) > MOST_CHOICES:
             kwargs["widget"] = Completed(db_field, self.admin_site, using=kwargs.get("using"))
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        found = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if len(few) <= MOST_CHOICES:
+            found.choices = [("", found.empty_label), *((each.pk, str(each)) for each in few)]
+        return found
 
     def get_queryset(self, request):
-        return super().get_queryset(request).with_state(today())
+        return super().get_queryset(request).with_state(today()).select_related("customer", "service")
+
+    def get_object(self, request, object_id, from_field=None):
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.begun = found.terms.exists()
+        return found
 
     def has_change_permission(self, request, obj=None):
         """One that was taken back is only read; whoever was typing meanwhile is told so by the save (D26)."""
@@ -262,12 +279,13 @@ class ContractAdmin(Locked):
             context |= self.ways(obj, request) if self.has_change_permission(request, obj) else {}
             context["may_withdraw"] = self.has_change_permission(request, obj) and not obj.withdrawn_on
             context["history"] = changes_of(obj)[:20]
-            context |= desk.proposals_of(obj, request.user)
+            if obj.cancel_on or lines is None or any(form.instance.charge_to for form in lines.initial_forms):
+                context |= desk.proposals_of(obj, request.user)  # nothing else makes any (D27)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def ways(self, contract, request):
         """The choices of how a stored contract changes: 適用, and the ends of terms with which it may end."""
-        following = following_term(contract)
+        following = following_term(contract, contract.term_starts_on)
         ends = [contract.term_ends_on, following and following.ends_on]
         return {
             "ways": True,
@@ -299,7 +317,7 @@ class ContractAdmin(Locked):
 
     def get_readonly_fields(self, request, obj=None):
         """A contract stays with its customer; its form, and its start, stay as its terms began."""
-        fixed = ["customer", "form", "start_on"] if obj and obj.terms.exists() else []
+        fixed = ["customer", "form", "start_on"] if obj and has_begun(obj) else []
         return [*self.readonly_fields, *fixed, *(["withdrawn_on"] if obj and obj.withdrawn_on else [])]
 
     def save_model(self, request, obj, form, change):

@@ -2,6 +2,7 @@
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db.models import Max
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -158,13 +159,16 @@ class ContractForm(forms.ModelForm):
         return given
 
 
-def following_term(contract):
-    """The first term of a stored contract that isn't made yet: the one that 「次の期間から」 means; None without another."""
-    last = contract.terms.standing().order_by("-starts_on").first()
+def following_term(contract, last=None):
+    """The first term of a stored contract that isn't made yet: the one that 「次の期間から」 means; None without another.
+
+    `last` is the first day of the latest term, by whoever has it at hand.
+    """
+    last = last or contract.terms.standing().aggregate(last=Max("starts_on"))["last"]
     return months.next_term(
         contract.form,
         contract.start_on,
         auto_renew=contract.auto_renew,
         end_on=contract.cancel_on,
-        after=max(today(), last.starts_on) if last else today(),
+        after=max(today(), last) if last else today(),
     )

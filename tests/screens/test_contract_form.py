@@ -4,6 +4,8 @@ import re
 from datetime import date
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from contracts.models import Contract, Meter, Service
 from portal.models import HistoryEvent
@@ -114,3 +116,14 @@ def it_offers_services_as_a_list_until_they_are_too_many(desk):
     assert '<option value="" selected>---------</option>' in desk.get(ADD).content.decode()
     Service.objects.bulk_create(Service(code=f"s{number}", name=f"サービス{number}") for number in range(200))
     assert "サービス199" not in desk.get(ADD).content.decode()
+
+
+def it_asks_at_most_ten_statements_however_long_the_contract_is(cast, desk, contract):
+    for name in range(40):
+        contract.lines.create(customer=cast.b, position=name + 2, item=f"品目{name}", unit_price=1, amount=1, net=1)
+    beside = ("set_config", "current_setting", "SAVEPOINT", "accounts_session", 'FROM "accounts_user"')
+    for address in (page_of(contract), f"{ADD}?customer={cast.b.pk}"):
+        with CaptureQueriesContext(connection) as asked:
+            assert desk.get(address).status_code == 200
+        read = [each["sql"] for each in asked if not any(word in each["sql"] for word in beside)]
+        assert len(read) <= 10, read
