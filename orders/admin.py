@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.models import Order, OrderLine, Usage, UsageCharge, UsageFile
 from portal.desk import ReadOnly, Shown
 from portal.shown import MonthFilter, cell, charged
-from portal.templatetags.figures import month_name, percent, plain, yen
+from portal.templatetags.figures import percent, plain, yen, ym
 
 
 class LineInline(Shown):
@@ -25,6 +25,7 @@ class LineInline(Shown):
 
 @admin.register(Order)
 class OrderAdmin(ReadOnly):
+    large = True
     stays = _(
         "注文は番号とともに残るため、削除できません。契約を直すか解約日を入力すると、まだ請求していない注文も変わります。"
     )
@@ -33,7 +34,7 @@ class OrderAdmin(ReadOnly):
         "customer",
         "contract",
         "kind",
-        cell("month", month_name, _("対象年月")),
+        cell("month", ym, _("対象年月")),
         cell("amount", yen, _("注文金額（税抜）")),
         "reversed_on",
     ]
@@ -59,10 +60,11 @@ class ChargeInline(Shown):
 
 @admin.register(Usage)
 class UsageAdmin(ReadOnly):
+    large = True
     stays = _("使用量は削除できません。請求の確定前は、正しいファイルを取り込むと置き換わります。")
     imports = "usage"
     list_display = [
-        cell("month", month_name, _("対象年月")),
+        cell("month", ym, _("対象年月")),
         "customer",
         "meter",
         cell("quantity", plain, _("数量")),

@@ -17,7 +17,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
-from portal import fonts, searching, stale
+from portal import fonts, listing, searching, stale
 from portal.forms import (
     AddressField,
     CodeField,
@@ -73,7 +73,9 @@ class Desk(admin.ModelAdmin):
     """The base of every page for staff: a list answers to its own filters, and to no other question about its rows."""
 
     formfield_overrides = READ
-    show_full_result_count = False  # beside the hits of a search it would count the whole table
+    list_per_page = 50
+    show_facets = admin.ShowFacets.NEVER  # each count would read the rows once more
+    large = False  # whether the table grows with every month, so that only an index can sort it
     stays = ""  # of rows that never go: why, and what to do instead
     instead = ""  # of rows that can't go while others name them: what to do instead
     imports = ""  # the kind of files that bring such rows; whoever may add rows may import them
@@ -220,6 +222,22 @@ class Desk(admin.ModelAdmin):
         """Only what a filter of this list asks. Django lets any column of the row itself be asked, passwords too."""
         return lookup in set(self.filter_lookups())
 
+    def get_queryset(self, request):
+        """What a list names of others' rows, the row's own page names too."""
+        rows = super().get_queryset(request)
+        return rows.select_related(*self.list_select_related) if self.list_select_related else rows
+
+    def get_changelist(self, request, **kwargs):
+        return listing.Listing
+
+    def get_sortable_by(self, request):
+        shown = self.get_list_display(request)
+        return (
+            [column for column in shown if sorted_by(self, column) in listing.in_order(self.model)]
+            if self.large
+            else shown
+        )
+
     def get_ordering(self, request):
         """Always one, also where choices of a field are completed page by page; the newest first, as in lists."""
         return super().get_ordering(request) or self.model._meta.ordering or ["-pk"]
@@ -263,6 +281,11 @@ class Desk(admin.ModelAdmin):
                 yield f"{field}__isnull"
             else:
                 yield from (f"{field}{ending}" for ending in FILTERED)
+
+
+def sorted_by(desk, column):
+    """The field by which this column of a list is sorted; '' for none."""
+    return getattr(column, "admin_order_field", "") if callable(column) or hasattr(desk, column) else column
 
 
 def refused(form):

@@ -13,7 +13,7 @@ from portal import reading
 from portal.forms import MonthField
 from portal.models import PriceBasis
 from portal.months import add_months, month_of, today
-from portal.templatetags.figures import month_name, plain, yen, ym
+from portal.templatetags.figures import plain, yen, ym
 
 
 def cell(name, write, label):
@@ -103,7 +103,7 @@ class MonthFilter(admin.SimpleListFilter):
 
     def lookups(self, request, model_admin):
         running = month_of(today())
-        return [(f"{month:%Y-%m}", month_name(month)) for month in (add_months(running, -n) for n in range(12))]
+        return [(f"{month:%Y-%m}", ym(month)) for month in (add_months(running, -n) for n in range(12))]
 
     def queryset(self, request, rows):
         try:

@@ -17,7 +17,7 @@ from billing.models import Discount, Invoice, InvoiceLine, InvoicePdf, InvoiceXm
 from billing.services import adjust_invoice, lapsing
 from portal.desk import Locked, ReadOnly, typed
 from portal.shown import MonthFilter, cell
-from portal.templatetags.figures import month_name, yen
+from portal.templatetags.figures import yen, ym
 
 
 class StepFilter(admin.SimpleListFilter):
@@ -39,13 +39,14 @@ class StepFilter(admin.SimpleListFilter):
 
 @admin.register(Invoice)
 class InvoiceAdmin(Locked):
+    large = True
     stays = _(
         "請求は番号とともに残るため、削除できません。確定した請求は「訂正する」で取り消せます。未確定の請求は、契約か調整を直すと変わります。"
     )
     list_display = [
         "number",
         "customer",
-        cell("month", month_name, _("請求対象年月")),
+        cell("month", ym, _("請求対象年月")),
         "kind",
         "state",
         cell("total", yen, _("請求金額（税込）")),
@@ -138,7 +139,7 @@ class InvoiceAdmin(Locked):
 class NumberGoneAdmin(ReadOnly):
     """Numbers that no invoice has, or that one had to be given back (D20)."""
 
-    list_display = ["number", "customer", cell("month", month_name, _("請求対象年月")), "cause", "at", "state"]
+    list_display = ["number", "customer", cell("month", ym, _("請求対象年月")), "cause", "at", "state"]
     fields = readonly_fields = list_display
     list_filter = [MonthFilter]
     list_select_related = ["customer"]

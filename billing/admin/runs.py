@@ -9,13 +9,13 @@ from billing.month.kept import in_words
 from billing.services import defer_catch_up
 from portal.desk import ReadOnly, empty_or_not
 from portal.shown import MonthFilter, cell
-from portal.templatetags.figures import month_name
+from portal.templatetags.figures import ym
 
 
 @admin.register(MonthRun)
 class MonthRunAdmin(ReadOnly):
     fields = readonly_fields = [
-        cell("month", month_name, _("対象年月")),
+        cell("month", ym, _("対象年月")),
         "kind",
         "as_of",
         "whole",
@@ -28,7 +28,7 @@ class MonthRunAdmin(ReadOnly):
         cell("settings", in_words, _("使った設定")),
     ]
     list_display = [
-        cell("month", month_name, _("対象年月")),
+        cell("month", ym, _("対象年月")),
         "kind",
         "as_of",
         "started_at",
@@ -43,7 +43,7 @@ class MonthRunAdmin(ReadOnly):
 
 @admin.register(Parked)
 class ParkedAdmin(ReadOnly):
-    list_display = ["customer", cell("month", month_name, _("対象年月")), "reason", "tries", "parked_at", "tried_at"]
+    list_display = ["customer", cell("month", ym, _("対象年月")), "reason", "tries", "parked_at", "tried_at"]
     list_filter = [MonthFilter]
     list_select_related = ["customer"]
     search_fields = ["customer__number", "customer__name", "reason"]

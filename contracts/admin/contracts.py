@@ -158,6 +158,7 @@ class EndFilter(admin.SimpleListFilter):
 
 @admin.register(Contract)
 class ContractAdmin(Locked):
+    large = True
     form = ContractForm
     stays = _(
         "契約は番号とともに残るため、削除できません。やめるときは「解約日」を入力し、登録の間違いは「契約を取り消す」で取り消してください。"

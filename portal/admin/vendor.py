@@ -92,7 +92,9 @@ class VendorAdmin(Desk):
 
     def get_exclude(self, request, obj=None):
         """When the portal begins to bill is settled before contracts come, for their terms begin with it (D22)."""
-        return ["first_month"] if obj and settled.first_month_stands() else []
+        if obj and not hasattr(obj, "first_month_stands"):  # asked once a page
+            obj.first_month_stands = settled.first_month_stands()
+        return ["first_month"] if obj and obj.first_month_stands else []
 
     def get_readonly_fields(self, request, obj=None):
         settled_ones = [read_cell(Vendor._meta.get_field(name), ym) for name in self.get_exclude(request, obj)]
@@ -151,14 +153,20 @@ class Used(Kept):
     form = UsedForm
 
     def get_readonly_fields(self, request, obj=None):
-        if obj is None or not settled.is_used(obj):
+        if obj is None:
+            return []
+        if not hasattr(obj, "used"):  # asked once a page, for it may read many invoices
+            obj.used = settled.is_used(obj)
+        if not obj.used:
             return []
         return [
             field.name for field in self.model._meta.fields if field.name not in ("id", settled.MOVABLE[self.model])
         ]
 
     def why_kept(self, row):
-        return settled.why_kept(row) or super().why_kept(row)
+        if not hasattr(row, "kept_because"):
+            row.kept_because = settled.why_kept(row) or super().why_kept(row)
+        return row.kept_because
 
 
 class RegistrationForm(UsedForm):
@@ -259,6 +267,7 @@ class NoticeMonth(MonthFilter):
 
 @admin.register(Mail)
 class MailAdmin(ReadOnly):
+    large = True
     list_display = ["created_at", "kind", "customer", "state", "sent_to", "tries", "error"]
     list_filter = ["state", "kind", NoticeMonth]
     list_select_related = ["customer"]
@@ -294,6 +303,7 @@ class SignInFilter(admin.SimpleListFilter):
 
 @admin.register(HistoryEvent)
 class HistoryAdmin(ReadOnly):
+    large = True
     list_display = ["at", "customer", "actor_name", "action", "subject"]
     list_filter = [SignInFilter, "action"]
     list_select_related = ["customer"]

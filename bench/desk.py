@@ -1,0 +1,160 @@
+"""Every list, filter, sort, search and form of staff's pages on 100,000 customers and 1,000,000 invoices: statements, time, plan.
+
+The rows are those of `bench/search.py` and some more. Asks each page `--rounds` times and each of its statements once for its
+plan: one that reads more than 200,000 rows of a table is named. `--keep` leaves the database for the next run, which then
+begins at once; `--only billing.invoice` asks one list. `.venv/bin/python bench/desk.py`; prints the p95 of the pages as a share
+of 200 ms last.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+
+import django
+
+django.setup()
+
+from django.contrib import admin
+from django.db import connection
+from django.test import Client
+from django.test.utils import (
+    CaptureQueriesContext,
+    setup_databases,
+    setup_test_environment,
+    teardown_databases,
+)
+
+from accounts.models import Customer, User
+from bench import search
+from tests.seen import pages_of, statements
+
+MOST = 200  # milliseconds
+LARGE = 200_000  # rows
+TERMS = """
+    INSERT INTO contracts_term (customer_id, contract_id, sequence, starts_on, ends_on)
+    SELECT customer_id, id, 1, start_on, start_on + 27 FROM contracts_contract
+"""
+ORDERS = """
+    INSERT INTO orders_order (customer_id, contract_id, term_id, number, kind, ordered_on, month, starts_on, ends_on, amount,
+        is_difference, prorate)
+    SELECT customer_id, contract_id, id, 'O' || to_char(starts_on, 'YYYYMM') || '-' || lpad(id::text, 6, '0'), 'new', starts_on,
+        starts_on, starts_on, ends_on, 1000, false, false
+    FROM contracts_term
+"""
+HISTORY = """
+    INSERT INTO portal_historyevent (at, customer_id, actor_id, actor_name, action, subject, detail, data, row)
+    SELECT now() - n * interval '1 hour', u.customer_id, u.id, u.name, 'signed_in', u.email, '', '{}', ''
+    FROM accounts_user u, generate_series(1, 5) n WHERE u.customer_id IS NOT NULL
+"""
+INQUIRIES = """
+    INSERT INTO portal_inquiry (number, customer_id, user_id, kind, subject, body, about, created_at)
+    SELECT 'Q202603-' || lpad(id::text, 6, '0'), customer_id, id, 'question', '監視について', '本文', '',
+        now() - id * interval '1 minute'
+    FROM accounts_user WHERE customer_id IS NOT NULL
+"""
+METERS = """
+    WITH made AS (
+        INSERT INTO contracts_meter (customer_id, contract_id, service_id, item, unit, price_basis, tax_kind)
+        SELECT customer_id, id, service_id, '転送量', 'GB', 'exclusive', 'standard' FROM contracts_contract WHERE id % 10 = 0
+        RETURNING id, customer_id)
+    INSERT INTO contracts_meterprice (customer_id, meter_id, free_quantity, unit_price) SELECT customer_id, id, 0, 10 FROM made
+"""
+
+
+def make_rows(customers):
+    if Customer.objects.count() == customers:
+        return
+    search.make_rows(customers)
+    begun = time.monotonic()
+    with connection.cursor() as cursor:
+        for statement in (TERMS, ORDERS, HISTORY, INQUIRIES, METERS):
+            cursor.execute(statement)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    print(f"their orders, history, inquiries and meters in {time.monotonic() - begun:.0f} s")
+
+
+def most_read(sql, large):
+    """(rows of a large table that one step of the statement reads, the table), most first; nothing is left changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}")
+        [(found,)] = cursor.fetchall()
+    plan = found if isinstance(found, list) else json.loads(found)
+    return max(steps(plan[0]["Plan"], large), default=(0, ""))
+
+
+def steps(plan, large):
+    if plan.get("Relation Name") in large:
+        left_out = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
+        yield (plan["Actual Rows"] + left_out) * plan["Actual Loops"], plan["Relation Name"]
+    for each in plan.get("Plans", ()):
+        yield from steps(each, large)
+
+
+def large_tables():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples > %s", [LARGE])
+        return {name for (name,) in cursor.fetchall()}
+
+
+def ask(web, address, rounds, large):
+    """(statements, median milliseconds, the largest reading of a large table) of a page."""
+    times = []
+    for _round in range(rounds):
+        begun = time.perf_counter()
+        response = web.get(address)
+        times.append((time.perf_counter() - begun) * 1000)
+        if response.status_code != 200:
+            return 0, statistics.median(times), (0, f"answered {response.status_code}")
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        web.get(address)
+    reading = max((most_read(sql, large) for sql in statements(asked) if sql.startswith("SELECT")), default=(0, ""))
+    return len(statements(asked)), statistics.median(times), reading
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--customers", type=int, default=100_000)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--only", default="")
+    arguments.add_argument("--keep", action="store_true")
+    options = arguments.parse_args()
+    setup_test_environment()
+    connection.settings_dict["TEST"]["NAME"] = "bench_desk"
+    databases = setup_databases(0, False, keepdb=options.keep, serialized_aliases=())
+    try:
+        make_rows(options.customers)
+        web = Client(headers={"host": "localhost"})
+        web.force_login(User.objects.get(email="staff@example.net"))
+        large, all_times = large_tables(), []
+        print(f"{'page':60} {'statements':>10} {'ms':>6}  reads")
+        for desk in admin.site._registry.values():
+            label = desk.opts.label_lower
+            if options.only not in label:
+                continue
+            for name, address in pages_of(web, desk, search.TYPED if desk.search_fields else ()):
+                count, middle, (rows, table) = ask(web, address, options.rounds, large)
+                all_times.append(middle)
+                note = f"{rows:,} of {table}" if rows > LARGE else table if not rows else ""
+                print(f"{label + ' ' + name:60} {count:10} {middle:6.0f}  {note}", flush=True)
+        if len(all_times) > 1:
+            high = sorted(all_times)[int(len(all_times) * 0.95)]
+            print(f"{len(all_times)} pages, median {statistics.median(all_times):.0f} ms, p95 {high:.0f} ms")
+            print(f"desk ratio: {high / MOST:.2f}")
+    finally:
+        if not options.keep:
+            teardown_databases(databases, 0)
+        connection.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""How a list of staff's reads its rows: a page of them and one more, counted up to a bound, in an order that an index gives."""
+
+from typing import Any
+
+from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, SEARCH_VAR, ChangeList
+from django.db import OperationalError, transaction
+from django.utils.translation import gettext_lazy as _
+from psycopg.errors import QueryCanceled
+
+from portal.db.rls import set_limit
+
+SIZES = (25, 50, 100)
+SIZE_VAR = "rows"
+MOST = 1000  # counted, and chosen for an action; what is beyond is 「1,000件以上」
+DEEPEST = 200  # pages; to reach a later one the database would read all before it
+PATIENCE = 1500  # milliseconds that a list's statement may take; a screen's limit would end in an error
+TOO_MANY = _("時間内に探し終えませんでした。語や条件を足して絞り込んでください。")
+
+
+class Listing(ChangeList):
+    """The page of a list. It never counts a whole table, nor sorts a large one by what no index has in order."""
+
+    told = ""  # why there are no rows to see, in words
+
+    def get_filters_params(self, params=None):
+        found = super().get_filters_params(params)
+        found.pop(SIZE_VAR, None)
+        return found
+
+    def get_ordering(self, request, queryset):
+        """Columns by which this list isn't sorted are passed over, whatever an address asks."""
+        if asked := self.params.get(ORDER_VAR):
+            kept = [part for part in asked.split(".") if self.is_sorted_by(part.removeprefix("-"))]
+            self.params[ORDER_VAR] = ".".join(kept)
+        return super().get_ordering(request, queryset)
+
+    def is_sorted_by(self, place):
+        shown = self.list_display[int(place)] if place.isdecimal() and int(place) < len(self.list_display) else None
+        return shown is not None and (self.sortable_by is None or shown in self.sortable_by)
+
+    def get_results(self, request):
+        asked = self.params.get(SIZE_VAR, "")
+        self.list_per_page = int(asked) if asked in map(str, SIZES) else self.model_admin.list_per_page
+        self.page_num = min(max(self.page_num, 1), DEEPEST)
+        start = (self.page_num - 1) * self.list_per_page
+        found = self.within_limit(lambda: list(self.queryset[start : start + self.list_per_page + 1]), [])
+        self.has_next = len(found) > self.list_per_page
+        self.result_list = found[: self.list_per_page]
+        self.first, self.last = start + 1, start + len(self.result_list)
+        counted = self.last
+        if self.has_next or (start and not found):
+            few: Any = self.queryset.order_by().values("pk")[: MOST + 1]
+            counted = MOST + 1 if self.told else self.within_limit(few.count, MOST + 1)
+        self.is_cut = counted > MOST
+        self.result_count = min(counted, MOST)
+        self.may_go_on = self.has_next and self.page_num < DEEPEST
+        self.full_result_count, self.show_full_result_count = None, False
+        self.show_admin_actions = bool(self.result_list)
+        # What Django's own page links would need; this list has links of its own.
+        self.can_show_all = self.multi_page = self.show_all = False
+
+    def within_limit(self, read, otherwise):
+        """What is read, unless it takes too long."""
+        try:
+            with transaction.atomic():
+                former = set_limit(f"{PATIENCE}ms")
+                found = read()
+                set_limit(former)
+                return found
+        except OperationalError as error:
+            if not isinstance(error.__cause__, QueryCanceled):
+                raise
+            self.told = TOO_MANY
+            return otherwise
+
+    @property
+    def without_search(self):
+        return self.get_query_string(remove=[SEARCH_VAR])
+
+    @property
+    def kept_by_search(self):
+        """[(name, values)] of an address, but the search's own and the page."""
+        return [(name, values) for name, values in self.filter_params.items() if name != SEARCH_VAR]
+
+    @property
+    def sizes(self):
+        """[(rows, address, whether the page has as many)]."""
+        return [(size, self.get_query_string({SIZE_VAR: size}), size == self.list_per_page) for size in SIZES]
+
+    def page_address(self, number):
+        return self.get_query_string({PAGE_VAR: number} if number > 1 else {})
+
+    @property
+    def previous_address(self):
+        return self.page_address(self.page_num - 1) if self.page_num > 1 else ""
+
+    @property
+    def first_address(self):
+        return self.page_address(1) if self.page_num > 2 else ""
+
+    @property
+    def next_address(self):
+        return self.page_address(self.page_num + 1) if self.may_go_on else ""
+
+
+def in_order(model):
+    """Names of the fields by which an index gives all rows in order."""
+    meta = model._meta
+    found = {field.name for field in meta.local_concrete_fields if field.unique or field.db_index}
+    for index in [*meta.indexes, *meta.constraints]:
+        fields = getattr(index, "fields", ()) or [each_name(each) for each in getattr(index, "expressions", ())]
+        if fields and getattr(index, "condition", None) is None:
+            found.add(fields[0].removeprefix("-"))
+    return found
+
+
+def each_name(expression):
+    return getattr(expression, "name", "")

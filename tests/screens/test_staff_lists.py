@@ -1,0 +1,160 @@
+"""Every list of staff's: what it asks of the database however many rows there are, how it counts, sorts and turns its pages."""
+
+import re
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import Customer, User
+from billing.models import Invoice, NumberGone, Upload
+from contracts.models import Contract
+from portal import history, listing, mail
+from portal.models import Action
+from tests import make
+from tests.screens.test_admin_matrix import ADMINS, rows, world  # noqa: F401
+from tests.seen import pages_of, statements
+
+MANY = 201
+# Pages that show more than a form.
+MOST = {"contracts.contract change": 28, "billing.invoice change": 12}
+LARGE = ("billing_invoice", "orders_order", "portal_mail", "portal_historyevent", "accounts_user", "accounts_customer")
+
+
+def more_rows(cast):
+    """Enough of what grows for a page of its own, and some of the rest."""
+    a = cast.a
+    copied = {each.attname: getattr(a, each.attname) for each in Customer._meta.concrete_fields if not each.generated}
+    numbered = [copied | {"id": None, "number": f"C9000{n:03}", "name": f"会社{n}"} for n in range(MANY)]
+    Customer.objects.bulk_create(Customer(**each) for each in numbered)
+    User.objects.bulk_create(
+        User(customer=a, name="同姓 同名", email=f"more{n}@example.com", is_active=True) for n in range(MANY)
+    )
+    contract = Contract.objects.filter(customer=a).first()
+    copied = {
+        each.attname: getattr(contract, each.attname) for each in Contract._meta.concrete_fields if not each.generated
+    }
+    Contract.objects.bulk_create(Contract(**copied | {"id": None, "number": f"K9000{n:03}"}) for n in range(MANY))
+    for n in range(3):
+        make.make_inquiry(cast.hanako)
+        make.make_credit(a, 100)
+        history.record(Action.USER_CHANGED, f"x{n}", by=cast.staff, customer=a)
+        mail.queue(mail.Kind.PASSWORD_CHANGED, key=f"x{n}", customer=a, user=cast.hanako)
+        Upload.objects.create(kind="customers", name=f"x{n}.csv", sha256=f"x{n}", size=1, content=b"x", by=cast.staff)
+        NumberGone.objects.create(customer=a, number=f"B202604-00010{n}", month=make.APRIL)
+        make.make_contract(cast.b, (1000,), charge_past=True)
+    make.close_month(make.MAY, today=make.JUNE)
+
+
+def asked_by(web, desk):
+    """{page: its statements and its text}; of each filter and sort one, for the others ask the same."""
+    found, seen = {}, set()
+    for name, address in pages_of(web, desk, ["会社 見本"] if desk.search_fields else ()):
+        kind = name.partition(":")[0].partition(" -")[0]
+        if kind in seen or (kind.startswith("sort") and "sort" in seen):
+            continue
+        seen |= {kind, kind.partition(" ")[0]}
+        with CaptureQueriesContext(connection) as captured:
+            response = web.get(address)
+        assert response.status_code == 200, address
+        found[name] = statements(captured), response.content.decode()
+    return found
+
+
+def it_asks_at_most_ten_statements_however_many_rows_there_are(rows, world, web):  # noqa: F811
+    cast = make.together(**{name: row for name, row in world.items() if "." not in name})
+    web.force_login(cast.staff)
+    few = {
+        (label, name): len(asked)
+        for label, desk in ADMINS.items()
+        for name, (asked, _page) in asked_by(web, desk).items()
+    }
+    more_rows(cast)
+    faults = {}
+    for label, desk in ADMINS.items():
+        for name, (asked, page) in asked_by(web, desk).items():
+            before = few.get((label, name), len(asked))
+            choices = max(
+                (select.count("<option") for select in re.findall(r"(?s)<select.*?</select>", page)), default=0
+            )
+            whole = [sql for sql in asked if reads_all(sql)]
+            if (
+                len(asked) > MOST.get(f"{label} {name}", 10)
+                or (len(asked) > before + 1 and f"{label} {name}" not in MOST)
+                or choices > 200
+                or whole
+            ):
+                faults[f"{label} {name}"] = (before, len(asked), choices, whole)
+    assert faults == {}
+
+
+def reads_all(sql):
+    """Whether the statement counts or reads a whole table that grows."""
+    table = next((each for each in LARGE if f'FROM "{each}"' in sql), None)
+    return table is not None and " LIMIT " not in sql and " WHERE " not in sql
+
+
+def it_counts_up_to_a_bound_and_says_so(cast, web, monkeypatch, db):
+    web.force_login(cast.staff)
+    User.objects.bulk_create(User(customer=cast.a, name="同姓 同名", email=f"m{n}@example.com") for n in range(60))
+    count = User.objects.count()
+    assert f"<strong>{count}件</strong>" in web.get("/admin/accounts/user/").content.decode()
+    monkeypatch.setattr(listing, "MOST", 55)
+    page = web.get("/admin/accounts/user/").content.decode()
+    assert "<strong>55件以上</strong>" in page
+    assert "すべてを選ぶ" not in page
+
+
+def it_shows_each_row_on_one_page_where_all_are_called_the_same(cast, web, db):
+    web.force_login(cast.staff)
+    User.objects.bulk_create(User(customer=cast.a, name="同姓 同名", email=f"m{n}@example.com") for n in range(60))
+    seen, address = [], "?o=1&rows=25"
+    while address:
+        changelist = web.get(f"/admin/accounts/user/{address}").context["cl"]
+        seen += [row.pk for row in changelist.result_list]
+        address = changelist.next_address
+    assert sorted(seen) == sorted(User.objects.values_list("pk", flat=True))
+    assert len(seen) > 50
+
+
+def it_says_in_words_that_a_search_took_too_long(cast, web, monkeypatch, db):
+    web.force_login(cast.staff)
+    make.close_month()
+    slow = Invoice.objects.extra(where=["pg_sleep(0.3) IS NOT NULL"])
+    monkeypatch.setattr(listing, "PATIENCE", 100)
+    monkeypatch.setattr(type(ADMINS["billing.invoice"]), "get_queryset", lambda *_given: slow)
+    response = web.get("/admin/billing/invoice/")
+    assert response.status_code == 200
+    assert "絞り込んでください" in response.content.decode()
+
+
+def it_sorts_a_large_list_only_by_what_an_index_has_in_order(cast, web, db):
+    web.force_login(cast.staff)
+    for label, desk in ADMINS.items():
+        changelist = web.get(f"/admin/{label.replace('.', '/')}/").context["cl"]
+        offered = changelist.sortable_by or ()
+        for place, column in enumerate(changelist.list_display):
+            asked = web.get(f"/admin/{label.replace('.', '/')}/?o={place}").context["cl"]
+            sorted_here = asked.get_ordering(None, asked.queryset)
+            if desk.large and column not in offered:
+                assert sorted_here == changelist.get_ordering(None, changelist.queryset), (label, column)
+
+
+def it_writes_amounts_and_months_as_people_read_them(cast, web):
+    make.make_contract(cast.a, (1234567,))
+    make.close_month()
+    web.force_login(cast.staff)
+    page = web.get("/admin/billing/invoice/").content.decode()
+    assert "2026/04" in page
+    assert re.search(r'class="field-total">[\d,]+<', page)
+    assert re.search(r'class="field-total">\d{4,}', page) is None
+    assert "1,234,567" in web.get("/admin/orders/order/").content.decode()
+
+
+def it_keeps_search_filter_and_length_while_one_turns_pages(cast, web, db):
+    web.force_login(cast.staff)
+    User.objects.bulk_create(User(customer=cast.a, name="同姓 同名", email=f"m{n}@example.com") for n in range(60))
+    changelist = web.get("/admin/accounts/user/?q=同姓&is_active__exact=1&rows=25").context["cl"]
+    after = web.get(f"/admin/accounts/user/{changelist.next_address}").context["cl"]
+    assert (after.query, after.list_per_page, after.page_num, len(after.result_list)) == ("同姓", 25, 2, 25)
+    assert after.has_active_filters
+    assert web.get(f"/admin/accounts/user/{after.without_search}").context["cl"].query == ""
