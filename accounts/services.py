@@ -253,6 +253,15 @@ def tell_account_data(user: User, *, typed: bool, by: User | None) -> None:
 
 
 @transaction.atomic
+def why_no_account_data(user: User) -> str:
+    """Why this user gets no other first password, or ''."""
+    if user.waits_for_first_password and not user.last_login:
+        return ""
+    return _(
+        "このユーザはすでに自分のパスワードを使っています。忘れたときは、ログイン画面の「パスワードを忘れた場合」をご案内ください。"
+    )
+
+
 def send_account_data(user: User, *, by: User | None) -> None:
     """Send the account data again, with a new password; only to whoever hasn't chosen one yet. Raises ValidationError."""
     rights.need_over(user, by=by)
@@ -262,12 +271,8 @@ def send_account_data(user: User, *, by: User | None) -> None:
     user = User.objects.select_for_update().get(pk=user.pk)
     if not user.is_active:
         raise ValidationError(_("このユーザは削除されています。"))
-    if not user.waits_for_first_password or user.last_login:
-        raise ValidationError(
-            _(
-                "このユーザはすでに自分のパスワードを使っています。忘れたときは、ログイン画面の「パスワードを忘れた場合」をご案内ください。"
-            )
-        )
+    if reason := why_no_account_data(user):
+        raise ValidationError(reason)
     sent = Mail.objects.filter(user=user, kind__in=ACCOUNT_DATA, created_at__gt=timezone.now() - timedelta(hours=1))
     if sent.count() >= ACCOUNT_DATA_AN_HOUR:
         raise ValidationError(_("続けて何度も送れません。1時間ほど待ってからもう一度お試しください。"))

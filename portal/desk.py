@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin import actions
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import AdminTextInputWidget, AutocompleteSelect
@@ -18,6 +17,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
 from portal import fonts, listing, searching, stale
+from portal.acting import why
 from portal.forms import (
     AddressField,
     CodeField,
@@ -302,30 +302,6 @@ def refused(form):
 def printed(row):
     """What documents print of the row: the fields that its model names as `PRINTED`."""
     return "".join(getattr(row, name) or "" for name in getattr(row, "PRINTED", ()))
-
-
-@admin.action(permissions=["delete"], description=actions.delete_selected.short_description)
-def delete_selected(desk, request, chosen):
-    """Django's own action; each of the chosen rows that can't go is named with the reason, the others are asked about."""
-    kept = {row.pk: f"{row}: {told}" for row in chosen if (told := desk.why_kept(row))}
-    for told in kept.values():
-        desk.message_user(request, told, messages.ERROR)
-    others = chosen.exclude(pk__in=kept)
-    try:
-        with transaction.atomic():
-            answer = actions.delete_selected(desk, request, others) if others.exists() else None
-            connection.check_constraints()
-            return answer
-    except (ValidationError, IntegrityError) as refused:
-        desk.message_user(request, why(refused), messages.ERROR)
-
-
-def why(refused):
-    """What a service refused, in its words; what the database did, in ours."""
-    if isinstance(refused, ValidationError):
-        return " ".join(refused.messages)
-    logger.warning("a deletion met what the database holds: %s", str(refused).partition("\n")[0])
-    return str(_("ほかのデータで使われているため、削除できません。"))
 
 
 class Locked(Desk):

@@ -2,11 +2,9 @@
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -14,6 +12,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts import credentials, services
 from accounts.models import Customer, User
 from portal import reading, rights
+from portal.acting import acts
 from portal.desk import Desk, empty_or_not
 
 
@@ -235,30 +234,36 @@ class UserAdmin(Desk):
             Customer.objects.lock([row.customer_id])
         super().hold(row)
 
-    def each(self, request, users, service, done):
-        """Do one thing to each chosen user, once it is confirmed; what is refused is told, the others go on."""
-        if "confirmed" not in request.POST:
-            action = request.POST["action"]
-            asked = {"title": self.get_actions(request)[action][2], "users": users, "action": action}
-            page = {**self.admin_site.each_context(request), **asked, "opts": self.opts, "chosen": ACTION_CHECKBOX_NAME}
-            return TemplateResponse(request, "admin/accounts/user/confirm.html", page)
-        for user in users.order_by("customer_id", "pk"):  # as all who lock several companies
-            try:
-                service(user, by=request.user)
-                self.message_user(request, done % {"name": user.name})
-            except ValidationError as refused:
-                self.message_user(request, f"{user.name}: {' '.join(refused.messages)}", messages.ERROR)
-            except PermissionDenied as refused:
-                self.message_user(request, f"{user.name}: {refused}", messages.ERROR)
+    @acts(
+        description=_("アカウント情報を送る（新しい初期パスワード）"),
+        permissions=["change"],
+        done=_("%(names)sにアカウント情報を送りました。"),
+        kept=lambda desk, request, user: gone(user) or services.why_no_account_data(user),
+        locks=True,
+    )
+    def send_account_data(self, request, user):
+        services.send_account_data(user, by=request.user)
 
-    @admin.action(description=_("アカウント情報を送る（新しい初期パスワード）"), permissions=["change"])
-    def send_account_data(self, request, users):
-        return self.each(request, users, services.send_account_data, _("%(name)sにアカウント情報を送りました。"))
+    @acts(
+        description=_("2段階認証を解除する"),
+        permissions=["change"],
+        done=_("%(names)sの2段階認証を解除しました。"),
+        kept=lambda desk, request, user: "" if user.has_second_factor else _("2段階認証は設定されていません。"),
+        locks=True,
+    )
+    def remove_second_factor(self, request, user):
+        credentials.remove_second_factor(user, by=request.user)
 
-    @admin.action(description=_("2段階認証を解除する"), permissions=["change"])
-    def remove_second_factor(self, request, users):
-        return self.each(request, users, credentials.remove_second_factor, _("%(name)sの2段階認証を解除しました。"))
+    @acts(
+        description=_("ユーザを削除する（無効にする）"),
+        permissions=["remove"],
+        done=_("%(names)sを削除しました。"),
+        kept=lambda desk, request, user: gone(user) or services.why_not_delete(user, by=request.user),
+        locks=True,
+    )
+    def delete_users(self, request, user):
+        services.delete_user(user, by=request.user)
 
-    @admin.action(description=_("ユーザを削除する（無効にする）"), permissions=["remove"])
-    def delete_users(self, request, users):
-        return self.each(request, users, services.delete_user, _("%(name)sを削除しました。"))
+
+def gone(user):
+    return "" if user.is_active else _("このユーザは削除されています。")

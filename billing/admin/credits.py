@@ -1,44 +1,38 @@
 """What staff gave back or decided, taken back here by a counter-entry (D27, D28)."""
 
-from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ActionForm
-from django.core.exceptions import ValidationError
+from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Customer
 from billing.credits import take_back
 from billing.models import Credit, Decision
+from portal.acting import acts
 from portal.desk import ReadOnly
 from portal.shown import cell
 from portal.templatetags.figures import percent, yen
 
-
-class ReasonForm(ActionForm):
-    reason = forms.CharField(label=_("理由"), required=False, max_length=200)
+OPEN = _("取り消せます")
 
 
 class Entries(ReadOnly):
     """What staff gave or decided, taken back by a counter-entry."""
 
     actions = ["take_back"]
-    action_form = ReasonForm
 
-    def told(self, entry):
-        """The entry as a message names it."""
-        return str(entry)
+    def why_not(self, entry):
+        """Why nothing of the entry can be taken back, in words; '' if something can."""
+        return ""
 
-    @admin.action(description=_("取り消す（理由を入力）"), permissions=["act"])
-    def take_back(self, request, chosen):
-        Customer.objects.lock([entry.customer_id for entry in chosen])
-        for entry in chosen.select_related("customer"):
-            try:
-                taken = take_back(entry, request.POST.get("reason", "")[:200], by=request.user)
-            except ValidationError as refused:
-                self.message_user(request, f"{self.told(entry)}: {' '.join(refused.messages)}", messages.ERROR)
-            else:
-                told = {"entry": self.told(entry), "yen": yen(taken)}
-                self.message_user(request, _("%(entry)s の %(yen)s円 を取り消しました。") % told)
+    @acts(
+        description=_("取り消す"),
+        permissions=["act"],
+        done=_("%(names)s の %(yen)s円 を取り消しました。"),
+        kept=lambda desk, request, entry: desk.why_not(entry),
+        yen=lambda entry: entry.standing if entry.open is None else entry.open,
+        reason=True,
+        locks=True,
+    )
+    def take_back(self, request, entry, reason):
+        take_back(entry, reason, by=request.user)
 
 
 @admin.register(Credit)
@@ -64,6 +58,11 @@ class CreditAdmin(Entries):
     def get_queryset(self, request):
         return super().get_queryset(request).with_left()
 
+    def why_not(self, entry):
+        if entry.takes_back_id:
+            return _("取消の記録は取り消せません。")
+        return "" if entry.open > 0 else _("取り消せる残りがありません。確定した請求で使った分は取り消せません。")
+
     @admin.display(description=_("充当済"))
     def used(self, credit):
         return "-" if credit.takes_back_id else yen(credit.taken_up)
@@ -86,8 +85,9 @@ class DecisionAdmin(Entries):
     def get_queryset(self, request):
         return super().get_queryset(request).with_standing()
 
-    def told(self, decision):
-        return f"{decision.customer} {decision}"
+    def why_not(self, entry):
+        told = self.state(entry)
+        return "" if told == OPEN else told
 
     @admin.display(description=_("契約"))
     def contract(self, decision):
@@ -103,4 +103,4 @@ class DecisionAdmin(Entries):
         if decision.choice == Decision.Choice.RETURN:
             return _("返還請求書の取消で取り消します")
         used = decision.open is not None and decision.open <= 0
-        return _("請求で使用済みのため取り消せません") if used else _("取り消せます")
+        return _("請求で使用済みのため取り消せません") if used else OPEN

@@ -7,6 +7,7 @@ from billing.documents.rendering import render_again
 from billing.models import MonthRun, Parked, Rendering
 from billing.month.kept import in_words
 from billing.services import defer_catch_up
+from portal.acting import acts
 from portal.desk import ReadOnly, empty_or_not
 from portal.shown import MonthFilter, cell
 from portal.templatetags.figures import ym
@@ -49,12 +50,13 @@ class ParkedAdmin(ReadOnly):
     search_fields = ["customer__number", "customer__name", "reason"]
     actions = ["try_again"]
 
-    @admin.action(description=_("もう一度締める"), permissions=["act"])
-    def try_again(self, request, parked):
-        defer_catch_up(*{each.customer for each in parked.select_related("customer")}, decided=True, by=request.user)
-        self.message_user(
-            request, _("%(count)d件をもう一度処理します。結果はこの一覧に表れます。") % {"count": len(parked)}
-        )
+    @acts(
+        description=_("もう一度締める"),
+        permissions=["act"],
+        done=_("%(count)d件をもう一度処理します。結果はこの一覧に表れます。"),
+    )
+    def try_again(self, request, row):
+        defer_catch_up(row.customer, decided=True, by=request.user)
 
 
 class InvoiceMonth(MonthFilter):
@@ -70,7 +72,12 @@ class RenderingAdmin(ReadOnly):
     search_fields = ["invoice__number", "customer__number", "error"]
     actions = ["try_again"]
 
-    @admin.action(description=_("もう一度作成する"), permissions=["act"])
-    def try_again(self, request, failed):
-        count = render_again(failed, by=request.user)
-        self.message_user(request, _("%(count)d件のPDFをもう一度作成します。") % {"count": count})
+    @acts(
+        description=_("もう一度作成する"),
+        permissions=["act"],
+        done=_("%(count)d件のPDFをもう一度作成します。"),
+        kept=lambda desk, request, row: "" if row.parked_at else _("自動で再試行しています。"),
+        yen=lambda row: row.invoice.total,
+    )
+    def try_again(self, request, row):
+        render_again(Rendering.objects.filter(pk=row.pk), by=request.user)

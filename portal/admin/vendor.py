@@ -15,7 +15,8 @@ from billing import settled
 from billing.board import notices_of
 from billing.services import defer_catch_up
 from portal import mail, seal
-from portal.desk import Desk, ReadOnly, delete_selected
+from portal.acting import acts, delete_selected
+from portal.desk import Desk, ReadOnly
 from portal.forms import MonthField, OfficialNumberField, PercentField, PhoneField, PostalCodeField
 from portal.models import (
     Action,
@@ -281,11 +282,9 @@ class MailAdmin(ReadOnly):
         """Without reminders: whether one goes says what the company has noted for itself (社内確認)."""
         return super().get_queryset(request).exclude(kind=Mail.Kind.INVOICE_REMINDER)
 
-    @admin.action(description=_("もう一度送る"), permissions=["act"])
-    def send_again(self, request, mails):
-        for each in mails:
-            mail.send_again(each, by=request.user)
-        self.message_user(request, _("%(count)d件を送信待ちにしました。") % {"count": len(mails)})
+    @acts(description=_("もう一度送る"), permissions=["act"], done=_("%(count)d件を送信待ちにしました。"))
+    def send_again(self, request, row):
+        mail.send_again(row, by=request.user)
 
 
 class SignInFilter(admin.SimpleListFilter):

@@ -9,9 +9,6 @@ from billing.models import Upload
 from tests.browser.pages import pages
 from tests.browser.world import STAFF, Person
 
-# Actions that are done without a page that asks; whatever else a list offers is opened as far as its question.
-AT_ONCE = {"send_again", "take_back", "try_again"}
-
 
 def staff_pages(request):
     """[(what, what is open, path, click)] of all that answers staff with a page; `request(path)` answers a GET as their browser would.
@@ -56,8 +53,7 @@ def states(what, path, text):
             yield what, "without rows", f"{path}?q=Z9Z9", None
         offered = re.search(r'(?s)<select name="action".*?</select>', text)
         for action in re.findall(r'value="(\w+)"', offered[0] if offered else ""):
-            if action not in AT_ONCE:
-                yield what, f"asking for {action}", path, asking(action)
+            yield what, f"asking for {action}", path, asking(action)
 
 
 def send_empty(page):
@@ -74,6 +70,6 @@ def asking(action):
         page.locator("select[name=action]").first.select_option(action)
         with page.expect_navigation():
             page.locator("button[name=index]").first.click()
-        assert not page.locator("select[name=action]").count(), f"{action} asks nothing: it belongs to AT_ONCE"
+        assert not page.locator("select[name=action]").count(), f"{action} asks nothing"
 
     return choose

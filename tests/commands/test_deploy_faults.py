@@ -23,6 +23,7 @@ from billing.month import batches, close, lock
 from portal.db import embedded
 from portal.models import Mail
 from tests import make
+from tests.acting import act
 
 TABLES = ["accounts_customer", *close.WRITTEN]
 
@@ -230,9 +231,7 @@ def it_sends_no_notice_from_before_the_restore_when_told_so(cast, clock, web, si
     notices = Mail.objects.filter(kind="invoice_fixed")
     assert set(notices.values_list("state", "error")) == {("failed", "復元前に作成されたため送信しませんでした")}
 
-    sign_in(cast.staff).post(
-        "/admin/portal/mail/", {"action": "send_again", "_selected_action": [mail.pk for mail in notices]}
-    )
+    act(sign_in(cast.staff), "/admin/portal/mail/", "send_again", *notices)
     call_command("send_mail", "--no-mail-before", (timezone.now() - timedelta(days=1)).isoformat())
     assert len(outbox.outbox) == 3
 

@@ -11,6 +11,7 @@ from portal import mail as mails
 from portal.models import Mail
 from portal.tasks import send_due
 from tests import make
+from tests.acting import act
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -46,8 +47,7 @@ def it_goes_on_when_an_address_is_refused_for_good_and_says_so(sink, closed, sig
 
     del sink.script["hanako@example.com"]
     browser.force_login(closed.staff)
-    chosen = Mail.objects.get(state="failed").pk
-    browser.post("/admin/portal/mail/", {"action": "send_again", "_selected_action": [chosen]})
+    act(browser, "/admin/portal/mail/", "send_again", Mail.objects.get(state="failed"))
     send_due()
     assert states() == {"C0000001": "sent", "C0000002": "sent"}
     closed.hanako.refresh_from_db()

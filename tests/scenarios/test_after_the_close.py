@@ -15,6 +15,7 @@ from contracts.models import Contract, ContractLine
 from orders import services
 from portal.models import TaxClass
 from tests import make
+from tests.acting import act
 
 
 def cancel(contract, on, *, today=make.IN_MAY):
@@ -215,9 +216,7 @@ def it_leaves_a_negative_total_to_the_person_who_decides(cast, web, time_machine
     run_jobs()
     assert Parked.objects.get(month=make.APRIL).by_person
     web.force_login(cast.staff)
-    web.post(
-        "/admin/billing/parked/", {"action": "try_again", "_selected_action": [Parked.objects.get(month=make.APRIL).pk]}
-    )
+    act(web, "/admin/billing/parked/", "try_again", Parked.objects.get(month=make.APRIL))
     run_jobs()
     draft.refresh_from_db()
     assert (draft.state, draft.net) == ("fixed", 7777)
@@ -229,8 +228,8 @@ def it_tries_parked_customers_again_from_the_list(cast, web, time_machine):
     spoil(cast.b)
     make.close_month(make.MAY, date(2026, 6, 3))
     web.force_login(cast.staff)
-    given = {"action": "try_again", "_selected_action": [Parked.objects.get().pk]}
-    assert "1件をもう一度処理します" in web.post("/admin/billing/parked/", given, follow=True).content.decode()
+    page = act(web, "/admin/billing/parked/", "try_again", Parked.objects.get(), follow=True)
+    assert "1件をもう一度処理します" in page.content.decode()
     run_jobs()
     assert Parked.objects.get(month=make.MAY).tries == 2
 
@@ -240,8 +239,8 @@ def it_renders_parked_invoices_again_from_the_list(cast, web):
     invoice = Invoice.objects.get(customer=cast.a)
     Rendering.objects.create(invoice=invoice, customer=cast.a, tries=3, error="a glyph", parked_at=timezone.now())
     web.force_login(cast.staff)
-    given = {"action": "try_again", "_selected_action": [invoice.pk]}
-    assert "1件のPDFをもう一度作成します" in web.post("/admin/billing/rendering/", given, follow=True).content.decode()
+    page = act(web, "/admin/billing/rendering/", "try_again", invoice, follow=True)
+    assert "1件のPDFをもう一度作成します" in page.content.decode()
     assert run_jobs().count("billing.render") == 2  # the close's own task, and this one
     assert not Rendering.objects.exists()
     assert invoice.pdf.size > 1000

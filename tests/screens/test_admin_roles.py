@@ -14,6 +14,7 @@ from portal import mail, rights
 from portal import services as talk
 from portal.models import HistoryEvent, Inquiry, Mail
 from tests import make
+from tests.acting import act
 
 FIELDS = {"name": "担当 花子", "email": "new@example.net", "language": "ja", "is_staff": "on"}
 
@@ -105,7 +106,7 @@ def it_lets_nobody_but_superusers_touch_a_superuser(cast, web, manager):
     page = save(web, manager, cast.staff, email="mine@example.com", is_superuser="")
     assert page.status_code == 403
     for action in ("send_account_data", "remove_second_factor", "delete_users"):
-        web.post("/admin/accounts/user/", {"action": action, "_selected_action": [cast.staff.pk], "confirmed": "1"})
+        act(web, "/admin/accounts/user/", action, cast.staff)
     kept = again(cast.staff)
     assert (kept.email, kept.is_superuser, kept.is_active) == ("staff@example.net", True, True)
     assert kept.check_password(make.PASSWORD)
@@ -121,12 +122,12 @@ def it_keeps_the_last_superuser(cast, web):
     second = staff("second@example.net", is_superuser=True)
     save(web, cast.staff, second, is_superuser="")
     assert not again(second).is_superuser
-    for act in (
+    for change in (
         lambda: services.set_roles(again(cast.staff), [], superuser=False, by=None),
         lambda: services.delete_user(again(cast.staff), by=None),
     ):
         with pytest.raises(ValidationError, match="スーパーユーザー"):
-            act()
+            change()
     assert again(cast.staff).is_superuser
 
 

@@ -13,6 +13,7 @@ from contracts.models import Service
 from portal import rights
 from portal.models import HistoryEvent, Vendor
 from tests import make
+from tests.acting import act, choose
 from tests.scenarios.words import close_month, day, register, run, save
 
 
@@ -169,8 +170,8 @@ def it_returns_what_is_decided_by_a_document_and_takes_it_back_with_that(contrac
     assert (back.lines.get().decision, back.net, back.corrects.state) == (Decision.objects.get(), -5000, "fixed")
     assert proposals([contract.customer_id]) == []
     assert "返還請求書の取消で取り消します" in text(web.get("/admin/billing/decision/"))
-    chosen = {"action": "take_back", "_selected_action": [Decision.objects.get().pk], "reason": "誤り"}
-    assert "返還請求書の取消で取り消されます" in text(web.post("/admin/billing/decision/", chosen, follow=True))
+    page = text(choose(web, "/admin/billing/decision/", "take_back", Decision.objects.get()))
+    assert "実行しないもの 1件" in page and "返還請求書の取消で取り消します" in page
     void(back, reason="誤り", by=staff, today=back.fixed_on)
     assert [each.amount for each in proposals([contract.customer_id])] == [5000]
     assert sum(Decision.objects.values_list("amount", flat=True)) == 0
@@ -237,10 +238,11 @@ def it_takes_a_refusal_back_and_says_what_cannot_be(contract, staff, web):
     decide(proposals([contract.customer_id])[:1], "refused", "お客様都合", by=staff)
     web.force_login(staff)
     listed = "/admin/billing/decision/"
-    chosen = {"action": "take_back", "_selected_action": [Decision.objects.get().pk]}
-    assert "理由を入力してください" in text(web.post(listed, chosen, follow=True))
-    assert "5,000円 を取り消しました" in text(web.post(listed, chosen | {"reason": "誤り"}, follow=True))
+    decision = Decision.objects.get()
+    assert "合計<strong>5,000円</strong>" in text(choose(web, listed, "take_back", decision))
+    assert "理由を入力してください" in text(act(web, listed, "take_back", decision, reason=" "))
+    assert "5,000円 を取り消しました" in text(act(web, listed, "take_back", decision, reason="誤り", follow=True))
     assert [each.amount for each in proposals([contract.customer_id])] == [5000]
     shown = text(web.get(listed))
     assert "取消済み" in shown
-    assert "取り消せる残りがありません" in text(web.post(listed, chosen | {"reason": "誤り"}, follow=True))
+    assert "実行できる行がありません" in text(choose(web, listed, "take_back", decision))

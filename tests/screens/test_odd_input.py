@@ -10,6 +10,7 @@ from accounts.models import User
 from portal.models import HistoryEvent, Mail, Vendor
 from portal.tasks import send_due
 from tests import make
+from tests.acting import act, choose
 from tests.conftest import WebClient
 from tests.screens.test_second_factor import code_of, password_step, set_up
 
@@ -79,10 +80,9 @@ def it_doesnt_tell_whether_a_guess_is_ones_own_password(cast, sign_in):
 
 def it_notes_a_deletion_once(cast, web):
     web.force_login(cast.staff)
-    given = {"action": "delete_users", "_selected_action": [cast.taro.pk], "confirmed": "1"}
-    web.post("/admin/accounts/user/", given)
-    page = web.post("/admin/accounts/user/", given, follow=True).content.decode()
-    assert "すでに削除されています" in page
+    act(web, "/admin/accounts/user/", "delete_users", cast.taro)
+    page = choose(web, "/admin/accounts/user/", "delete_users", cast.taro).content.decode()
+    assert "このユーザは削除されています" in page
     assert HistoryEvent.objects.filter(action="user_deleted").count() == 1
 
 

@@ -10,6 +10,7 @@ from django_otp.oath import TOTP
 
 from portal.tasks import send_due
 from tests import make
+from tests.acting import act
 from tests.conftest import WebClient
 
 FACTOR = "/account/security/factor/"
@@ -138,8 +139,7 @@ def it_lets_staff_make_a_company_use_it(cast, web):
 def it_lets_staff_help_somebody_who_lost_the_phone(armed, cast):
     staff = WebClient()
     staff.force_login(cast.staff)
-    given = {"action": "remove_second_factor", "_selected_action": [cast.hanako.pk], "confirmed": "1"}
-    staff.post("/admin/accounts/user/", given)
+    act(staff, "/admin/accounts/user/", "remove_second_factor", cast.hanako)
     assert password_step(WebClient()).url == "/orders/"
 
 

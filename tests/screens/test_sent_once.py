@@ -16,6 +16,7 @@ from portal.models import HistoryEvent, Inquiry, Mail, SentForm
 from portal.months import TOKYO
 from portal.tasks import send_due
 from tests import make
+from tests.acting import choose, form_of
 from tests.screens.test_contract_questions import filled
 
 INQUIRY = {"kind": "question", "subject": "件名", "body": "本文"}
@@ -179,9 +180,8 @@ def it_sends_account_data_to_the_chosen_once(cast, web):
     saburo = make.make_user(cast.a, "saburo@example.com", must_change_password=True)
     path = "/admin/accounts/user/"
     web.force_login(cast.staff)
-    given = {"action": "send_account_data", "_selected_action": saburo.pk, "index": 0} | key_on(web, path)
-    page = web.post(path, given).content.decode()
-    given |= {"confirmed": "実行する", "form_key": re.search(r'name="form_key" value="([0-9a-f]{32})"', page).group(1)}
+    given = form_of(choose(web, path, "send_account_data", saburo))
+    assert given["form_key"]
     for _time in range(2):
         assert web.post(path, given).url == path
     assert Mail.objects.count() == HistoryEvent.objects.filter(action="account_data_sent").count() == 1
@@ -194,8 +194,7 @@ def it_takes_a_credit_and_a_contract_back_once_and_doesnt_say_that_nothing_is_le
     line = Invoice.objects.get(customer=cast.b).lines.get()
     web.post(f"/admin/billing/invoice/{line.invoice_id}/credit/{line.pk}/", {"amount": "100", "reason": "障害"})
     path = "/admin/billing/credit/"
-    given = {"action": "take_back", "_selected_action": Credit.objects.get().pk, "index": 0, "reason": "誤り"}
-    given |= key_on(web, path)
+    given = form_of(choose(web, path, "take_back", Credit.objects.get()), reason="誤り")
     assert [web.post(path, given).url for _time in range(2)] == [path] * 2
     page = web.get(path).content.decode()
     assert "100円 を取り消しました" in page

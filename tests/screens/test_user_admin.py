@@ -1,22 +1,21 @@
 """ユーザ as staff see them: the same rules, and a question before anything is done to somebody."""
 
-import re
-
 import pytest
 
 from accounts.models import User
 from portal.models import Mail
 from tests import make
+from tests.acting import act, choose, form_of
 from tests.screens.people import mails
 
 
 def it_lets_staff_send_the_account_data_and_unlock_nobody_else(cast, web):
     saburo = make.make_user(cast.b, "saburo@example.org", must_change_password=True)
     web.force_login(cast.staff)
-    given = {"action": "send_account_data", "_selected_action": [saburo.pk, cast.jiro.pk], "confirmed": "1"}
-    page = web.post("/admin/accounts/user/", given, follow=True).content.decode()
-    assert "Saburoにアカウント情報を送りました" in page
-    assert "すでに自分のパスワードを使っています" in page
+    asked = choose(web, "/admin/accounts/user/", "send_account_data", saburo, cast.jiro)
+    assert "すでに自分のパスワードを使っています" in asked.content.decode()
+    page = web.post("/admin/accounts/user/", form_of(asked), follow=True).content.decode()
+    assert "にアカウント情報を送りました" in page
     assert mails() == {("saburo@example.org", "アカウント情報のお知らせ")}
 
 
@@ -24,21 +23,17 @@ def it_lets_staff_send_the_account_data_and_unlock_nobody_else(cast, web):
 def it_asks_staff_before_it_does_anything_to_a_user(cast, web, action):
     web.force_login(cast.staff)
     before = list(User.objects.order_by("pk").values())
-    page = web.post("/admin/accounts/user/", {"action": action, "_selected_action": [cast.taro.pk], "index": 0}).content
-    assert "よろしいですか" in page.decode()
-    assert "taro@example.com" in page.decode()
-    assert "hanako@example.com" not in page.decode()
+    page = choose(web, "/admin/accounts/user/", action, cast.taro).content.decode()
+    assert "taro" in page and "C0000001" in page
+    assert "hanako" not in page
     assert list(User.objects.order_by("pk").values()) == before
     assert mails() == set()
 
 
 def it_does_to_a_user_what_staff_confirmed(cast, web):
     web.force_login(cast.staff)
-    page = web.post(
-        "/admin/accounts/user/", {"action": "delete_users", "_selected_action": [cast.taro.pk]}
-    ).content.decode()
-    given = dict(re.findall(r'<input type="hidden" name="(\w+)" value="(\w+)">', page)) | {"confirmed": "実行する"}
-    assert "を削除しました" in web.post("/admin/accounts/user/", given, follow=True).content.decode()
+    page = act(web, "/admin/accounts/user/", "delete_users", cast.taro, follow=True)
+    assert "を削除しました" in page.content.decode()
     cast.taro.refresh_from_db()
     assert not cast.taro.is_active
 

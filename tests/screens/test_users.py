@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from portal.models import Mail
 from tests import make
+from tests.acting import choose
 from tests.conftest import WebClient
 from tests.screens.people import NEWCOMER, edit, fields_of, mails, word_of
 
@@ -294,6 +295,5 @@ def it_refuses_to_delete_and_says_what_to_do_first(cast, sign_in):
 
 def it_refuses_to_delete_the_last_user(cast, web):
     web.force_login(cast.staff)
-    given = {"action": "delete_users", "_selected_action": [cast.jiro.pk], "confirmed": "1"}
-    page = web.post("/admin/accounts/user/", given, follow=True).content.decode()
+    page = choose(web, "/admin/accounts/user/", "delete_users", cast.jiro).content.decode()
     assert "最後のユーザは削除できません" in page

@@ -12,6 +12,7 @@ from contracts.models import Service, Term
 from orders.models import Order, OrderLine
 from portal.models import CalendarDay, HistoryEvent, TaxClass, Vendor, VendorRegistration
 from tests import make
+from tests.acting import act, choose, form_of
 from tests.filled import form_page
 from tests.screens.test_admin_roles import staff
 
@@ -183,14 +184,14 @@ def it_keeps_calendar_days_that_a_fixed_invoices_days_were_found_with(cast, web,
 
 def it_changes_no_setting_for_staff_without_the_right(cast):
     clerk = staff("clerk@example.net", "請求")
-    for act in (
+    for change in (
         lambda: settled.introduce_rate(TaxClass(kind="standard", rate="0.12", valid_from=date(2027, 4, 1)), by=clerk),
         lambda: settled.store(Vendor.objects.get(), by=clerk),
         lambda: settled.remove(TaxClass.objects.first(), by=clerk),
         lambda: save_customer(cast.a, by=clerk),
     ):
         with pytest.raises(PermissionDenied):
-            act()
+            change()
     assert not HistoryEvent.objects.exists()
 
 
@@ -230,11 +231,12 @@ def it_says_at_each_way_of_deleting_why_a_used_row_stays_and_lets_the_others_go(
         page = web.post(f"{path}{row.pk}/delete/", sent, follow=True)
         (told,) = page.context["messages"]
         assert "削除できません。使い終わる日は「終了日」に入力してください。" in str(told)
-        chosen = {"action": "delete_selected", "_selected_action": [row.pk, unused.pk], **sent}
-        page = web.post(path, chosen, follow=True)
-        assert f"{row}: " in str(next(iter(page.context["messages"])))
+        page = choose(web, path, "delete_selected", row, unused)
+        assert f"{row}: " in page.content.decode()
+        assert type(row).objects.filter(pk=unused.pk).exists()
+        web.post(path, form_of(page), follow=True)
         assert type(row).objects.filter(pk=row.pk).exists()
-        assert type(row).objects.filter(pk=unused.pk).exists() == (not sent)
+        assert not type(row).objects.filter(pk=unused.pk).exists()
 
 
 def it_says_so_where_a_row_was_used_after_its_page_was_opened(billed, cast, web, monkeypatch):
@@ -243,12 +245,10 @@ def it_says_so_where_a_row_was_used_after_its_page_was_opened(billed, cast, web,
     monkeypatch.setattr(settled, "is_used", lambda row: False)
     for row in billed:
         path = f"/admin/portal/{row._meta.model_name}/"
-        for address, sent in [
-            (f"{path}{row.pk}/delete/", {"post": "yes"}),
-            (path, {"action": "delete_selected", "_selected_action": row.pk, "post": "yes"}),
-        ]:
-            (told,) = web.post(address, sent, follow=True).context["messages"]
-            assert str(told) == "ほかのデータで使われているため、削除できません。"
+        (told,) = web.post(f"{path}{row.pk}/delete/", {"post": "yes"}, follow=True).context["messages"]
+        assert str(told) == "ほかのデータで使われているため、削除できません。"
+        (told,) = act(web, path, "delete_selected", row, follow=True).context["messages"]
+        assert str(told) == f"{row}: ほかのデータで使われているため、削除できません。"
         given = {
             "kind": "standard",
             "rate": "5",
