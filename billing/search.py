@@ -21,6 +21,7 @@ from contracts.models import Contract
 from orders.models import Kind as OrderKind
 from orders.models import Order
 from portal import searching
+from portal.listing import TOO_MANY, within_limit
 from portal.models import Inquiry, Mail
 from portal.templatetags.figures import yen
 
@@ -165,9 +166,10 @@ def search_page(request: HttpRequest) -> HttpResponse:
     try:
         words = searching.words(typed)
         if words:
-            if meant := meant_by(request, kinds, typed):
+            if meant := within_limit(lambda: meant_by(request, kinds, typed)):
                 return redirect(meant)
-            given["groups"], given["told"] = look_for(request, kinds, words, typed)
+            found = within_limit(lambda: look_for(request, kinds, words, typed))
+            given["groups"], given["told"] = found or ([], TOO_MANY)
             given["title"] = _("「%s」の検索結果") % typed
     except ValidationError as refused:
         given["error"] = " ".join(refused.messages)

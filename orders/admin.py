@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order, OrderLine, Usage, UsageCharge, UsageFile
 from portal.desk import ReadOnly, Shown
+from portal.lists.columns import TextColumn
 from portal.shown import MonthFilter, cell, charged
 from portal.templatetags.figures import percent, plain, yen, ym
 
@@ -62,6 +63,7 @@ class ChargeInline(Shown):
 class UsageAdmin(ReadOnly):
     large = True
     stays = _("使用量は削除できません。請求の確定前は、正しいファイルを取り込むと置き換わります。")
+    csv_more = (TextColumn(_("契約番号"), "meter__contract__number"), TextColumn(_("品目"), "meter__item"))
     imports = "usage"
     list_display = [
         cell("month", ym, _("対象年月")),

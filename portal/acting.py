@@ -12,7 +12,6 @@ from functools import wraps
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin import actions
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core import signing
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -107,7 +106,7 @@ def ask(desk, request, how, rows, *, missing=0, error=""):
     going = [each for each in rows if not each.kept]
     left_out = [each for each in rows if each.kept]
     name = request.POST["action"]
-    seen = {"by": request.user.pk, "of": f"{desk.opts.label_lower}.{name}"}
+    seen: dict[str, Any] = {"by": request.user.pk, "of": f"{desk.opts.label_lower}.{name}"}
     seen["rows"] = [(each.row.pk, each.version) for each in going]
     given = {
         "title": desk.get_actions(request)[name][2] % {"verbose_name_plural": desk.opts.verbose_name_plural},
@@ -133,7 +132,7 @@ def ask(desk, request, how, rows, *, missing=0, error=""):
 def do(desk, request, act, how):
     """Do it to the rows that the page showed, and tell what became of them."""
     try:
-        seen = signing.loads(request.POST[FIELD], salt=__name__, max_age=VALID)
+        seen: dict[str, Any] = signing.loads(request.POST[FIELD], salt=__name__, max_age=VALID)
     except signing.BadSignature:
         seen = {}
     if (seen.get("by"), seen.get("of")) != (request.user.pk, f"{desk.opts.label_lower}.{request.POST['action']}"):
@@ -153,9 +152,9 @@ def do(desk, request, act, how):
     fresh = {each.row.pk: each.version == versions[each.row.pk] for each in looked}
     done, refused = [], []
     for each in looked:
-        told = each.kept or ("" if fresh[each.row.pk] else _("確認の後に内容が変わったため、実行しませんでした。"))
-        told = told or attempt(lambda each=each: act(desk, request, each.row, **given))
-        (refused.append(f"{each.name}: {told}") if told else done.append(each))
+        refusal = each.kept or ("" if fresh[each.row.pk] else _("確認の後に内容が変わったため、実行しませんでした。"))
+        refusal = refusal or attempt(lambda each=each: act(desk, request, each.row, **given))
+        (refused.append(f"{each.name}: {refusal}") if refusal else done.append(each))
     refused += [_("選んだ行のうち%d件は、なくなっています。") % gone] if (gone := len(versions) - len(looked)) else []
     tell(desk, request, how, done, refused)
 
@@ -176,8 +175,8 @@ def tell(desk, request, how, done, refused):
         names = "、".join(each.name for each in done[:NAMED])
         if len(done) > NAMED:
             names = _("%(names)sほか%(n)d件") % {"names": names, "n": len(done) - NAMED}
-        told = {"count": len(done), "names": names, "yen": written(sum(each.yen for each in done))}
-        desk.message_user(request, how.done % told)
+        facts = {"count": len(done), "names": names, "yen": written(sum(each.yen for each in done))}
+        desk.message_user(request, how.done % facts)
     for each in refused[:SHOWN]:
         desk.message_user(request, each, messages.ERROR)
     if len(refused) > SHOWN:
@@ -211,7 +210,7 @@ def why_not_deleted(desk, request, row):
 
 
 @acts(
-    description=actions.delete_selected.short_description,
+    description=gettext_lazy("選択した%(verbose_name_plural)sを削除"),
     permissions=["delete"],
     done=gettext_lazy("%(names)s を削除しました。"),
     kept=why_not_deleted,

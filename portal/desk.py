@@ -2,6 +2,7 @@
 
 import logging
 import unicodedata
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -14,9 +15,10 @@ from django.core.paginator import Paginator
 from django.db import IntegrityError, connection, models, transaction
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
-from portal import fonts, listing, searching, stale
+from portal import fonts, list_csv, listing, rights, searching, stale
 from portal.acting import why
 from portal.forms import (
     AddressField,
@@ -78,16 +80,22 @@ class Desk(admin.ModelAdmin):
     large = False  # whether the table grows with every month, so that only an index can sort it
     stays = ""  # of rows that never go: why, and what to do instead
     instead = ""  # of rows that can't go while others name them: what to do instead
+    csv_without: tuple[str, ...] = ()  # fields that no CSV of the list has
+    csv_more: tuple = ()  # columns that it has beside the fields, of what the list's rows are annotated with
     imports = ""  # the kind of files that bring such rows; whoever may add rows may import them
 
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
         """A form that is sent twice as it is (a double click, Reload) works once; the second gets the first one's answer."""
         return once(self.save_view, key_of_content)(request, object_id, form_url, extra_context)
 
+    def get_urls(self):
+        view = self.admin_site.admin_view(partial(list_csv.csv_page, self))
+        return [path("csv/", view, name=f"{self.opts.app_label}_{self.opts.model_name}_csv"), *super().get_urls()]
+
     def changelist_view(self, request, extra_context=None):
         """An action on chosen rows likewise; its page that asks first has the key of the list."""
         offered = self.imports if admin.ModelAdmin.has_add_permission(self, request) else ""
-        given = {"imports": offered, **(extra_context or {})}
+        given = {"imports": offered, "exports": rights.may(request.user, rights.EXPORT_LISTS), **(extra_context or {})}
         return once(super().changelist_view, key_of_content)(request, given)
 
     def save_view(self, request, object_id, form_url, extra_context):
@@ -232,11 +240,7 @@ class Desk(admin.ModelAdmin):
 
     def get_sortable_by(self, request):
         shown = self.get_list_display(request)
-        return (
-            [column for column in shown if sorted_by(self, column) in listing.in_order(self.model)]
-            if self.large
-            else shown
-        )
+        return listing.kept_in_order(self, shown) if self.large else shown
 
     def get_ordering(self, request):
         """Always one, also where choices of a field are completed page by page; the newest first, as in lists."""
@@ -281,11 +285,6 @@ class Desk(admin.ModelAdmin):
                 yield f"{field}__isnull"
             else:
                 yield from (f"{field}{ending}" for ending in FILTERED)
-
-
-def sorted_by(desk, column):
-    """The field by which this column of a list is sorted; '' for none."""
-    return getattr(column, "admin_order_field", "") if callable(column) or hasattr(desk, column) else column
 
 
 def refused(form):

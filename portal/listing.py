@@ -3,24 +3,24 @@
 from typing import Any
 
 from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, SEARCH_VAR, ChangeList
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 from django.utils.translation import gettext_lazy as _
 from psycopg.errors import QueryCanceled
 
-from portal.db.rls import set_limit
+from portal.db.rls import patient
 
 SIZES = (25, 50, 100)
 SIZE_VAR = "rows"
 MOST = 1000  # counted, and chosen for an action; what is beyond is 「1,000件以上」
 DEEPEST = 200  # pages; to reach a later one the database would read all before it
-PATIENCE = 1500  # milliseconds that a list's statement may take; a screen's limit would end in an error
+PATIENCE = 1.5  # seconds that a list's statement may take; a screen's limit would end in an error
 TOO_MANY = _("時間内に探し終えませんでした。語や条件を足して絞り込んでください。")
 
 
 class Listing(ChangeList):
     """The page of a list. It never counts a whole table, nor sorts a large one by what no index has in order."""
 
-    told = ""  # why there are no rows to see, in words
+    told: Any = ""  # why there are no rows to see, in words
 
     def get_filters_params(self, params=None):
         found = super().get_filters_params(params)
@@ -60,18 +60,10 @@ class Listing(ChangeList):
         self.can_show_all = self.multi_page = self.show_all = False
 
     def within_limit(self, read, otherwise):
-        """What is read, unless it takes too long."""
-        try:
-            with transaction.atomic():
-                former = set_limit(f"{PATIENCE}ms")
-                found = read()
-                set_limit(former)
-                return found
-        except OperationalError as error:
-            if not isinstance(error.__cause__, QueryCanceled):
-                raise
+        found = within_limit(read)
+        if found is None:
             self.told = TOO_MANY
-            return otherwise
+        return otherwise if found is None else found
 
     @property
     def without_search(self):
@@ -81,6 +73,19 @@ class Listing(ChangeList):
     def kept_by_search(self):
         """[(name, values)] of an address, but the search's own and the page."""
         return [(name, values) for name, values in self.filter_params.items() if name != SEARCH_VAR]
+
+    @property
+    def conditions(self):
+        """The search and each chosen filter, in words."""
+        found = [_("検索 %s") % self.query] if self.query else []
+        for spec in self.filter_specs:
+            chosen = [each["display"] for each in list(spec.choices(self))[1:] if each["selected"]]
+            found += [f"{spec.title} {display}" for display in chosen]
+        return found
+
+    @property
+    def csv_address(self):
+        return f"csv/{self.get_query_string()}"
 
     @property
     def sizes(self):
@@ -101,6 +106,28 @@ class Listing(ChangeList):
     @property
     def next_address(self):
         return self.page_address(self.page_num + 1) if self.may_go_on else ""
+
+
+def within_limit(read):
+    """What is read, or None where it takes longer than people wait for a list."""
+    try:
+        with patient(PATIENCE):
+            return read()
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        return None
+
+
+def kept_in_order(desk, shown):
+    """The columns by whose field an index gives all rows in order."""
+    names = in_order(desk.model)
+    return [column for column in shown if sorted_by(desk, column) in names]
+
+
+def sorted_by(desk, column):
+    """The field by which this column of a list is sorted; '' for none."""
+    return getattr(column, "admin_order_field", "") if callable(column) or hasattr(desk, column) else column
 
 
 def in_order(model):

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 APPS = ("portal", "accounts", "contracts", "orders", "billing", "procrastinate")
 MANAGE_STAFF = "accounts.manage_staff"
 SEE_AS = "accounts.see_as"
+EXPORT_LISTS = "portal.export_lists"
 VIEWER, RECEPTION, BILLING, MANAGEMENT = "閲覧", "受付", "請求", "管理"
 
 
@@ -22,16 +23,22 @@ def writing(app, *models):
 
 SEEING = Q(content_type__app_label__in=APPS, codename__startswith="view_")
 LOOKING_ON = Q(content_type__app_label="accounts", codename="see_as")
+TAKING_AWAY = Q(content_type__app_label="portal", codename="export_lists")
 CATALOGUE = Q(content_type__app_label="contracts", content_type__model="service")
 # What each role may do. Models that join an app of 請求 later are its own by themselves.
 ROLES = {
     VIEWER: SEEING,
     RECEPTION: SEEING
+    | TAKING_AWAY
     | writing("accounts", "customer")
     | Q(content_type__app_label="accounts", codename__in=["add_user", "change_user", "delete_user"])
     | writing("portal", "inquiry", "notice", "faqentry", "mail"),
-    BILLING: SEEING | LOOKING_ON | ((writing("contracts") | writing("orders") | writing("billing")) & ~CATALOGUE),
+    BILLING: SEEING
+    | TAKING_AWAY
+    | LOOKING_ON
+    | ((writing("contracts") | writing("orders") | writing("billing")) & ~CATALOGUE),
     MANAGEMENT: SEEING
+    | TAKING_AWAY
     | LOOKING_ON
     | writing("portal", "vendor", "vendorregistration", "taxclass", "calendarday")
     | (writing("contracts") & CATALOGUE)

@@ -137,6 +137,7 @@ admin.site.unregister([TOTPDevice, StaticDevice])
 
 @admin.register(User)
 class UserAdmin(Desk):
+    csv_without = ("password", "version")
     form = UserForm
     stays = _(
         "ユーザの名前は履歴に残るため、削除できません。使えなくするには、一覧で選んで操作「ユーザを削除する（無効にする）」を実行してください。"

@@ -7,6 +7,7 @@ from billing.credits import take_back
 from billing.models import Credit, Decision
 from portal.acting import acts
 from portal.desk import ReadOnly
+from portal.lists.columns import YenColumn
 from portal.shown import cell
 from portal.templatetags.figures import percent, yen
 
@@ -37,6 +38,7 @@ class Entries(ReadOnly):
 
 @admin.register(Credit)
 class CreditAdmin(Entries):
+    csv_more = (YenColumn(_("充当済"), "taken_up"), YenColumn(_("残高"), "left"))
     list_display = [
         "customer",
         "item",

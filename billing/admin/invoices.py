@@ -17,7 +17,7 @@ from billing.models import Discount, Invoice, InvoiceLine, InvoicePdf, InvoiceXm
 from billing.services import adjust_invoice, lapsing
 from portal.desk import Locked, ReadOnly, typed
 from portal.shown import MonthFilter, cell
-from portal.templatetags.figures import yen, ym
+from portal.templatetags.figures import yen, ym, ymd
 
 
 class StepFilter(admin.SimpleListFilter):
@@ -43,6 +43,7 @@ class InvoiceAdmin(Locked):
     stays = _(
         "請求は番号とともに残るため、削除できません。確定した請求は「訂正する」で取り消せます。未確定の請求は、契約か調整を直すと変わります。"
     )
+    csv_without = ("template", "credit_left")
     list_display = [
         "number",
         "customer",
@@ -50,7 +51,7 @@ class InvoiceAdmin(Locked):
         "kind",
         "state",
         cell("total", yen, _("請求金額（税込）")),
-        "fixed_on",
+        cell("fixed_on", ymd, _("確定日")),
     ]
     list_filter = [MonthFilter, StepFilter, "state", "kind"]
     list_select_related = ["customer"]

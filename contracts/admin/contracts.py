@@ -27,6 +27,7 @@ from orders.services import check_withdrawal, start_contract, store_contract, wi
 from portal import rights
 from portal.admin.vendor import Kept
 from portal.desk import READ, Completed, Locked, Shown, typed
+from portal.lists.columns import ChoiceColumn
 from portal.models import Action, HistoryEvent
 from portal.months import month_of, today
 from portal.once import once
@@ -159,6 +160,7 @@ class EndFilter(admin.SimpleListFilter):
 @admin.register(Contract)
 class ContractAdmin(Locked):
     large = True
+    csv_more = (ChoiceColumn(_("契約状態"), "state", State),)
     form = ContractForm
     stays = _(
         "契約は番号とともに残るため、削除できません。やめるときは「解約日」を入力し、登録の間違いは「契約を取り消す」で取り消してください。"

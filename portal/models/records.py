@@ -87,6 +87,7 @@ class Mail(models.Model):
         indexes = [
             models.Index(fields=["due_at"], condition=Q(state__in=["waiting", "sending"]), name="mail_open"),
             models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="mail_sent"),
+            models.Index(fields=["kind", "id"], name="mail_of_kind"),
             models.Index(fields=["created_at"], condition=Q(state="failed"), name="mail_failed"),
             models.Index(
                 fields=["sent_to"], opclasses=["varchar_pattern_ops"], condition=~Q(sent_to=""), name="mail_sent_to"
@@ -148,6 +149,17 @@ class History(Scoped):
         told = Q(Exists(Vendor.objects.filter(tells_looking=True)))
         return found.exclude(action=Action.SEE_AS_PAGE).exclude(~told, action__in=Action.looks())
 
+    def found_by(self, words, customers=()):
+        """Those about what is called so from its beginning on, by people of this name, or of these customers."""
+
+        def own(word):
+            called = [word.folded.upper(), word.folded, *word.numbers]
+            subjects = [Q(subject__startswith=each) for each in dict.fromkeys(called)]
+            people = get_user_model().objects.filter(contains("sought", word.key))[:MOST_CUSTOMERS]
+            return [*subjects, Q(actor__in=people.values("pk"))]
+
+        return found_by(self, words, customers=customers, own=own)
+
     def about(self, row):
         """What became of a row, the newest first: events that name it, and of what belongs to a company those under its number."""
         own = Q(row=row_name(row))
@@ -194,11 +206,14 @@ class HistoryEvent(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = _("変更履歴")
+        permissions = [("export_lists", _("一覧をCSVに書き出すことができる"))]
         indexes = [
             models.Index(fields=["customer", "-at"], name="history_of_customer"),
             models.Index(fields=["actor", "-at"], condition=Q(action="signed_in"), name="sign_ins_of_user"),
             models.Index(fields=["row"], condition=~Q(row=""), name="history_of_row"),
             models.Index(fields=["subject"], condition=Q(action="customer_deleted"), name="history_of_numbers_gone"),
+            models.Index(fields=["action", "id"], name="history_of_action"),
+            models.Index(fields=["subject"], opclasses=["varchar_pattern_ops"], name="history_of_subject"),
         ]
 
     def __str__(self):

@@ -30,6 +30,7 @@ from tests.replay import remembered
 # V 閲覧, R 受付, B 請求, M 管理, S superuser
 ROLE_OF = dict(zip("VRBM", rights.ROLES, strict=True))
 EVERYBODY = "VRBMS"
+TAKES_AWAY = "RBMS"
 # Who may see, add, change and delete a row, and run which action. Nobody else, and no customer, may do anything.
 TABLE = {
     "portal.vendor": (EVERYBODY, "", "MS", "", {}),
@@ -79,7 +80,7 @@ PLAIN = {
     None: 404,
 }
 APPS = sorted({label.partition(".")[0] for label in TABLE})
-OF_A_MODEL = ["changelist", "add", "history", "delete", "change", None]
+OF_A_MODEL = ["csv", "changelist", "add", "history", "delete", "change", None]
 # Pages of a model's own; test_decisions.py, test_withdrawal.py, test_threads.py and test_notices.py say who may open them.
 OWN = {
     "portal.notice": ["portal_notice_preview"],
@@ -216,6 +217,7 @@ def walk(web, rows):
         here = f"{name}_changelist", []
         for what, (route, keys), method, data in [
             ("see the list", here, "get", None),
+            ("take the list away", (f"{name}_csv", []), "get", None),
             ("see", (f"{name}_change", [row.pk]), "get", None),
             ("see the history", (f"{name}_history", [row.pk]), "get", None),
             ("open add", (f"{name}_add", []), "get", None),
@@ -233,6 +235,7 @@ def expected(role):
     for label, (see, add, change, delete, _actions) in TABLE.items():
         for whats, roles in [
             (["see the list", "see", "see the history"], see),
+            (["take the list away"], TAKES_AWAY),
             (["open add", "add"], add),
             (["change"], change),
             (["open delete", "delete"], delete),

@@ -16,8 +16,8 @@ from tests import make
 from tests.screens.test_admin_roles import staff
 
 # Words that people use, and what the rows of these tests say themselves.
-WORDS = {"FAX", "PDF", "PNG", "CSV", "URL", "SHA", "English", "hanako", "jiro", "taro"}
-CODES = re.compile(r"[\w.+-]+@[\w.-]+|\b[A-Z]\d[\d-]*\b|\b[0-9a-f]{32,}\b|https?://\S+|[\w-]+:[\w-]+")
+WORDS = {"FAX", "PDF", "PNG", "CSV", "URL", "SHA", "UTF", "Shift", "JIS", "English", "hanako", "jiro", "taro"}
+CODES = re.compile(r"[\w.+-]+@[\w.-]+|\b[A-Z]\d[\d-]*\b|\b[0-9a-f]{16,}\b|https?://\S+|[\w-]+:[\w-]+")
 
 
 def typed():
