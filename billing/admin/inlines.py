@@ -7,10 +7,11 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.models import Discount, InvoiceLine
 from billing.services import price_adjustment
-from portal.desk import LINE_WIDGETS, READ, PlacedRows
+from portal.desk import READ
 from portal.forms import OwnRows
 from portal.money import MOST_YEN
 from portal.months import last_day
+from portal.places import LINE_WIDGETS, PlacedRows
 
 
 class AdjustmentForm(forms.ModelForm):

@@ -10,9 +10,9 @@ from contracts.services import price
 from orders.changes import NEXT
 from orders.desk import Answers, question, try_out
 from portal import months, reading
-from portal.desk import LINE_WIDGETS, PlacedRows, PlaceField
 from portal.forms import LineField, MonthField
 from portal.months import today
+from portal.places import LINE_WIDGETS, PlacedRows, PlaceField
 from portal.stale import in_words
 
 # What `start_contract` refuses because it would bill the wrong thing; what else it can't do is stored, and told.
