@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from accounts.models import Customer, User
+from accounts.wishes import ask_for_changes
 from billing.credits import give_credit
 from billing.demo import data
 from billing.models import Decision, Discount, Invoice, InvoiceLine, NumberGone, Rendering
@@ -17,8 +18,8 @@ from contracts.models import Contract, Form, Meter, Service, Term
 from orders import usage
 from orders.models import Order
 from portal import faq, months
-from portal.models import CalendarDay, FaqEntry, Inquiry, TaxKind
-from portal.services import send_inquiry
+from portal.models import CalendarDay, FaqEntry, Inquiry, Notice, TaxKind
+from portal.services import answer_inquiry, newest, note_inquiry, send_inquiry, write_on
 from tests import make
 
 LATIN = "prod_ap_northeast_1_vpc0a1b2c3d4e5f6a7b8c9d0_reserved_capacity"
@@ -60,7 +61,7 @@ def person(email):
     contract = Contract.objects.filter(customer=user.customer).order_by("number").first()
     order = Order.objects.filter(customer=user.customer).order_by("-number").first()
     invoice = Invoice.objects.filter(customer=user.customer, state="fixed").order_by("-month").first()
-    inquiry = send_inquiry(Inquiry(subject=KANJI, body=f"{LATIN * 2}\n{KANJI * 4}"), by=user)
+    inquiry = Inquiry.objects.filter(user=user).first() or send_inquiry(Inquiry(subject=KANJI, body=LATIN), by=user)
     numbers = [each and each.number for each in (contract, order, invoice)]
     return Person(email, user.customer.name, *numbers, user=user.pk, inquiry=inquiry.number)
 
@@ -122,8 +123,28 @@ def make_desk(running, today):
     content = f"contract,service,period,quantity\n{contract.number},longest,{months.format_month(running)},1234567.5\n"
     usage.take_in(f"{LATIN}.csv", content.encode(), today=today)
     CalendarDay.objects.create(day=today, note=KANJI)
+    make_talk(staff)
     faq.add_first_questions(FaqEntry)  # migrations did, but the world before emptied all tables
     bad = f"お客様番号,会社名,{KANJI}\n" + f"{LATIN},{KANJI},{LATIN}\n" * 150
     for name, content in ((f"{LATIN}.csv", bad), (f"{KANJI}{LATIN}.csv", f"number,name,{LATIN}\nA-1,{KANJI},x\n")):
         uploads.work(uploads.keep("customers", name, content.encode(), by=staff).pk, lambda: None)
     FaqEntry.objects.create(position=9999, question=KANJI, answer=f"{KANJI}\n{LATIN}")
+
+
+def make_talk(staff):
+    """Threads with everything that one can hold, a 変更申込, and notices of each kind."""
+    person, long = (User.objects.get(email=email) for email in (DEMO, LONG))
+    asked = send_inquiry(Inquiry(subject=KANJI, body=f"{LATIN * 2}\n{KANJI * 4}"), by=person)
+    wished = ask_for_changes(
+        {"address": [long.customer.address, KANJI * 2], "fax": [long.customer.fax, ""]}, LATIN, by=long
+    )
+    for inquiry, writer in ((asked, person), (wished, long)):
+        note_inquiry(inquiry, f"{KANJI} {LATIN}", by=staff)
+        answer_inquiry(
+            inquiry, f"{LATIN * 2}\nhttps://example.com/{LATIN}\n{KANJI * 3}", seen=newest(inquiry), by=staff
+        )
+        write_on(inquiry, f"{KANJI * 2}\n{LATIN}", by=writer)
+    for kind in Notice.Kind.values:
+        everywhere = {"on_sign_in": kind != Notice.Kind.TROUBLE}
+        body = f"{KANJI * 2}\nhttps://example.com/{LATIN * 2}"
+        Notice.objects.create(kind=kind, title=KANJI if kind == "news" else LATIN, body=body, **everywhere)

@@ -9,6 +9,7 @@ from django.test import Client
 from accounts.models import Customer
 from contracts.models import ContractLine, Meter, MeterTier, Service
 from portal.models import FaqEntry
+from portal.services import lock_inquiry
 from tests import make, processes
 from tests.filled import filled
 
@@ -161,3 +162,14 @@ def it_says_so_when_the_database_refuses_what_no_form_knows(cast, monkeypatch):
     page = browser.post("/admin/contracts/service/add/", given, follow=True).content.decode()
     assert "保存できませんでした" in page
     assert not Service.objects.filter(name="ファクス").exists()
+
+
+def it_sends_one_answer_of_two_written_at_once_and_keeps_the_text_of_the_other(cast):
+    inquiry = make.make_inquiry(cast.hanako)
+    pages = [{"body": each, "seen": 0} for each in ("こちらの返信", "あちらの返信")]
+    path = f"/admin/portal/inquiry/{inquiry.pk}/answer/"
+    first, second = save_at_once(cast, path, *pages, hold=lambda: lock_inquiry(inquiry))
+    assert (first.answer.status_code, second.answer.status_code) == (302, 200)
+    assert "まだ送信していません" in second.page
+    assert f"{second.given['body']}</textarea>" in second.page
+    assert [each.body for each in inquiry.messages.all()] == [first.given["body"]]
