@@ -136,7 +136,9 @@ def steps_of(request: HttpRequest, month: date, *, is_closed: bool, is_over: boo
         Step(figure("", renewed, "orders.order", {**on, "kind__exact": OrderKind.RENEWAL})),
         Step(drafted),
     ]
+    parked = figure(_("保留"), rows_of(request, "billing.parked", month=month), "billing.parked", on)
     if not is_closed:
+        steps[-1].missing = known(parked)
         begins = _("締めを待っています") if is_over else _("%sから") % short(months.add_months(month, 1))
         return [*steps, Step(begins=begins), Step(), Step(), Step()]
 
@@ -144,7 +146,6 @@ def steps_of(request: HttpRequest, month: date, *, is_closed: bool, is_over: boo
         return figure(words, of_step(invoices, step), "billing.invoice", {**on, "step": step})
 
     fixed, pdf = invoice_figure("", "fixed"), invoice_figure("", "pdf")
-    parked = rows_of(request, "billing.parked", month=month)
     failed = rows_of(request, "billing.rendering", parked_at__isnull=False, invoice__month=month)
     mails = rows_of(request, "portal.mail")
     notices = mails if mails is None else notices_of(mails, month)
@@ -155,7 +156,7 @@ def steps_of(request: HttpRequest, month: date, *, is_closed: bool, is_over: boo
 
     return [
         *steps,
-        Step(fixed, drafted, known(figure(_("保留"), parked, "billing.parked", on))),
+        Step(fixed, drafted, known(parked)),
         Step(
             pdf,
             fixed,

@@ -34,6 +34,7 @@ class Line(NamedTuple):
     next_step: str = ""
     next_address: str = ""
     may_retry: bool = False
+    waits_for: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ def parked_line(row: dict[str, Any], pk: int) -> Line:
         words,
         address,
         not row["by_person"],
+        _("判断待ち") if row["by_person"] else "",
     )
 
 
@@ -134,11 +136,9 @@ def rendering_line(row: dict[str, Any], pk: int) -> Line:
 
 
 def inquiry_line(row: dict[str, Any], pk: int) -> Line:
-    about = "　".join(
-        filter(None, [f"{row['name']}（{row['number']}）", str(Inquiry.Kind(row["kind"]).label), row["about"]])
-    )
     assignee = _("担当 %s") % row["assignee"] if row["assignee"] else _("担当なし")
-    return Line(moment(row["at"]), row["subject"], page_of("portal_inquiry", pk), about, assignee)
+    told = [f"{row['name']}（{row['number']}）", str(Inquiry.Kind(row["kind"]).label), row["about"], assignee]
+    return Line(moment(row["at"]), row["subject"], page_of("portal_inquiry", pk), "　".join(filter(None, told)))
 
 
 def mail_line(row: dict[str, Any], pk: int) -> Line:

@@ -35,6 +35,9 @@ document.addEventListener("keydown", (event) => {
   box.select();
 });
 
+// Alt+S (where the browser has it so) is 「保存」.
+document.querySelector(".submit-row [name=_save]")?.setAttribute("accesskey", "s");
+
 // Where there are fields to complete, their boxes are made when jQuery is ready: behind them in its queue.
 const ready = window.django?.jQuery ?? ((run) => run());
 ready(() => nameFields(document));

@@ -30,6 +30,13 @@ def standard_axe(page):
     return axe_faults(page, without=["empty-table-header"])
 
 
+def dark_axe(page):
+    page.emulate_media(color_scheme="dark")
+    found = [f"dark: {fault}" for fault in standard_axe(page)]
+    page.emulate_media(color_scheme="light")
+    return found
+
+
 @pytest.fixture
 def staff_page(browse, server):
     def as_staff(**options):
@@ -50,13 +57,33 @@ def it_fits_a_phone_and_a_pc_rings_the_focus_and_gives_axe_nothing_to_find(world
     kinds = [each for each in states if each[:2] in KINDS]
     assert len(kinds) == len(KINDS)
     look(page, server, main, [usual_widths])
-    look(page, server, kinds, [ring_faults, standard_axe])
+    look(page, server, kinds, [ring_faults, standard_axe, dark_axe])
 
 
 def it_shows_all_columns_of_the_months_runs_on_a_pc(world, server, browse):
     page = browse(STAFF)
     page.goto(server + reverse("admin:billing_monthrun_changelist"))
     assert page.locator(".results").evaluate("box => box.scrollWidth - box.clientWidth") == 0
+
+
+def it_leads_by_keys_to_the_search_the_menu_and_the_save(world, server, browse):
+    page = browse(STAFF)
+    page.goto(server + reverse("admin:index"))
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.name") == "q"
+    page.locator("#nav-sidebar summary").focus()
+    page.keyboard.press("Enter")
+    page.locator("#nav-sidebar details a").first.wait_for(state="visible")
+    page.set_viewport_size({"width": 768, "height": 900})
+    assert not page.locator("#nav-sidebar").is_visible()
+    page.locator(".menu-button").focus()
+    page.keyboard.press("Enter")
+    page.locator("#nav-sidebar").wait_for(state="visible")
+    page.locator("#nav-sidebar .side-head a").focus()
+    page.keyboard.press("Enter")
+    page.locator("#nav-sidebar").wait_for(state="hidden")
+    page.goto(server + reverse("admin:portal_faqentry_add"))
+    assert page.locator("[name=_save]").get_attribute("accesskey") == "s"
 
 
 def it_names_a_model_that_has_no_row_to_look_at(world):
