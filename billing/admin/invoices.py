@@ -58,6 +58,10 @@ class InvoiceAdmin(Locked):
     search_fields = ["number", "customer__number", "customer__name"]
     inlines = [AdjustmentLines, Discounts]
 
+    def get_ordering(self, request):
+        """Of a month by customer, as its index has them; the newest first would walk through all that came later."""
+        return ["customer", "-pk"] if request.GET.get("month") else super().get_ordering(request)
+
     def get_urls(self):
         view = self.admin_site.admin_view
         return [

@@ -218,6 +218,13 @@ class Invoice(models.Model):
         indexes = [
             models.Index(F("customer"), F("month").desc(), F("number").desc(), name="invoices_of_customer"),
             models.Index(fields=["month", "customer"], name="invoices_of_month"),
+            # Staff's list by what few invoices are; the close writes to neither.
+            models.Index(
+                fields=["id"], condition=Q(kind__in=[Kind.CORRECTION, Kind.RETURN]), name="invoices_of_rare_kinds"
+            ),
+            models.Index(
+                fields=["id"], condition=Q(state__in=[State.REPLACED, State.VOID]), name="invoices_that_count_no_more"
+            ),
             # The vendor's books are searched by day and by amount (電子帳簿保存法).
             models.Index(
                 F("issued_on").desc(), F("number").desc(), condition=~Q(state=State.DRAFT), name="books_by_day"
