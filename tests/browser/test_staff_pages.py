@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db  # the world is stored before the test's own 
 # One of each kind of page: the lists and forms are drawn by one code.
 KINDS = {
     ("index", ""),
+    ("accounts.Customer change of the longest", ""),
     ("accounts.User changelist", ""),
     ("accounts.User changelist", "asking for delete_users"),
     ("billing.Invoice change of the longest", ""),
