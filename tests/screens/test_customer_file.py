@@ -201,13 +201,21 @@ def it_adds_contracts_users_and_inquiries_of_this_customer(cast, desk):
 
 
 def it_asks_before_it_sends_account_data_from_the_page(cast, desk):
-    page = shown(desk, cast.a)
-    form = re.search(r'<form method="post" action="(/admin/accounts/user/[^"]*)">(.*?)</form>', page, re.S)
-    sent = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', form[2]))
+    User.objects.filter(pk=cast.hanako.pk).update(must_change_password=True)
+    address_of_form, sent = form_of(shown(desk, cast.a), "/admin/accounts/user/")
     assert sent["action"] == "send_account_data"
-    asked = desk.post(form[1].replace("&amp;", "&"), sent)
-    assert "よろしいですか" in asked.content.decode() and "hanako" in asked.content.decode()
-    assert not HistoryEvent.objects.filter(action=Action.ACCOUNT_DATA_SENT).exists()
+    asked = desk.post(address_of_form, sent).content.decode()
+    events = HistoryEvent.objects.filter(action=Action.ACCOUNT_DATA_SENT)
+    assert "に実行します" in asked and "hanako" in asked and not events.exists()
+    desk.post(address_of_form, form_of(asked, "")[1] | {"confirmed": "1"})
+    assert [event.subject for event in events] == ["hanako"]
+
+
+def form_of(page, action):
+    """(address, {name: value}) of the first form that posts to such an address; without one, of the page's own."""
+    start = f'<form method="post" action="({action}[^"]*)">' if action else '<form method="post"()>'
+    found = re.search(f"{start}(.*?)</form>", page, re.S)
+    return found[1].replace("&amp;", "&"), dict(re.findall(r'name="([^"]+)" value="([^"]*)"', found[2]))
 
 
 @pytest.mark.parametrize("kind", ["contracts", "orders", "invoices", "users", "inquiries", "mails"])
