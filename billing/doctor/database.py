@@ -12,6 +12,7 @@ RESTORED = "復元のときにロールがなかったかもしれません。�
 # Without these a crash loses what was committed.
 DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 FEWEST_CONNECTIONS = 40
+MOST_SHOWN = 6
 
 
 def ask(sql, *given):
@@ -119,7 +120,10 @@ def guarded(kind, name):
     if kind == "policies":
         changed |= set(open_tables())
     if changed:
-        return wrong(f"{name}が migrate の作ったものと違います: {', '.join(sorted(changed))}", RESTORED)
+        shown = ", ".join(sorted(changed)[:MOST_SHOWN]) + (
+            f" ほか {len(changed) - MOST_SHOWN}" if len(changed) > MOST_SHOWN else ""
+        )
+        return wrong(f"{name}が migrate の作ったものと違います: {shown}", RESTORED)
     return well(f"{name}は migrate の作ったとおりです")
 
 

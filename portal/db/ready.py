@@ -10,7 +10,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 # What makes the tables, or works without them; the demo makes them itself.
 NEEDS_NO_TABLES = {
-    "help", "version", "check", "demo", "migrate", "showmigrations", "sqlmigrate", "makemigrations", "squashmigrations",
+    "help", "version", "check", "demo", "restore", "migrate", "showmigrations", "sqlmigrate", "makemigrations", "squashmigrations",
     "optimizemigration", "collectstatic", "findstatic", "makemessages", "compilemessages", "dbshell", "diffsettings",
 }  # fmt: skip
 

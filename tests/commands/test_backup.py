@@ -1,0 +1,142 @@
+"""A backup is one whole file, made while the portal works; restored elsewhere it is the same, and what is wrong with it is found."""
+
+import io
+import json
+import tarfile
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+
+from billing.documents.rendering import render_waiting
+from billing.management import backups
+from billing.models import Invoice
+from portal import installation
+from portal.db import catalogue
+from portal.models import Installation
+from tests import make, processes
+
+
+@pytest.fixture
+def portal(transactional_db, settings, tmp_path):
+    """April is closed, with its PDFs."""
+    settings.DATA = tmp_path
+    cast = make.billed_cast()
+    assert all(stored for _invoice, stored in render_waiting())
+    installation.at_home()
+    catalogue.keep(connection)
+    yield cast
+    processes.empty_queue()
+
+
+@pytest.fixture
+def elsewhere(portal):
+    """A database without tables, which commands meet instead of the test's."""
+    name = connection.settings_dict["NAME"]
+    with connection.creation._nodb_cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {name}_restored")
+        cursor.execute(f"CREATE DATABASE {name}_restored TEMPLATE template0")
+
+        def go():
+            connection.close()
+            connection.settings_dict["NAME"] = f"{name}_restored"
+
+        yield go
+        connection.close()
+        connection.settings_dict["NAME"] = name
+        cursor.execute(f"DROP DATABASE {name}_restored")
+
+
+def it_comes_back_whole_elsewhere_and_sends_nothing_there(portal, elsewhere, tmp_path, capsys):
+    file = tmp_path / "monday.tar"
+    call_command("backup", file)
+    assert Installation.objects.get().backed_up_at
+    assert file.stat().st_mode & 0o077 == 0
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["monday.tar"]
+    before = backups.contents()
+    elsewhere()
+    call_command("restore", file)
+    assert "× " not in capsys.readouterr().out
+    assert backups.contents() == before
+    assert catalogue.differing(connection) == {"policies": [], "grants": [], "triggers": []}
+    assert not installation.at_home()
+    with pytest.raises(CommandError, match="表があります") as refused:
+        call_command("restore", file)
+    assert refused.value.returncode == 2
+
+
+def it_finds_nothing_wrong_with_a_good_one_and_leaves_nothing_behind(portal, tmp_path, capsys):
+    call_command("backup", tmp_path / "a.tar")
+    call_command("verify_backup", tmp_path / "a.tar")
+    assert "異常なし" in capsys.readouterr().out
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_database WHERE datname LIKE '%%verify%%'")
+        assert cursor.fetchone() == (0,)
+
+
+def changed(file, change):
+    """The same backup, of which the facts say something else."""
+    with tarfile.open(file) as tar:
+        kept = {name: tar.extractfile(name).read() for name in tar.getnames()}
+    facts = json.loads(kept[backups.FACTS])
+    change(facts)
+    kept[backups.FACTS] = json.dumps(facts).encode()
+    with tarfile.open(file, "w") as tar:
+        for name, content in kept.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+
+
+def it_finds_what_is_missing_in_one(portal, tmp_path, capsys, settings):
+    file = tmp_path / "a.tar"
+    call_command("backup", file)
+    changed(file, lambda facts: facts["sums"].update(documents=[9, 1]))
+    changed(file, lambda facts: facts["guards"]["policies"].update(billing_invoice="other"))
+    settings.SECRET_KEY = "another"
+    with pytest.raises(SystemExit, match="1"):
+        call_command("verify_backup", file)
+    said = capsys.readouterr().out
+    assert "× sums.documents: バックアップ [9, 1]、ここ [" in said
+    assert "× policies: billing_invoice" in said
+    assert "× SECRET_KEY がバックアップのときと違います" in said
+
+
+def it_finds_a_pdf_whose_bytes_were_changed(portal):
+    """Three locks have to be broken before there is one."""
+    first = Invoice.objects.filter(state="fixed").earliest("pk")
+    assert backups.odd_pdfs() == []
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(
+            "ALTER TABLE billing_invoicepdf DROP CONSTRAINT pdf_is_what_was_hashed, DROP CONSTRAINT pdf_is_whole"
+        )
+        cursor.execute("UPDATE billing_invoicepdf SET content = 'x' WHERE invoice_id = %s", [first.pk])
+        assert backups.odd_pdfs() == [first.number]
+        transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.98])
+def it_takes_no_file_that_was_cut_off(portal, tmp_path, part):
+    file = tmp_path / "a.tar"
+    call_command("backup", file)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(len(whole) * part)])
+    with pytest.raises(CommandError, match="バックアップとして読めません") as refused:
+        call_command("verify_backup", file)
+    assert refused.value.returncode == 2
+
+
+def it_leaves_the_last_good_one_when_it_cannot_write(portal, tmp_path, monkeypatch):
+    file = tmp_path / "a.tar"
+    call_command("backup", file)
+    before = file.read_bytes()
+    monkeypatch.setattr(backups, "run", lambda *_given, **_options: raised(OSError(28, "No space left on device")))
+    with pytest.raises(CommandError, match="No space left"):
+        call_command("backup", file)
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.tar"]
+
+
+def raised(fault):
+    raise fault
