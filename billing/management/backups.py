@@ -14,6 +14,7 @@ import subprocess
 import tarfile
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from django.conf import settings
 from django.core.management.base import CommandError
@@ -107,14 +108,22 @@ def opened(path, folder):
     """(facts, path of the dump) of a backup, its dump taken out into `folder`. Raises WrongUsage if it isn't whole."""
     try:
         with tarfile.open(path) as tar:
-            facts = json.load(tar.extractfile(FACTS))
+            facts = json.load(part(tar, FACTS))
             dumped = Path(folder) / DUMP
-            with tar.extractfile(DUMP) as source, dumped.open("wb") as copy:
+            with part(tar, DUMP) as source, dumped.open("wb") as copy:
                 shutil.copyfileobj(source, copy)
-            key = tar.extractfile(KEY).read() if KEY in tar.getnames() else b""
-    except (OSError, tarfile.TarError, KeyError, ValueError, AttributeError):
+            key = part(tar, KEY).read() if KEY in tar.getnames() else b""
+    except (OSError, tarfile.TarError, KeyError, ValueError):
         raise WrongUsage(f"バックアップとして読めません（途中で切れているか、ほかのファイルです）: {path}") from None
     yield facts, dumped, key
+
+
+def part(tar: tarfile.TarFile, name: str) -> IO[bytes]:
+    """Raises KeyError if there is no such file in it."""
+    found = tar.extractfile(name)
+    if found is None:
+        raise KeyError(name)
+    return found
 
 
 def run(program, *arguments, database=False):

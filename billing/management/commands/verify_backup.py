@@ -35,7 +35,7 @@ class Command(OperatorCommand):
         """What is otherwise than the backup says, each in a line."""
         name = connection.settings_dict["NAME"]
         scratch = f"{name}_verify_{os.getpid()}"
-        with connection.creation._nodb_cursor() as cursor:
+        with connection.creation._nodb_cursor() as cursor:  # type: ignore[attr-defined]
             cursor.execute(f'CREATE DATABASE "{scratch}" TEMPLATE template0')
             connection.close()
             connection.settings_dict["NAME"] = scratch
