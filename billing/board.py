@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -31,6 +32,7 @@ class Step:
     whole: Figure | None = None
     missing: list[Figure] = field(default_factory=list)
     begins: str = ""
+    page: str = ""  # where it is done, if it is done on a page
 
     @property
     def is_complete(self) -> bool:
@@ -65,7 +67,7 @@ class Month:
         return -self.days_left
 
 
-STEPS = [gettext_lazy(each) for each in ("更新", "見込", "締め", "PDF", "メール", "開封")]
+STEPS = [gettext_lazy(each) for each in ("更新", "見込", "点検", "締め", "PDF", "メール", "開封")]
 
 
 def of_step(rows: Any, step: str | None) -> QuerySet:
@@ -127,7 +129,7 @@ def days_until(due: date, today: date, calendar: dict[str, Any]) -> int:
 
 
 def steps_of(request: HttpRequest, month: date, *, is_closed: bool, is_over: bool) -> list[Step]:
-    """更新, 見込, 締め, PDF, メール, 開封."""
+    """更新, 見込, 点検, 締め, PDF, メール, 開封."""
     on = {"month": months.format_month(month)}
     renewed = rows_of(request, "orders.order", month=month, kind=OrderKind.RENEWAL)
     invoices = desk_of("billing.invoice").get_queryset(request).filter(month=month)
@@ -139,6 +141,8 @@ def steps_of(request: HttpRequest, month: date, *, is_closed: bool, is_over: boo
     parked = figure(_("保留"), rows_of(request, "billing.parked", month=month), "billing.parked", on)
     if not is_closed:
         steps[-1].missing = known(parked)
+    steps.append(Step(begins=_("点検する"), page=reverse("admin_check", args=[on["month"]])))
+    if not is_closed:
         begins = _("締めを待っています") if is_over else _("%sから") % short(months.add_months(month, 1))
         return [*steps, Step(begins=begins), Step(), Step(), Step()]
 

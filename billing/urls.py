@@ -5,6 +5,7 @@ from django.urls import path
 
 from billing import views
 from billing.books import desk as books
+from billing.checking import check_page
 from billing.search import search_page
 from billing.uploads import desk
 
@@ -19,6 +20,7 @@ urlpatterns = [
     path("admin/books/", admin.site.admin_view(books.books), name="admin_books"),
     path("admin/books/archive/", admin.site.admin_view(books.books_archive), name="admin_books_archive"),
     path("admin/books/csv/", admin.site.admin_view(books.books_csv), name="admin_books_csv"),
+    path("admin/check/<str:month>/", admin.site.admin_view(check_page), name="admin_check"),
     path("admin/search/", admin.site.admin_view(search_page), name="admin_search"),
     path("admin/import/<str:kind>/", desk.import_page, name="admin_import"),
     path("admin/import/<str:kind>/template.csv", desk.template_file, name="admin_import_template"),

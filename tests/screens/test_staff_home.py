@@ -14,7 +14,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from accounts.models import User
 from billing.documents.rendering import render
 from billing.models import Download, Invoice, Parked, Rendering
-from billing.month import parking
+from billing.month import checks, parking
 from contracts.models import Contract
 from portal import mail
 from portal.models import Mail, Vendor
@@ -99,6 +99,7 @@ def it_shows_how_far_each_month_is(busy):
     }
     change = totals[make.MAY] / totals[make.APRIL] - 1
     assert shown["2026/05"][2:] == [
+        "点検する",
         "6/1から",
         "—",
         "—",
@@ -107,7 +108,7 @@ def it_shows_how_far_each_month_is(busy):
         f"{change:+.1%}" if change else "±0%",
     ]
     assert shown["2026/04"][1:] == [
-        "2", "2", "1 / 2 失敗 1 PDFなし 1", "0 / 1", "1", f"{totals[make.APRIL]:,}", "",
+        "2", "点検する", "2", "1 / 2 失敗 1 PDFなし 1", "0 / 1", "1", f"{totals[make.APRIL]:,}", "",
     ]  # fmt: skip
 
 
@@ -218,3 +219,29 @@ def it_asks_at_most_ten_statements(busy, sign_in):
         apart = re.compile("set_config|current_setting|SAVEPOINT")
         statements = [each["sql"] for each in asked if not apart.search(each["sql"])]
         assert len(statements) <= 10, "\n".join(each[:150] for each in statements)
+
+
+@time_machine.travel(NOW)
+def it_shows_on_a_page_what_the_check_of_a_month_finds(busy, sign_in):
+    page = busy.web.get("/admin/check/2026-04/")
+    shown = {(str(each.verdict), each.title): each.count for each in page.context["findings"]}
+    expected = [each for each in checks.check(make.APRIL, today=make.IN_MAY) if each.rows]
+    assert {title: count for (_verdict, title), count in shown.items()} == {
+        each.title: len(each.rows) for each in expected
+    }
+    assert shown["保留", "PDFを作成できない請求"] == 1
+    failed = Rendering.objects.get().invoice.number
+    assert f'href="/admin/search/?q={failed}"' in page.content.decode()
+    for unknown in ("2026-03", "2026-06", "2026-13", "x"):
+        assert busy.web.get(f"/admin/check/{unknown}/").status_code == 404, unknown
+    clerk = make.make_user(None, "clerk@example.net", is_staff=True)
+    assert sign_in(clerk).get("/admin/check/2026-04/").status_code == 403
+
+
+@time_machine.travel(NOW)
+def it_is_content_with_a_month_in_which_all_is_well(desk):
+    make.close_month()
+    make.open_month()
+    page = desk.web.get("/admin/check/2026-05/")
+    assert page.status_code == 200
+    assert [each.title for each in page.context["findings"] if each.verdict == "規則違反"] == []

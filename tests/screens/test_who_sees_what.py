@@ -74,6 +74,7 @@ TABLE |= {
     name: (SIGN_IN, *[f"/admin/login/?next=/admin/import/customers/{path}"] * 2) for name, path in IMPORTS.items()
 }
 TABLE["admin_search"] = (SIGN_IN, *["/admin/login/?next=/admin/search/"] * 2)  # test_search.py says what staff find
+TABLE["admin_check"] = (SIGN_IN, *["/admin/login/?next=/admin/check/2026-04/"] * 2)  # test_staff_home.py says who may
 # test_see_as.py says who of the staff may look at a customer's pages.
 SEE_AS = {"admin_see_as": "C0000001/", "admin_see_as_end": "end/"}
 TABLE |= {name: (SIGN_IN, *[f"/admin/login/?next=/admin/see-as/{path}"] * 2) for name, path in SEE_AS.items()}
@@ -83,7 +84,7 @@ TABLE |= {name: (SIGN_IN, *[f"/admin/login/?next=/admin/books/{path}"] * 2) for 
 FREE = {"healthz", "logout"}
 FOR_STAFF = {
     "password_change", "security", "other_sessions_end", "second_factor", "second_factor_off", "admin_login", "admin_password",
-    *IMPORTS, "admin_search", *SEE_AS, *BOOKS,
+    *IMPORTS, "admin_search", "admin_check", *SEE_AS, *BOOKS,
 }  # fmt: skip
 
 
@@ -114,7 +115,9 @@ def addresses(cast):
     for name, route in ROUTES.items():
         key = "C0000001" if name in SEE_AS else numbers.get(name.split("_")[0], "")
         made[name] = "/" + route.replace("<str:number>", key).replace("<int:pk>", str(cast.hanako.pk))
-        made[name] = made[name].replace("<str:kind>", "customers").replace("<int:upload>", "1")
+        made[name] = (
+            made[name].replace("<str:kind>", "customers").replace("<int:upload>", "1").replace("<str:month>", "2026-04")
+        )
     return made
 
 
