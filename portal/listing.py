@@ -22,6 +22,11 @@ class Listing(ChangeList):
 
     told: Any = ""  # why there are no rows to see, in words
 
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        if not self.is_popup:
+            self.title = self.opts.verbose_name_plural
+
     def get_filters_params(self, params=None):
         found = super().get_filters_params(params)
         found.pop(SIZE_VAR, None)
