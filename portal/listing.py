@@ -25,7 +25,7 @@ class Listing(ChangeList):
     def __init__(self, *given, **named):
         super().__init__(*given, **named)
         if not self.is_popup:
-            self.title = self.opts.verbose_name_plural
+            self.title = str(self.opts.verbose_name_plural)
 
     def get_filters_params(self, params=None):
         found = super().get_filters_params(params)
