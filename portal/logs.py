@@ -131,9 +131,10 @@ GOING = ("57P01", "57P02", "57P03")  # admin_shutdown, crash_shutdown, cannot_co
 
 def facts(record):
     """What a line says beside its text; what isn't known is left out."""
+    asked, person = getattr(getattr(record, "request", None), "traced", ("", None))
     found = {
-        "request": getattr(record, "about", "") or trace.current(),
-        "person": trace.person.get(),
+        "request": getattr(record, "about", "") or trace.current() or asked,
+        "person": trace.person.get() or person,
         **{name: getattr(record, name, None) for name in ("method", "route", "status", "job_id", "task", "ms")},
     }
     return {name: value for name, value in found.items() if value not in (None, "")}

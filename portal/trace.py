@@ -50,6 +50,7 @@ def numbered(get_response):
         with working(given if KNOWN_FORM.fullmatch(given) else new()):
             response = get_response(asked)
             response.headers["X-Request-ID"] = current()
+            asked.traced = current(), person.get()  # Django logs what was refused after all middleware
             return response
 
     return answer

@@ -122,10 +122,13 @@ def it_shows_the_id_on_the_page_of_a_fault(cast, sign_in, monkeypatch, log):
     assert answer["X-Request-ID"] in log()[0]
 
 
-def it_shows_the_id_where_a_page_is_refused(cast, sign_in):
+def it_shows_the_id_where_a_page_is_refused(cast, sign_in, json_log):
     answer = sign_in(cast.hanako).get("/invoices/R0000000-99/")
     assert answer.status_code == 404
     assert answer["X-Request-ID"] in answer.content.decode()
+    lines = [json.loads(line) for line in json_log()]
+    assert {line["logger"] for line in lines} == {"portal.request", "django.request"}
+    assert {(line["request"], line["person"]) for line in lines} == {(answer["X-Request-ID"], cast.hanako.pk)}
 
 
 def it_tells_the_time_of_japan_in_one_form(web, log):
