@@ -89,7 +89,7 @@ def it_folds_what_ended_and_shows_what_was_typed_over(desk, contract):
     save(desk, contract, lines__0__unit_price="9000", apply="from:2026-05")
     page = desk.get(page_of(contract)).content.decode().partition('id="terms-group"')[0]
     assert "終わった行 1件を表示する" in page
-    assert re.findall(r'class="form-row has_original( is-ended)?"', page) == [" is-ended", ""]
+    assert re.findall(r'class="form-row has_original\s+(is-ended)?\s*"', page) == ["is-ended", ""]
     given = filled(desk, page_of(contract), lines__1__unit_price="9,500", _preview="1")
     page = desk.post(page_of(contract), given).content.decode()
     assert re.findall(r"<span>(.*?) <del>(.*?)</del>", page) == [("単価", "9,000")]
