@@ -36,6 +36,11 @@ class Found:
     more: int
 
 
+def named(what: str) -> str:
+    """What people and the search call it; a mail is known by its document."""
+    return what.rpartition(":")[2]
+
+
 @require_safe
 def check_page(request: HttpRequest, month: str) -> HttpResponse:
     """Counts all of the month anew, as the command does, so it takes as long: nothing of it is kept."""
@@ -63,5 +68,6 @@ def found(findings: Sequence[checks.Finding]) -> list[Found]:
             if finding.kind == kind and finding.rows:
                 groups = checks.grouped(finding)
                 more = sum(alike for _what, _text, alike in groups[SHOWN:])
-                told.append(Found(verdict, mark, str(finding.title), len(finding.rows), groups[:SHOWN], more))
+                things = [(named(what), text, alike) for what, text, alike in groups[:SHOWN]]
+                told.append(Found(verdict, mark, str(finding.title), len(finding.rows), things, more))
     return told

@@ -232,6 +232,7 @@ def it_shows_on_a_page_what_the_check_of_a_month_finds(busy, sign_in):
     assert shown["保留", "PDFを作成できない請求"] == 1
     failed = Rendering.objects.get().invoice.number
     assert f'href="/admin/search/?q={failed}"' in page.content.decode()
+    assert "invoice_fixed" not in page.content.decode()
     for unknown in ("2026-03", "2026-06", "2026-13", "x"):
         assert busy.web.get(f"/admin/check/{unknown}/").status_code == 404, unknown
     clerk = make.make_user(None, "clerk@example.net", is_staff=True)
