@@ -8,6 +8,7 @@ of 200 ms last.
 
 import argparse
 import json
+import logging
 import os
 import statistics
 import sys
@@ -129,7 +130,8 @@ def main():
     arguments.add_argument("--keep", action="store_true")
     options = arguments.parse_args()
     setup_test_environment()
-    connection.settings_dict["TEST"]["NAME"] = "bench_desk"
+    logging.disable(logging.WARNING)  # forms that a list doesn't have
+    connection.settings_dict["TEST"]["NAME"] = f"bench_desk_{options.customers}"
     databases = setup_databases(0, False, keepdb=options.keep, serialized_aliases=())
     try:
         make_rows(options.customers)
@@ -144,7 +146,7 @@ def main():
             for name, address in pages_of(web, desk, search.TYPED if desk.search_fields else ()):
                 count, middle, (rows, table) = ask(web, address, options.rounds, large)
                 all_times.append(middle)
-                note = f"{rows:,} of {table}" if rows > LARGE else table if not rows else ""
+                note = f"{rows:,.0f} of {table}" if rows > LARGE else table if count == 0 else ""
                 print(f"{label + ' ' + name:60} {count:10} {middle:6.0f}  {note}", flush=True)
         if len(all_times) > 1:
             high = sorted(all_times)[int(len(all_times) * 0.95)]
