@@ -229,6 +229,12 @@ class UserAdmin(Desk):
             self.message_user(request, " ".join(refused.messages), messages.ERROR)
             return redirect(request.path)
 
+    def response_post_save_add(self, request, obj):
+        """To the file of the company that has one more user now."""
+        if obj.customer_id and rights.may(request.user, "accounts.view_customer"):
+            return redirect("admin:accounts_customer_change", obj.customer_id)
+        return super().response_post_save_add(request, obj)
+
     def hold(self, row):
         """The company first, as all who change its users."""
         if row.customer_id:

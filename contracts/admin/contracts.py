@@ -364,6 +364,15 @@ class ContractAdmin(Locked):
     def response_change(self, request, obj):
         return self.to_meter(request, obj) or super().response_change(request, obj)
 
+    def response_post_save_add(self, request, obj):
+        """To the customer's file, where the bill that follows and what is to be decided now stand."""
+        if not rights.may(request.user, "accounts.view_customer"):
+            return super().response_post_save_add(request, obj)
+        return redirect("admin:accounts_customer_change", obj.customer_id)
+
+    def response_post_save_change(self, request, obj):
+        return self.response_post_save_add(request, obj)
+
     def to_meter(self, request, contract):
         """「保存して従量料金を追加」 leads on to a metered item of this contract."""
         if ADD_METER not in request.POST:

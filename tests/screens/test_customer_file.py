@@ -200,6 +200,18 @@ def it_adds_contracts_users_and_inquiries_of_this_customer(cast, desk):
         assert re.search(rf'<option value="{cast.b.pk}" selected>C0000002', form), path
 
 
+def it_enters_the_first_user_on_the_file_itself(cast, desk):
+    company = make.make_customer("C0000009")
+    form = re.search(
+        r'<form class="first-user" method="post" action="([^"]+)">(.*?)</form>', shown(desk, company), re.S
+    )
+    given = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', form[2])) | {"name": "山田", "email": "yamada"}
+    assert "email" in desk.post(form[1], given).context["adminform"].form.errors
+    assert desk.post(form[1], given | {"email": "yamada@example.co.jp"}).url == address(company)
+    assert company.users.get().is_recipient
+    assert "first-user" not in shown(desk, company)
+
+
 def it_asks_before_it_sends_account_data_from_the_page(cast, desk):
     User.objects.filter(pk=cast.hanako.pk).update(must_change_password=True)
     address_of_form, sent = form_of(shown(desk, cast.a), "/admin/accounts/user/")

@@ -127,7 +127,8 @@ def it_registers_one_contract_of_a_desk_form_sent_twice(cast, web):
         "lines-0-item": "基本", "lines-0-unit": "式", "lines-0-unit_price": "7000",
     }  # fmt: skip
     first, second = web.post(path, given), web.post(path, given)
-    assert (first.status_code, first.url) == (second.status_code, second.url) == (302, "/admin/contracts/contract/")
+    file = f"/admin/accounts/customer/{cast.b.pk}/change/"
+    assert (first.status_code, first.url) == (second.status_code, second.url) == (302, file)
     assert Contract.objects.filter(name="二重").count() == 1
     web.post(path, given | {"name": "三重"})  # Back, and another one typed into the same form
     assert Contract.objects.filter(name="三重").count() == 1
