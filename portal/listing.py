@@ -136,14 +136,19 @@ def sorted_by(desk, column):
 
 
 def in_order(model):
-    """Names of the fields by which an index gives all rows in order."""
+    """Names of the fields by which an index gives all rows in order, but those whose values so many rows share that they'd be sorted anyway."""
     meta = model._meta
     found = {field.name for field in meta.local_concrete_fields if field.unique or field.db_index}
     for index in [*meta.indexes, *meta.constraints]:
         fields = getattr(index, "fields", ()) or [each_name(each) for each in getattr(index, "expressions", ())]
         if fields and getattr(index, "condition", None) is None:
             found.add(fields[0].removeprefix("-"))
-    return found
+    return {name for name in found if name and not is_shared(meta.get_field(name))}
+
+
+def is_shared(field):
+    """A kind, a state; another table's rows that have an order of their own, by which Django would sort."""
+    return bool(field.choices or (field.is_relation and field.related_model._meta.ordering))
 
 
 def each_name(expression):
