@@ -352,7 +352,7 @@ class ContractAdmin(Locked):
             redraft(contract.customer, today=today())
             self.tell_changes(request, contract.changes)
             self.tell_proposals(request, contract)
-        if not contract.lines.exists() and not contract.meters.exists():
+        if ADD_METER not in request.POST and not contract.lines.exists() and not contract.meters.exists():
             self.message_user(
                 request, _("契約明細がありません。契約明細か従量料金を登録するまで請求されません。"), level="warning"
             )

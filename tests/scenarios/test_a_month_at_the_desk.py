@@ -157,6 +157,9 @@ def draws_up_a_metered_contract(desk):
         desk.press("契約を追加")
         desk.choose("サービス", "メールセキュリティ")
         desk.press("保存して従量料金を追加")
+        assert (
+            "請求されません" not in desk.page.content()
+        )  # whoever goes on to the meter needs no warning that it lacks
         desk.fill("品目", "検査")
         desk.fill("単位", "通")
         desk.fill("単価", "3", "#prices-0")
