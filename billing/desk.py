@@ -144,8 +144,8 @@ def credit_page(request, invoice, line):
         (_("請求"), found.invoice.number),
         (_("品目"), found.item),
         (_("期間"), f"{ymd(found.starts_on)}～{ymd(found.ends_on)}"),
-        (_("明細の金額"), f"{yen(found.amount)}円"),
-        (_("調整できる残り"), f"{yen(left_of(found))}円"),
+        (_("明細の金額"), f"{yen(found.amount)}円（{found.get_price_basis_display()}）"),
+        (_("調整できる残り"), f"{yen(left_of(found))}円（{found.get_price_basis_display()}）"),
     ]
     return asked(request, form, _("翌月調整"), facts, "admin:billing_invoice_change", found.invoice)
 

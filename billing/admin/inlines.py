@@ -79,5 +79,7 @@ class Discounts(admin.StackedInline):
     formfield_overrides = READ
     extra = 1
     verbose_name_plural = _("一括値引き")
-    explanation = _("この請求だけから引きます。税率ごとの金額に比例して分けます。")
+    explanation = _(
+        "この請求だけから引きます。税率ごとの金額に比例して分け、税抜の明細からは税抜の額、税込の明細からは税込の額で引きます。"
+    )
     fields = ["item", "amount"]

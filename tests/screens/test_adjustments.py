@@ -74,6 +74,12 @@ def it_saves_without_a_change(draft, save):
     assert (draft.state, draft.total) == ("draft", 23620)
 
 
+def it_says_whether_a_discount_is_with_or_without_tax(cast, draft, web):
+    web.force_login(cast.staff)
+    page = web.get(f"/admin/billing/invoice/{draft.pk}/change/").content.decode()
+    assert "税抜の明細からは税抜の額、税込の明細からは税込の額で引きます。" in page
+
+
 def it_takes_no_negative_adjustment_where_the_vendor_settles_otherwise(cast, draft, save):
     """A 一括値引き belongs to its invoice, so that is taken (D28)."""
     Vendor.objects.update(credit_method="個別に返金")

@@ -153,6 +153,7 @@ def it_credits_a_billed_line_by_hand_up_to_what_is_left(contract, staff, web):
     line = Invoice.objects.get(state="fixed").lines.get(amount=2000)
     path = f"/admin/billing/invoice/{line.invoice_id}/credit/{line.pk}/"
     assert path in text(web.get(f"/admin/billing/invoice/{line.invoice_id}/change/"))
+    assert "2,000円（税抜）" in text(web.get(path))
     assert "残り 2,000円" in text(answer(web, path, amount="2001", reason="お詫び"))
     assert not Credit.objects.exists()
     answer(web, path, amount="1500", reason="お詫び")
