@@ -10,10 +10,10 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from portal import reading
-from portal.forms import MonthField
+from portal.forms import MonthField, PercentField
 from portal.models import PriceBasis
 from portal.months import add_months, month_of, today
-from portal.templatetags.figures import plain, yen, ym
+from portal.templatetags.figures import percent, plain, yen, ym
 
 
 def cell(name, write, label):
@@ -53,6 +53,8 @@ def to_be_read(desk, fieldsets):
             return tuple(map(as_read, name))
         if classes.get(name) is MonthField:
             return read_cell(fields[name], ym)
+        if classes.get(name) is PercentField:
+            return read_cell(fields[name], percent)
         return read_cell(fields[name], plain) if isinstance(fields.get(name), models.DecimalField) else name
 
     return [(title, given | {"fields": [as_read(name) for name in given["fields"]]}) for title, given in fieldsets]

@@ -224,11 +224,20 @@ class NewRateForm(forms.ModelForm):
             self.add_error(None, refused)
 
 
+RATE = cell("rate", percent, _("税率"))
+
+
 @admin.register(TaxClass)
 class TaxClassAdmin(Used):
     form = TaxClassForm
-    list_display = ["kind", cell("rate", percent, _("税率")), "valid_from", "valid_to"]
+    list_display = ["kind", RATE, "valid_from", "valid_to"]
     list_filter = ["kind"]
+
+    def get_readonly_fields(self, request, obj=None):
+        return [RATE if name == "rate" else name for name in super().get_readonly_fields(request, obj)]
+
+    def get_exclude(self, request, obj=None):
+        return ["rate"] if RATE in self.get_readonly_fields(request, obj) else None
 
     def add_view(self, request, form_url="", extra_context=None):
         return super().add_view(request, form_url, {"title": _("新しい税率"), **(extra_context or {})})

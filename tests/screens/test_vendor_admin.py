@@ -211,10 +211,15 @@ def it_lets_what_fixed_invoices_stand_on_only_end_after_them(billed, cast, save,
         web.force_login(cast.staff)
         page = web.get(f"{path}/change/")
         assert list(page.context["adminform"].form.fields) == ["valid_to"]
+        assert "0.1" not in page.content.decode(), "a rate is written as 10%"
+        assert ("10%</div>" in page.content.decode()) == isinstance(row, TaxClass)
         assert "2026/04/30" in save(f"{path}/change/", valid_to="2026/04/29")["valid_to"]
         assert save(f"{path}/change/", valid_to="2026/04/30") == {}
         row.refresh_from_db()
         assert row.valid_to == date(2026, 4, 30)
+    web.force_login(staff("viewer@example.net", "閲覧"))
+    reduced = TaxClass.objects.valid_on(make.APRIL).get(kind="reduced")
+    assert "8%</div>" in web.get(f"/admin/portal/taxclass/{reduced.pk}/change/").content.decode()
 
 
 @pytest.mark.parametrize("sent", [{}, {"post": "yes"}])
