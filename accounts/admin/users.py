@@ -229,6 +229,17 @@ class UserAdmin(Desk):
             self.message_user(request, " ".join(refused.messages), messages.ERROR)
             return redirect(request.path)
 
+    def response_add(self, request, obj, post_url_continue=None):
+        """Whether the account data are on their way, for nobody sees that of the button."""
+        answer = super().response_add(request, obj, post_url_continue)
+        told = (
+            _("アカウント情報はまだ送っていません。")
+            if obj.account_pending
+            else _("アカウント情報を送ります: %s") % obj.email
+        )
+        self.message_user(request, told, messages.INFO)
+        return answer
+
     def response_post_save_add(self, request, obj):
         """To the file of the company that has one more user now."""
         if obj.customer_id and rights.may(request.user, "accounts.view_customer"):

@@ -212,6 +212,24 @@ def it_enters_the_first_user_on_the_file_itself(cast, desk):
     assert "first-user" not in shown(desk, company)
 
 
+def it_says_of_a_new_user_whether_the_account_data_go(cast, desk):
+    company = make.make_customer("C0000009")
+    given = {"customer": company.pk, "language": "ja", "initial_password": ""}
+    for name, later, told in [
+        ("ichiro", {}, "アカウント情報を送ります: ichiro@example.co.jp"),
+        ("jiro2", {"later": "on"}, "アカウント情報はまだ送っていません。"),
+    ]:
+        person = {"name": name, "email": f"{name}@example.co.jp"}
+        answer = desk.post("/admin/accounts/user/add/", given | person | later, follow=True)
+        assert [str(message) for message in answer.context["messages"]][1:] == [told]
+
+
+def it_shows_the_end_of_a_contract_that_has_not_begun(cast, desk):
+    contract = cast.a.contracts.get()
+    Contract.objects.filter(pk=contract.pk).update(start_on="2026-06-01", cancel_on="2026-12-31")
+    assert "2026/06/01～ 2026/12/31 解約" in panel(shown(desk, cast.a), "contracts")
+
+
 def it_asks_before_it_sends_account_data_from_the_page(cast, desk):
     User.objects.filter(pk=cast.hanako.pk).update(must_change_password=True)
     address_of_form, sent = form_of(shown(desk, cast.a), "/admin/accounts/user/")
