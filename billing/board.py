@@ -6,7 +6,8 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import JSONObject
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -14,7 +15,8 @@ from django.utils.translation import gettext_lazy
 
 from billing.counting import Figure
 from billing.menu import desk_of, list_of
-from billing.models import OF_MONTH, Download, Kind, MonthRun
+from billing.models import OF_MONTH, Decision, Download, Kind, MonthCheck, MonthRun
+from billing.month import checks
 from orders.models import Kind as OrderKind
 from portal import months
 from portal.models import CalendarDay, Mail
@@ -32,7 +34,7 @@ class Step:
     whole: Figure | None = None
     missing: list[Figure] = field(default_factory=list)
     begins: str = ""
-    page: str = ""  # where it is done, if it is done on a page
+    check: "Check | None" = None
 
     @property
     def is_complete(self) -> bool:
@@ -42,6 +44,22 @@ class Step:
     def of(self) -> int:
         """How much there is in all, where that isn't done yet."""
         return self.whole.count if self.whole and self.done and self.whole.count != self.done.count else 0
+
+
+@dataclass
+class Check:
+    """点検 of a month: its page, and of the newest, if any, when it began, whether the month was run since, and what it
+    found as (how many, verdict in words, mark)."""
+
+    page: str
+    at: datetime | None
+    is_old: bool
+    verdicts: list[tuple[int, Any, str]]
+
+    @property
+    def is_sound(self) -> bool:
+        """As `check_month` ends with 0: what is only to be looked at (注意) is no fault."""
+        return not any(mark for _count, _words, mark in self.verdicts)
 
 
 @dataclass
@@ -115,7 +133,13 @@ def board(request: HttpRequest, *, today: date, first: date, runs: "Runs") -> li
                 month <= runs.last_closed,
                 runs.closed_at.get(month),
                 total_of(request, month),
-                steps_of(request, month, is_closed=month <= runs.last_closed, is_over=months.is_over(month, today)),
+                steps_of(
+                    request,
+                    month,
+                    check_of(month, runs),
+                    is_closed=month <= runs.last_closed,
+                    is_over=months.is_over(month, today),
+                ),
             )
         )
     return found
@@ -128,7 +152,21 @@ def days_until(due: date, today: date, calendar: dict[str, Any]) -> int:
     return months.business_days_between(today, due, **calendar)
 
 
-def steps_of(request: HttpRequest, month: date, *, is_closed: bool, is_over: bool) -> list[Step]:
+def check_of(month: date, runs: "Runs") -> Check:
+    at, findings = runs.checked.get(month, (None, []))
+    ran = runs.ran.get(month)
+    counted = [
+        (sum(each["count"] for each in findings if each["kind"] == kind), words, mark)
+        for kind, words, mark in checks.VERDICTS
+    ]
+    return Check(check_address(month), at, bool(at and ran and at < ran), [each for each in counted if each[0]])
+
+
+def check_address(month: date) -> str:
+    return reverse("admin_check", args=[months.format_month(month)])
+
+
+def steps_of(request: HttpRequest, month: date, check: Check, *, is_closed: bool, is_over: bool) -> list[Step]:
     """更新, 見込, 点検, 締め, PDF, メール, 開封."""
     on = {"month": months.format_month(month)}
     renewed = rows_of(request, "orders.order", month=month, kind=OrderKind.RENEWAL)
@@ -141,7 +179,7 @@ def steps_of(request: HttpRequest, month: date, *, is_closed: bool, is_over: boo
     parked = figure(_("保留"), rows_of(request, "billing.parked", month=month), "billing.parked", on)
     if not is_closed:
         steps[-1].missing = known(parked)
-    steps.append(Step(begins=_("点検する"), page=reverse("admin_check", args=[on["month"]])))
+    steps.append(Step(check=check))
     if not is_closed:
         begins = _("締めを待っています") if is_over else _("%sから") % short(months.add_months(month, 1))
         return [*steps, Step(begins=begins), Step(), Step(), Step()]
@@ -205,22 +243,57 @@ def short(day: date) -> str:
     return f"{day.month}/{day.day}"
 
 
+Findings = list[dict[str, Any]]  # as MonthCheck keeps them
+
+
 @dataclass
 class Runs:
-    """Which months are closed and when, and when drafts were made last."""
+    """Which months are closed and when, when each was run for all or closed last and when drafts were made, and their checks.
+
+    `proposed` is, of the newest check of an open month, when it began, what it found, and how much was decided since (D27).
+    """
 
     last_closed: date
     closed_at: dict[date, datetime]
     drafted_at: datetime | None
+    ran: dict[date, datetime]
+    checked: dict[date, tuple[datetime, Findings]]
+    proposed: tuple[datetime, Findings, int] | None
 
 
-def runs() -> Runs:
-    """In one statement."""
-    ended = MonthRun.objects.filter(finished_at__isnull=False).order_by("month", "kind", "-finished_at")
-    rows = list(ended.distinct("month", "kind").values_list("month", "kind", "finished_at"))
-    closed = {month: at for month, kind, at in rows if kind == MonthRun.Kind.CLOSE}
-    drafted = [at for _month, kind, at in rows if kind == MonthRun.Kind.OPEN]
-    return Runs(max(closed, default=date(1, 1, 1)), closed, max(drafted, default=None))
+def runs(today: date) -> Runs:
+    """In one statement; checks of the months that the board may show."""
+    ended = MonthRun.objects.filter(Q(kind=MonthRun.Kind.CLOSE) | Q(whole=True), finished_at__isnull=False)
+    ran = ended.order_by("month", "kind", "-finished_at").distinct("month", "kind")
+    since = months.add_months(months.month_of(today), -MOST_MONTHS)
+    checked = MonthCheck.objects.filter(month__gte=since).order_by("month", "-at").distinct("month")
+    proposed = MonthCheck.objects.filter(is_closed=False).order_by("-at")
+    decided = Decision.objects.filter(at__gt=OuterRef("at")).order_by().values(all=Value(1))
+    balance = Count("pk", filter=Q(takes_back=None)) - Count("takes_back", distinct=True)
+    decided = decided.annotate(balance=balance).values("balance")
+    rows = list(
+        ran.values_list("month", "kind", "finished_at", JSONObject()).union(
+            checked.values_list("month", Value("check"), "at", JSONObject(findings="findings")),
+            proposed.values_list(
+                "month", Value("proposed"), "at", JSONObject(findings="findings", decided=Subquery(decided))
+            )[:1],
+            all=True,
+        )
+    )
+
+    def of(wanted):
+        return [(month, at, told) for month, kind, at, told in rows if kind == wanted]
+
+    closed = {month: at for month, at, _told in of(MonthRun.Kind.CLOSE)}
+    drafted = {month: at for month, at, _told in of(MonthRun.Kind.OPEN)}
+    return Runs(
+        max(closed, default=date(1, 1, 1)),
+        closed,
+        max(drafted.values(), default=None),
+        {month: max(filter(None, [drafted.get(month), closed.get(month)])) for month in {*drafted, *closed}},
+        {month: (at, told["findings"]) for month, at, told in of("check")},
+        next(((at, told["findings"], told["decided"]) for _month, at, told in of("proposed")), None),
+    )
 
 
 def figures_of(rows: Sequence[Month]) -> list[Figure]:

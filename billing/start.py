@@ -1,6 +1,7 @@
 """The start page of staff's desk: the month board, what stops, what is to be done today; before the first close, what to do first."""
 
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -10,11 +11,12 @@ from django.utils.translation import gettext as _
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
 
 from accounts.models import Customer
-from billing.board import STEPS, Runs, board, compare, figures_of, runs
+from billing.board import STEPS, Runs, board, check_address, compare, figures_of, runs
 from billing.counting import Figure, fill
 from billing.menu import desk_of, list_of
 from billing.waiting import STOPPED, TO_DO, panels, show_first
 from contracts.models import Contract, Service
+from portal import months
 from portal.models import Vendor
 
 QUIET_AFTER = timedelta(hours=26)  # a daily run that is later than this didn't come
@@ -29,9 +31,18 @@ class First(NamedTuple):
     address: str
 
 
+@dataclass(frozen=True)
+class Undecided:
+    """返還の提案 that nobody has decided (D27): as many as the newest check of an open month found, less what was decided since."""
+
+    count: int
+    at: datetime
+    address: str
+
+
 def start_page(request: HttpRequest, *, today: date) -> dict[str, Any]:
     """What the page shows whoever asks, in few statements whatever the rows."""
-    vendor, ran = Vendor.objects.first(), runs()
+    vendor, ran = Vendor.objects.first(), runs(today)
     shown = board(request, today=today, first=vendor.first_month, runs=ran) if vendor else []
     stopped, to_do = (panels(request, kinds, today) for kinds in (STOPPED, TO_DO))
     late = Figure("", late_jobs(), "")
@@ -41,6 +52,7 @@ def start_page(request: HttpRequest, *, today: date) -> dict[str, Any]:
     fill([*figures_of(shown), *(each.figure for each in [*stopped, *to_do]), late, *there])
     compare(shown)
     show_first([*stopped, *to_do])
+    proposed = undecided(vendor, ran) if shown and vendor else None
     current = next((each for each in reversed(shown) if each.is_over and not each.is_done), None)
     return {
         "board": shown,
@@ -49,12 +61,23 @@ def start_page(request: HttpRequest, *, today: date) -> dict[str, Any]:
         "stopped": [each for each in stopped if each.figure.count],
         "stopped_count": sum(each.figure.count for each in stopped),
         "to_do": [each for each in to_do if each.figure.count],
-        "to_do_count": sum(each.figure.count for each in to_do),
+        "proposed": proposed,
+        "to_do_count": sum(each.figure.count for each in to_do) + (proposed.count if proposed else 0),
         "alarms": alarms(ran, late),
         "first_steps": first_steps(vendor, there) if not ran.closed_at else [],
         "may_add_customer": desk_of("accounts.customer").has_add_permission(request),
         "at": timezone.localtime(),
     }
+
+
+def undecided(vendor: Vendor, ran: Runs) -> Undecided | None:
+    """None where there are none, or no check asked for them. To find them takes a check: too long for a page that opens often."""
+    at, findings, decided = ran.proposed or (None, [], 0)
+    left = sum(each["count"] for each in findings if each["code"] == "proposals") - decided
+    if at is None or left <= 0:
+        return None
+    month = max(vendor.first_month, months.add_months(ran.last_closed, 1))  # every open month's check has them
+    return Undecided(left, at, f"{check_address(month)}#proposals")
 
 
 def late_jobs() -> QuerySet:

@@ -3,6 +3,7 @@
 from datetime import date
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from portal.scoping import Scoped
@@ -45,6 +46,30 @@ class MonthRun(models.Model):
 
     def __str__(self):
         return f"{self.month:%Y-%m} {self.get_kind_display()}"
+
+
+class MonthCheck(models.Model):
+    """One 点検 of a month that has ended; `findings` are [{code, kind, count}] of what isn't well. Rows are only ever added.
+
+    `at` is when it began, so that a run that ended meanwhile makes it old.
+    """
+
+    month = models.DateField(_("対象年月"))
+    at = models.DateTimeField(_("日時"))
+    is_closed = models.BooleanField(_("締め後"))
+    findings = models.JSONField(_("結果"), default=list)
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("点検")
+        ordering = ["-at"]
+        default_permissions = ()
+        indexes = [
+            models.Index("month", models.F("at").desc(), name="checks_of_month"),
+            models.Index("at", condition=Q(is_closed=False), name="checks_of_open_months"),
+        ]
+
+    def __str__(self):
+        return f"{self.month:%Y-%m} {self._meta.verbose_name}"
 
 
 class Parked(models.Model):

@@ -13,7 +13,7 @@ from django.db import connection
 
 from accounts.models import User
 from billing.documents.rendering import render_waiting
-from billing.models import Decision, Invoice, InvoiceLine
+from billing.models import Decision, Invoice, InvoiceLine, MonthCheck
 from billing.month import checks
 from billing.services import adjust_invoice
 from contracts.models import Contract, ContractLine, Service
@@ -250,11 +250,30 @@ def it_refuses_a_bad_month_in_one_line(cast):
     assert refused.value.returncode == 2
 
 
-def it_writes_nothing(cast):
+def it_changes_nothing_of_the_month_and_keeps_how_much_it_found(cast):
     make.close_month()
     before = Contract.objects.count(), Invoice.objects.count(), Mail.objects.count()
     run("2026-04")
     assert (Contract.objects.count(), Invoice.objects.count(), Mail.objects.count()) == before
+    kept = MonthCheck.objects.get()
+    assert (kept.month, kept.is_closed) == (make.APRIL, True)
+    assert {each["code"]: each["count"] for each in kept.findings} == {
+        code: len(rows) for code, rows in found().items()
+    }
+    run("2026-04", "--jump", "10")
+    assert MonthCheck.objects.get() == kept, "asked for something else than the page asks for"
+
+
+def it_checks_the_last_closed_month_and_those_since_where_none_is_given(cast):
+    make.close_month()
+    with time_machine.travel("2026-06-02T03:00Z"):
+        call_command("open_month", stdout=StringIO())
+        with pytest.raises(SystemExit) as ended:  # April has no PDFs yet
+            call_command("check_month", stdout=StringIO())
+    assert ended.value.code == 1
+    assert [f"{each:%Y-%m}" for each in MonthCheck.objects.order_by("pk").values_list("month", flat=True)] == [
+        "2026-04", "2026-05", "2026-06",
+    ]  # fmt: skip
 
 
 def it_says_whose_and_what_it_should_be_in_parts(cast):

@@ -2,6 +2,7 @@
 
 import html
 import re
+from datetime import date
 
 import pytest
 import time_machine
@@ -12,13 +13,16 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import User
-from billing.documents.rendering import render
-from billing.models import Download, Invoice, Parked, Rendering
+from billing.credits import take_back
+from billing.documents.rendering import render, render_waiting
+from billing.models import Download, Invoice, MonthRun, Parked, Rendering
 from billing.month import checks, parking
+from billing.proposals import decide, proposals
 from contracts.models import Contract
 from portal import mail
 from portal.models import Mail, Vendor
 from tests import make
+from tests.scenarios.words import save
 from tests.screens.test_admin_roles import staff
 
 NOW = "2026-05-08T12:00+09:00"
@@ -237,6 +241,72 @@ def it_shows_on_a_page_what_the_check_of_a_month_finds(busy, sign_in):
         assert busy.web.get(f"/admin/check/{unknown}/").status_code == 404, unknown
     clerk = make.make_user(None, "clerk@example.net", is_staff=True)
     assert sign_in(clerk).get("/admin/check/2026-04/").status_code == 403
+
+
+def it_says_on_the_board_what_the_newest_check_of_a_month_found(desk):
+    with time_machine.travel(NOW):
+        make.close_month()
+        assert board(home(desk.web))["2026/04"][2] == "点検する"
+    with time_machine.travel("2026-05-08T13:00+09:00"):
+        told = {}
+        for each in desk.web.get("/admin/check/2026-04/").context["findings"]:
+            told[str(each.verdict)] = told.get(str(each.verdict), 0) + each.count
+        said = " ".join(f"{verdict} {count}" for verdict, count in told.items())
+        assert said.startswith("規則違反 2"), "two invoices without PDF"
+        shown = board(home(desk.web))
+        assert shown["2026/04"][2] == f"{said} 5/8 13:00"
+        assert shown["2026/05"][2] == "点検する"
+        list(render_waiting())
+        desk.web.get("/admin/check/2026-04/")
+        assert board(home(desk.web))["2026/04"][2].startswith("違反なし")
+
+
+@time_machine.travel(NOW)
+def it_asks_for_another_check_once_the_month_was_run_again(desk):
+    make.close_month()
+    list(render_waiting())
+    desk.web.get("/admin/check/2026-04/")
+    assert board(home(desk.web))["2026/04"][2].startswith("違反なし")
+    MonthRun.objects.create(month=make.APRIL, kind="open", whole=False, as_of=make.APRIL, finished_at=timezone.now())
+    assert board(home(desk.web))["2026/04"][2].startswith("違反なし"), "a run for one customer"
+    MonthRun.objects.create(month=make.APRIL, kind="close", as_of=make.APRIL, finished_at=timezone.now())
+    assert board(home(desk.web))["2026/04"][2] == "要再点検 前回 5/8 12:00"
+    desk.web.get("/admin/check/2026-04/")
+    assert board(home(desk.web))["2026/04"][2].startswith("違反なし")
+
+
+def proposed(page):
+    """(where the panel 返還の提案 leads, how many it says), or None."""
+    found = re.search(r'(?s)<a\s+class="proposed"\s+href="([^"]*)"[^>]*>([^<]*)</a>', page.content.decode())
+    return found and (found[1], int(found[2]))
+
+
+def it_counts_what_nobody_has_decided_to_give_back(desk):
+    with time_machine.travel("2026-06-04T12:00+09:00"):
+        for month in (make.APRIL, make.MAY):
+            make.close_month(month, today=date(2026, 6, 4))
+        for contract in Contract.objects.order_by("pk"):
+            save(contract, "06-04", cancel_on=date(2026, 4, 30))
+        assert len(proposals()) == 3
+        assert proposed(home(desk.web)) is None
+        desk.web.get("/admin/check/2026-05/")
+        assert proposed(home(desk.web)) is None, "a closed month isn't asked for them"
+        address = "/admin/check/2026-06/#proposals"
+        opened = desk.web.get(address)
+        assert [each.count for each in opened.context["findings"] if each.code == "proposals"] == [3]
+        assert 'id="proposals"' in opened.content.decode()
+        assert proposed(home(desk.web)) == (address, 3)
+    with time_machine.travel("2026-06-04T13:00+09:00"):
+        [decision] = decide(proposals()[:1], "refused", "合意", by=desk.staff)
+        assert proposed(home(desk.web)) == (address, 2)
+        take_back(decision, "誤り", by=desk.staff)
+        assert len(proposals()) == 3
+        assert proposed(home(desk.web)) == (address, 3)
+    with time_machine.travel("2026-06-04T14:00+09:00"):
+        for each in proposals():
+            decide([each], "refused", "合意", by=desk.staff)
+        assert proposed(home(desk.web)) is None
+        assert "返還の提案" not in home(desk.web).content.decode()
 
 
 @time_machine.travel(NOW)

@@ -22,6 +22,7 @@ DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
         "portal-renew.service",
         "portal-daily.service",
         "portal-daily.timer",
+        "portal-check.service",
         "portal-backup.service",
         "portal-backup.timer",
         "portal-failed@.service",
@@ -49,6 +50,15 @@ def it_drafts_every_day_even_if_the_renewal_fails():
         line.partition("=")[0] for line in lines if "portal-renew.service" in line.split("=")[-1].split()
     }
     assert "manage.py renew_contracts" in (DEPLOY / "portal-renew.service").read_text()
+
+
+def it_checks_the_months_every_day_after_the_drafts_and_finding_something_is_no_failure():
+    daily, check = (
+        (DEPLOY / name).read_text().splitlines() for name in ("portal-daily.service", "portal-check.service")
+    )
+    assert "Wants=network-online.target portal-renew.service portal-check.service" in daily
+    assert {"After=network-online.target portal-daily.service", "SuccessExitStatus=1"} <= set(check)
+    assert "ExecStart=/srv/portal/.venv/bin/python manage.py check_month" in check
 
 
 GUIDE = (DEPLOY.parent / "docs" / "install.md").read_text()

@@ -25,6 +25,7 @@ from billing.month.checks import (
 from billing.month.checks.findings import (
     BROKEN,
     PARKED,
+    VERDICTS,
     WARNING,
     Asked,
     Count,
@@ -36,7 +37,7 @@ from billing.month.checks.findings import (
 )
 from portal import months
 
-__all__ = ["BROKEN", "PARKED", "WARNING", "Finding", "Item", "check", "grouped"]
+__all__ = ["BROKEN", "PARKED", "VERDICTS", "WARNING", "Finding", "Item", "check", "grouped"]
 
 JUMP_SHARE, JUMP_YEN = 50, 10_000
 ASKED_IN_SQL: list[Question] = [

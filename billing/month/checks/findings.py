@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 # The verdict of a finding: a broken rule, a customer or file that waits for a decision, a thing to look at.
 BROKEN, PARKED, WARNING = "broken", "parked", "warning"
+# The gravest first, as people read it, with its mark on pages.
+VERDICTS = [
+    (BROKEN, gettext_lazy("規則違反"), "bad"),
+    (PARKED, gettext_lazy("保留"), "warn"),
+    (WARNING, gettext_lazy("注意"), ""),
+]
 
 # The key of the mail that tells the company what became of the document `i`; a replaced one is told of with its 修正.
 NOTICE = """(CASE WHEN i.state = 'void' THEN 'invoice_void:' WHEN i.state <> 'fixed' THEN NULL
