@@ -78,6 +78,8 @@ class Month:
 
     @property
     def is_done(self) -> bool:
+        if any(step.check and not step.check.is_old and not step.check.is_sound for step in self.steps):
+            return False
         return self.is_closed and not any(figure.count for step in self.steps for figure in step.missing)
 
     @property

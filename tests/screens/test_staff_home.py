@@ -15,7 +15,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from accounts.models import User
 from billing.credits import take_back
 from billing.documents.rendering import render, render_waiting
-from billing.models import Download, Invoice, MonthRun, Parked, Rendering
+from billing.models import Download, Invoice, MonthCheck, MonthRun, Parked, Rendering
 from billing.month import checks, parking
 from billing.proposals import decide, proposals
 from contracts.models import Contract
@@ -273,6 +273,11 @@ def it_asks_for_another_check_once_the_month_was_run_again(desk):
     assert board(home(desk.web))["2026/04"][2] == "要再点検 前回 5/8 12:00"
     desk.web.get("/admin/check/2026-04/")
     assert board(home(desk.web))["2026/04"][2].startswith("違反なし")
+    assert ">完了<" in home(desk.web).content.decode()
+    wrong = [{"code": "recount", "kind": "broken", "count": 1}]
+    MonthCheck.objects.create(month=make.APRIL, at=timezone.now(), is_closed=True, findings=wrong)
+    assert board(home(desk.web))["2026/04"][2].startswith("規則違反 1")
+    assert ">完了<" not in home(desk.web).content.decode(), "a month with a fault isn't done"
 
 
 def proposed(page):
