@@ -108,7 +108,7 @@ def one_line_a_job(record):
     if action in ENDED:
         job = record.job
         record.name, record.job_id, record.task = "portal.jobs", job["id"], job["task_name"]
-        record.ms = round(1000 * (record.end_timestamp - record.start_timestamp))
+        record.ms = int(1000 * (record.end_timestamp - record.start_timestamp))
         record.about = job["task_kwargs"].get("request", "")
         record.msg, record.args = f"{record.task} {record.job_id} {ENDED[action]}", ()
         if away:
@@ -213,7 +213,7 @@ def each_request(get_response):
             "method": asked.method,
             "route": route(asked),
             "status": response.status_code,
-            "ms": round(1000 * (time.monotonic() - begun)),
+            "ms": int(1000 * (time.monotonic() - begun)),
         }
         requests.info("answered", extra=said)
         return response

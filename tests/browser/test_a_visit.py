@@ -92,6 +92,6 @@ def it_shows_staff_a_contract_without_scrolling_sideways(chromium, live_server):
     page.get_by_label("ユーザ名").fill("staff@example.net")
     page.get_by_label("パスワード").fill(make.PASSWORD)
     page.get_by_role("button", name="ログイン").click()
-    expect(page.get_by_role("heading", name="契約明細", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="明細", exact=True)).to_be_visible()
     page.wait_for_load_state()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

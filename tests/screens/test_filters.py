@@ -11,6 +11,7 @@ import time_machine
 
 from accounts.filters import HistoryFilter, UserFilter
 from accounts.tables import HistoryTable, UserTable
+from billing.books.filters import BooksFilter
 from billing.filters import InvoiceFilter
 from billing.tables import InvoiceTable
 from contracts.filters import ContractFilter
@@ -74,7 +75,8 @@ def counts(browser, path, name, value):
 
 
 def it_knows_every_list():
-    assert {filterset for filterset, _table in LISTS.values()} == set(ListFilter.__subclasses__())
+    """Those of customers; staff's search of the books is tested with the books."""
+    assert {filterset for filterset, _table in LISTS.values()} == set(ListFilter.__subclasses__()) - {BooksFilter}
 
 
 # Rows that have none of a filter's choices: 社内確認 is of fixed invoices only, and one here is provisional.
