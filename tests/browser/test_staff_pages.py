@@ -33,6 +33,7 @@ def standard_axe(page):
 
 def dark_axe(page):
     page.emulate_media(color_scheme="dark")
+    page.evaluate("Promise.all(document.getAnimations().map(each => each.finished))")  # links fade to their new colour
     found = [f"dark: {fault}" for fault in standard_axe(page)]
     page.emulate_media(color_scheme="light")
     return found
