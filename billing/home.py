@@ -45,20 +45,33 @@ def since_month_before(invoices, invoice):
 
 def payments(invoices, today):
     """Transfers that are due: each until somebody of the company noted that it is arranged (社内確認), or its day is past."""
-    due = invoices.standing().with_review().filter(~Q(review_state=ReviewState.ARRANGED) | Q(review_state=None))
+    due = (
+        invoices.standing()
+        .with_review()
+        .with_returned()
+        .filter(~Q(review_state=ReviewState.ARRANGED) | Q(review_state=None))
+    )
     due = due.filter(payment_method=PaymentMethod.TRANSFER, due_on__gte=today, total__gt=0)
     for invoice in due.order_by("due_on", "number"):
         yield task(
             "yen",
             _("{month}分 {total}円のお支払い").format(month=month_name(invoice.month), total=yen(invoice.total)),
-            _(
-                "支払期日は{day}です。{account}へお振り込みください。お済みの場合は、請求の画面で「支払手配済」を記録してください。"
-            ).format(
-                day=short_day(invoice.due_on), account=first_line(invoice.issuer.get("bank_account")) or _("指定の口座")
-            ),
+            how_to_pay(invoice),
             _("請求を確認"),
             reverse("invoice_detail", args=[invoice.number]),
         )
+
+
+def how_to_pay(invoice):
+    """By when and where to, and what was given back: whether that is paid out or paid less is between both (D27)."""
+    account = first_line(invoice.issuer.get("bank_account")) or _("指定の口座")
+    told = _(
+        "支払期日は{day}です。{account}へお振り込みください。お済みの場合は、請求の画面で「支払手配済」を記録してください。"
+    ).format(day=short_day(invoice.due_on), account=account)
+    if invoice.returned:
+        given_back = _("この請求には{yen}円の返還があります。").format(yen=yen(-invoice.returned))
+        return f"{given_back}{told}"
+    return told
 
 
 def answers(user):

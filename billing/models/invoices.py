@@ -80,6 +80,14 @@ class Invoices(Scoped):
         last = Download.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer")).order_by("-at")
         return self.annotate(downloaded_at=Subquery(last.values("at")[:1]))
 
+    def with_returned(self):
+        """Adds what standing 返還 gave back of it (`returned`: yen, tax included, 0 or less)."""
+        given = Invoice.objects.standing().filter(
+            kind=Kind.RETURN, corrects=OuterRef("pk"), customer=OuterRef("customer")
+        )
+        sums = given.order_by().values("corrects").annotate(sum=Sum("total")).values("sum")
+        return self.annotate(returned=Coalesce(Subquery(sums), 0))
+
     def with_review(self):
         """Adds how far the company is with it (`review_state`, 社内確認); null for what was never to be looked at."""
         reviews = Review.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer")).order_by("-pk")

@@ -5,6 +5,7 @@ from datetime import date
 import time_machine
 
 from accounts.models import PaymentMethod
+from billing.corrections.giving_back import give_back
 from contracts.models import Form
 from tests import make
 
@@ -24,6 +25,16 @@ def it_asks_for_the_payment_until_its_due_date(cast, sign_in):
         assert "お振り込みください" in text
     with time_machine.travel("2026-06-02 12:00+09:00", tick=False):
         assert "のお支払い" not in home(sign_in(cast.hanako))
+
+
+def it_tells_beside_a_payment_what_was_given_back_of_it(cast, sign_in):
+    make.close_month()
+    invoice = cast.a.invoices.get(state="fixed")
+    with time_machine.travel(NOON, tick=False):
+        give_back(invoice, {invoice.lines.first().pk: 1000}, reason="値引き", by=cast.staff, today=make.IN_MAY)
+        text = home(sign_in(cast.hanako))
+    assert "2026年4月分 23,620円のお支払い" in text
+    assert "この請求には1,100円の返還があります。" in text
 
 
 def it_asks_for_no_payment_that_the_bank_draws(cast, sign_in):
