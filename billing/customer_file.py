@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Case, Count, DateField, Exists, F, OuterRef, Q, Subquery, Sum, Value, When, Window
+from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.urls import reverse
@@ -79,10 +80,11 @@ def contracts(customer, request):
         renews_on=Cast("next_renewal", DateField()),
         holding=Window(Count("pk", filter=Q(state__in=IN_FORCE))),
         ending=Window(Count("pk", filter=Q(state=ContractState.ENDING))),
+        coming=Window(Count("pk", filter=Q(state=ContractState.BEFORE))),
     )
     fields = [
         "id", "number", "name", "plan", "form", "state", "start_on", "cancel_on", "term_ends_on", "renews_on", "quantity",
-        "unit", "monthly_fee", "service_name", "holding", "ending",
+        "unit", "monthly_fee", "service_name", "holding", "ending", "coming",
     ]  # fmt: skip
     yield Part("contracts", rows.order_by(place, "number"), fields, 10, all_of(Contract, customer))
 
@@ -136,9 +138,9 @@ def inquiries(customer, request):
 
 
 def mails(customer, request):
-    rows = rows_of(request, Mail, customer).annotate(person=F("user__name")).order_by("-pk")
-    fields = ["id", "kind", "state", "sent_to", "created_at", "sent_at", "error", "person"]
-    yield Part("mails", rows, fields, SHOWN, all_of(Mail, customer))
+    rows = rows_of(request, Mail, customer).annotate(person=F("user__name"), about=KT("data__number"))
+    fields = ["id", "kind", "about", "state", "sent_to", "created_at", "sent_at", "error", "person"]
+    yield Part("mails", rows.order_by("-pk"), fields, SHOWN, all_of(Mail, customer))
 
 
 def events(customer, request):

@@ -273,3 +273,16 @@ def it_leads_nobody_to_a_file_that_they_may_not_open(crowded, desk):
 def it_keeps_the_history_it_shows(cast, desk):
     history.record(Action.CUSTOMER_CHANGED, cast.a.number, by=cast.staff, customer=cast.a, detail="電話 1 → 2")
     assert "電話 1 → 2" in panel(shown(desk, cast.a), "changes")
+
+
+def it_names_a_mail_by_the_document_it_tells_of(cast, desk):
+    mail.queue(mail.Kind.INVOICE_FIXED, key="x", customer=cast.a, number="B202604-000001")
+    assert "請求金額確定 B202604-000001" in panel(shown(desk, cast.a), "mails")
+
+
+def it_says_of_a_company_that_its_first_contract_is_to_begin(cast, desk):
+    new = make.make_customer("C0000009")
+    assert "契約なし" in shown(desk, new)
+    make.make_contract(new, (1000,), start_on=make.JUNE, today=make.IN_MAY)
+    page = shown(desk, new)
+    assert "契約なし" not in page and "ほかに利用開始前1件" in page
