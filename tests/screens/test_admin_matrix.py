@@ -347,13 +347,18 @@ QUESTIONS = [
 @pytest.mark.parametrize("app", APPS)
 def it_answers_odd_ids_and_questions_with_a_page(app, rows, web, cast):
     web.force_login(cast.staff)
-    for label in models_of(app):
-        ask_oddly(web, label, rows)
+    for place, label in enumerate(models_of(app)):
+        ask_oddly(web, label, rows, odd=share(ODD, place), questions=share(QUESTIONS, place))
 
 
-def ask_oddly(web, label, rows):
+def share(values, place):
+    """All for an app's first model; a third for each of the others, whose pages are made by the same base class."""
+    return values if place == 0 else values[place % 3 :: 3]
+
+
+def ask_oddly(web, label, rows, *, odd, questions):
     home = reverse(f"admin:{label.replace('.', '_')}_changelist")
-    for odd in ODD:
+    for typed in odd:
         for method, page in [
             ("get", ""),
             ("get", "change/"),
@@ -361,13 +366,13 @@ def ask_oddly(web, label, rows):
             ("get", "history/"),
             ("post", "delete/"),
         ]:
-            assert try_out(web, method, f"{home}{odd}/{page}", {}) in (200, 301, 302, 403, 404), (odd, page)
+            assert try_out(web, method, f"{home}{typed}/{page}", {}) in (200, 301, 302, 403, 404), (typed, page)
         for action in TABLE[label][4]:
-            given = {"action": action, "_selected_action": [odd, rows[label].pk]}
-            assert try_out(web, "post", home, given) in (200, 302), (action, odd)
-        given = {"form-TOTAL_FORMS": "1", "form-INITIAL_FORMS": "1", "form-0-id": odd, "_save": "1"}
-        assert try_out(web, "post", home, given) in (200, 302, 400), odd
-    for question in QUESTIONS:
+            given = {"action": action, "_selected_action": [typed, rows[label].pk]}
+            assert try_out(web, "post", home, given) in (200, 302), (action, typed)
+        given = {"form-TOTAL_FORMS": "1", "form-INITIAL_FORMS": "1", "form-0-id": typed, "_save": "1"}
+        assert try_out(web, "post", home, given) in (200, 302, 400), typed
+    for question in questions:
         assert try_out(web, "get", f"{home}?{question}") in (200, 302, 400), question
 
 
