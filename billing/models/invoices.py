@@ -226,7 +226,6 @@ class Invoice(models.Model):
         indexes = [
             models.Index(F("customer"), F("month").desc(), F("number").desc(), name="invoices_of_customer"),
             models.Index(fields=["month", "customer"], name="invoices_of_month"),
-            models.Index(fields=["month", "kind", "state"], name="invoices_by_state"),
             # Staff's list by what few invoices are; the close writes to neither.
             models.Index(
                 fields=["id"], condition=Q(kind__in=[Kind.CORRECTION, Kind.RETURN]), name="invoices_of_rare_kinds"

@@ -9,7 +9,7 @@ RULES = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0028_invoices_by_state")]
+    dependencies = [("billing", "0027_list_indexes")]
 
     operations = [
         migrations.CreateModel(
