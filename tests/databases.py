@@ -6,11 +6,12 @@ from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
 
+from portal import rights
 from portal.db import schema
 from tests import processes
 
 # `migrate` makes what is in these, and no test changes it. Making it anew after each test took as long as emptying.
-KEPT = ("django_migrations", "django_content_type", "auth_permission")
+KEPT = ("django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions")
 # The locks wait for whoever is still busy, as those of TRUNCATE do, which takes 20 times as long for tables as small as these.
 EMPTY = f"""
 DO $$ DECLARE
@@ -33,6 +34,7 @@ def empty(case):
             cursor.execute(EMPTY)
     else:
         flush(case)
+        rights.set_up_roles()
         processes.empty_queue()
 
 

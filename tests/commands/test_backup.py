@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from billing.documents.rendering import render_waiting
 from billing.management import backups
 from billing.models import Invoice
-from portal import installation, rights
+from portal import installation
 from portal.db import catalogue
 from portal.models import Installation
 from tests import make, processes
@@ -21,7 +21,6 @@ from tests import make, processes
 def portal(transactional_db, settings, tmp_path):
     """April is closed, with its PDFs."""
     settings.DATA = tmp_path
-    rights.set_up_roles()  # as every migrate does, also that of `restore`; tests that commit leave none
     cast = make.billed_cast()
     assert all(stored for _invoice, stored in render_waiting())
     installation.at_home()

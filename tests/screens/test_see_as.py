@@ -21,7 +21,6 @@ from billing.models import Invoice, Review
 from billing.services import review_invoice
 from contracts.models import Contract
 from orders.models import Order
-from portal import rights
 from portal.db import rls
 from portal.models import Action, HistoryEvent, Vendor
 from tests import make
@@ -99,7 +98,6 @@ def it_takes_a_code_of_the_second_factor_instead_once(cast, sign_in):
 
 @pytest.mark.parametrize(("role", "may"), [("閲覧", False), ("受付", True), ("請求", True), ("管理", True)])
 def it_is_a_right_of_all_who_work_with_customers(role, may, cast, sign_in):
-    rights.set_up_roles()
     cast.staff.is_superuser = False
     cast.staff.save()
     cast.staff.groups.set([Group.objects.get(name=role)])
