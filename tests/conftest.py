@@ -11,7 +11,7 @@ from portal.db.embedded import Unavailable
 from portal.db.schema import ROLE
 from tests import databases, make
 
-TransactionTestCase._fixture_teardown = databases.empty
+TransactionTestCase._fixture_teardown = lambda case: databases.empty()
 
 
 def pytest_sessionstart(session):

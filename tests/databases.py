@@ -3,8 +3,8 @@
 from contextlib import contextmanager
 
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
-from django.test import TransactionTestCase
 
 from portal import rights
 from portal.db import schema
@@ -24,16 +24,15 @@ BEGIN
     FOREACH name IN ARRAY tables LOOP EXECUTE 'DELETE FROM ' || name; END LOOP;
 END $$
 """
-flush = TransactionTestCase._fixture_teardown
 
 
-def empty(case):
-    """In place of Django's flush of all tables, which knows the models of this project only: jobs would outlive it."""
+def empty():
+    """In place of Django's flush of all tables, which knows the models of this project only: jobs would outlive it, roles go."""
     if by_superuser():
         with connection.cursor() as cursor:
             cursor.execute(EMPTY)
     else:
-        flush(case)
+        call_command("flush", verbosity=0, interactive=False)
         rights.set_up_roles()
         processes.empty_queue()
 

@@ -5,12 +5,11 @@ import shutil
 
 import pytest
 from django.conf import settings
-from django.core.management import call_command
 from django.db import connections
 from playwright.sync_api import sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
-from tests import make, processes
+from tests import databases, make
 from tests.browser.looking import TALL
 from tests.browser.world import make_world
 
@@ -41,8 +40,7 @@ def world(chromium, django_db_setup, django_db_blocker):
     """
     with django_db_blocker.unblock():
         yield make_world()
-        call_command("flush", verbosity=0, interactive=False)
-        processes.empty_queue()
+        databases.empty()
         connections.close_all()  # beside Playwright's loop Django keeps connections of its own
 
 

@@ -10,7 +10,6 @@ from time import monotonic
 from unittest import mock
 
 from django.core.exceptions import ValidationError
-from django.core.management import call_command
 from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.internal import constants_ast
@@ -24,6 +23,7 @@ from billing.month import close, drafts
 from contracts.models import Service
 from orders.services import renew
 from portal.models import Vendor
+from tests import databases
 from tests.oracle import events as ev
 from tests.oracle import lives
 from tests.oracle import play as play_log
@@ -265,7 +265,7 @@ def story(number, place, look=False, months=MONTHS):
 
 
 def alone(vendor, shared, log, look=False):
-    call_command("flush", verbosity=0, interactive=False)
+    databases.empty()
     return play(vendor, shared, [log], look).get(0, [])
 
 
