@@ -7,6 +7,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 
 from accounts.models import Customer, User
+from billing.demo import desk
 from billing.models import MonthRun
 from billing.month import close
 from contracts.models import Contract, ContractLine, Form, Meter, MeterPrice, MeterTier, Service
@@ -65,6 +66,7 @@ def load(today, say):
     use(running, today)
     close.run(running, kind=MonthRun.Kind.OPEN, today=today)
     say(f"{months.format_month(running)} の見込を更新しました")
+    desk.fill(today)
 
 
 def use(month, today):

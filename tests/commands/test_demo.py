@@ -11,11 +11,13 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import Customer
+from accounts.wishes import wishes
+from billing.demo import data, desk
 from billing.models import Invoice
 from contracts.models import Contract, Meter, MeterPrice, Service
 from contracts.services import PriceTyped, save_meter
 from portal import months
-from portal.models import VendorRegistration
+from portal.models import Inquiry, Mail, Notice, VendorRegistration
 from tests import make, processes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,3 +106,29 @@ def it_starts_again_after_staff_metered_a_contract_that_has_ended(db):
     save_meter(meter, [PriceTyped(MeterPrice(unit_price=1))])
     call_command("load_demo")
     assert not ended.meters.get().usages.exists()
+
+
+def it_gives_the_desk_inquiries_in_each_state_a_change_to_take_over_and_notices_once(db):
+    today = months.today()
+    running = months.month_of(today)
+    data.set_up_vendor(running)
+    data.make_customers(running, today)
+    for _start in range(2):
+        desk.fill(today)
+    asked = Inquiry.objects.order_by("number")
+    assert [(each.get_state_display(), each.get_via_display(), each.user.email) for each in asked] == [
+        ("完了", "電話", "hanako@example.com"),
+        ("返信待ち", "ポータル", "taro@example.com"),
+        ("返信待ち", "ポータル", "jiro@example.org"),
+    ]
+    assert asked[1].messages.get().kind == "memo"
+    assert {
+        wish.name: wish.now for wish in wishes(asked[2], asked[2].customer) if not wish.stale and not wish.done
+    } == {
+        "phone": "06-0000-0000",
+        "billing_department": "経理部",
+        "billing_person": "",
+    }
+    assert [each.on_sign_in for each in Notice.objects.showing()] == [True, False]
+    assert Notice.objects.get(on_sign_in=True).ends_at.date() > today
+    assert not Mail.objects.filter(user__email="hanako@example.com").exclude(kind="inquiry_answer").exists()
