@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import JSONObject
+from django.db.models.functions import Coalesce, JSONObject
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from billing.counting import Figure
 from billing.menu import desk_of, list_of
 from billing.models import OF_MONTH, Decision, Download, Kind, MonthCheck, MonthRun
+from billing.models.runs import NEVER
 from billing.month import checks
 from orders.models import Kind as OrderKind
 from portal import months
@@ -157,11 +158,16 @@ def days_until(due: date, today: date, calendar: dict[str, Any]) -> int:
 def check_of(month: date, runs: "Runs") -> Check:
     at, findings = runs.checked.get(month, (None, []))
     ran = runs.ran.get(month)
+    return Check(check_address(month), at, bool(at and ran and at < ran), verdicts_of(findings))
+
+
+def verdicts_of(findings: "Findings") -> list[tuple[int, Any, str]]:
+    """What was found as (how many, verdict in words, mark), the gravest first."""
     counted = [
         (sum(each["count"] for each in findings if each["kind"] == kind), words, mark)
         for kind, words, mark in checks.VERDICTS
     ]
-    return Check(check_address(month), at, bool(at and ran and at < ran), [each for each in counted if each[0]])
+    return [each for each in counted if each[0]]
 
 
 def check_address(month: date) -> str:
@@ -252,7 +258,8 @@ Findings = list[dict[str, Any]]  # as MonthCheck keeps them
 class Runs:
     """Which months are closed and when, when each was run for all or closed last and when drafts were made, and their checks.
 
-    `proposed` is, of the newest check of an open month, when it began, what it found, and how much was decided since (D27).
+    `proposed` is, of the newest check of an open month, its month, when it began, what it found, and how much was decided
+    since (D27).
     """
 
     last_closed: date
@@ -260,24 +267,25 @@ class Runs:
     drafted_at: datetime | None
     ran: dict[date, datetime]
     checked: dict[date, tuple[datetime, Findings]]
-    proposed: tuple[datetime, Findings, int] | None
+    proposed: tuple[date, datetime, Findings, int] | None
 
 
 def runs(today: date) -> Runs:
     """In one statement; checks of the months that the board may show."""
-    ended = MonthRun.objects.filter(Q(kind=MonthRun.Kind.CLOSE) | Q(whole=True), finished_at__isnull=False)
-    ran = ended.order_by("month", "kind", "-finished_at").distinct("month", "kind")
+    ran = MonthRun.objects.of_all().order_by("month", "kind", "-finished_at").distinct("month", "kind")
     since = months.add_months(months.month_of(today), -MOST_MONTHS)
-    checked = MonthCheck.objects.filter(month__gte=since).order_by("month", "-at").distinct("month")
-    proposed = MonthCheck.objects.filter(is_closed=False).order_by("-at")
-    decided = Decision.objects.filter(at__gt=OuterRef("at")).order_by().values(all=Value(1))
-    balance = Count("pk", filter=Q(takes_back=None)) - Count("takes_back", distinct=True)
-    decided = decided.annotate(balance=balance).values("balance")
+    checked = MonthCheck.objects.ended().filter(month__gte=since).order_by("month", "-at").distinct("month")
+    closed_at = MonthRun.objects.filter(kind=MonthRun.Kind.CLOSE, finished_at__isnull=False).order_by("-month")
+    last_closed = Coalesce(Subquery(closed_at.values("month")[:1]), Value(NEVER))
+    proposed = MonthCheck.objects.ended().filter(is_closed=False, month__gt=last_closed).order_by("-at")
     rows = list(
         ran.values_list("month", "kind", "finished_at", JSONObject()).union(
             checked.values_list("month", Value("check"), "at", JSONObject(findings="findings")),
             proposed.values_list(
-                "month", Value("proposed"), "at", JSONObject(findings="findings", decided=Subquery(decided))
+                "month",
+                Value("proposed"),
+                "at",
+                JSONObject(findings="findings", decided=Subquery(decided_since(OuterRef("at")))),
             )[:1],
             all=True,
         )
@@ -289,13 +297,20 @@ def runs(today: date) -> Runs:
     closed = {month: at for month, at, _told in of(MonthRun.Kind.CLOSE)}
     drafted = {month: at for month, at, _told in of(MonthRun.Kind.OPEN)}
     return Runs(
-        max(closed, default=date(1, 1, 1)),
+        max(closed, default=NEVER),
         closed,
         max(drafted.values(), default=None),
         {month: max(filter(None, [drafted.get(month), closed.get(month)])) for month in {*drafted, *closed}},
         {month: (at, told["findings"]) for month, at, told in of("check")},
-        next(((at, told["findings"], told["decided"]) for _month, at, told in of("proposed")), None),
+        next(((month, at, told["findings"], told["decided"]) for month, at, told in of("proposed")), None),
     )
+
+
+def decided_since(at: Any) -> QuerySet:
+    """How many 返還の提案 were decided since then, less those whose decision was taken back; one row."""
+    decided = Decision.objects.filter(at__gt=at).order_by().values(all=Value(1))
+    balance = Count("pk", filter=Q(takes_back=None)) - Count("takes_back", distinct=True)
+    return decided.annotate(balance=balance).values("balance")
 
 
 def figures_of(rows: Sequence[Month]) -> list[Figure]:

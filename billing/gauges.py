@@ -8,6 +8,7 @@ from datetime import timedelta
 from django.db import connection
 from django.db.models import Max, Q
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateWorker
 
 from billing.documents import rendering
 from billing.models import Invoice, MonthRun, Parked
@@ -17,6 +18,7 @@ from portal.models import CalendarDay, Installation, Mail, Vendor
 LANES = ("mail", rendering.QUEUE, "sweep")
 NEVER = float("inf")
 LATE = timedelta(minutes=15)  # a mail that is due waits for a sweep a minute, and for those before it
+SILENT = timedelta(minutes=1)  # after which a worker counts as dead
 NEWEST = 300_000  # documents looked at; check_month looks at all of a month
 
 # By the index of waiting jobs of a queue; a job that waits for its next try counts from then.
@@ -38,6 +40,11 @@ def oldest_jobs():
     with connection.cursor() as cursor:
         cursor.execute(OLDEST, [list(LANES)])
         return {lane: max(0.0, float(seconds)) for lane, seconds in cursor.fetchall()}
+
+
+def living_workers():
+    """Workers that gave a sign of life lately."""
+    return ProcrastinateWorker.objects.filter(last_heartbeat__gt=timezone.now() - SILENT).count()
 
 
 def overdue_mails():

@@ -16,7 +16,6 @@ from billing.counting import Figure, fill
 from billing.menu import desk_of, list_of
 from billing.waiting import STOPPED, TO_DO, panels, show_first
 from contracts.models import Contract, Service
-from portal import months
 from portal.models import Vendor
 
 QUIET_AFTER = timedelta(hours=26)  # a daily run that is later than this didn't come
@@ -52,7 +51,7 @@ def start_page(request: HttpRequest, *, today: date) -> dict[str, Any]:
     fill([*figures_of(shown), *(each.figure for each in [*stopped, *to_do]), late, *there])
     compare(shown)
     show_first([*stopped, *to_do])
-    proposed = undecided(vendor, ran) if shown and vendor else None
+    proposed = undecided(ran) if shown else None
     current = next((each for each in reversed(shown) if each.is_over and not each.is_done), None)
     return {
         "board": shown,
@@ -70,14 +69,13 @@ def start_page(request: HttpRequest, *, today: date) -> dict[str, Any]:
     }
 
 
-def undecided(vendor: Vendor, ran: Runs) -> Undecided | None:
+def undecided(ran: Runs) -> Undecided | None:
     """None where there are none, or no check asked for them. To find them takes a check: too long for a page that opens often."""
-    at, findings, decided = ran.proposed or (None, [], 0)
-    left = sum(each["count"] for each in findings if each["code"] == "proposals") - decided
-    if at is None or left <= 0:
+    if not ran.proposed:
         return None
-    month = max(vendor.first_month, months.add_months(ran.last_closed, 1))  # every open month's check has them
-    return Undecided(left, at, f"{check_address(month)}#proposals")
+    month, at, findings, decided = ran.proposed
+    left = sum(each["count"] for each in findings if each["code"] == "proposals") - decided
+    return Undecided(left, at, f"{check_address(month)}#proposals") if left > 0 else None
 
 
 def late_jobs() -> QuerySet:

@@ -3,13 +3,18 @@
 A job's `request` names what caused it; the worker goes on under that id (portal/trace.py).
 """
 
+from contextlib import suppress
+from datetime import date
+
+from django.core.exceptions import ValidationError
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from accounts.models import User
 from billing import reminders
 from billing.documents import rendering
 from billing.models import Invoice
-from billing.month import close, lock
+from billing.month import checked, close, lock
 from billing.uploads import services as uploads
 from orders.models import Pending
 from portal import months
@@ -65,6 +70,14 @@ def covers(numbers, decided, earlier):
     """Whether catching up with these customers did what an `earlier` job was for; its arguments are those of `catch_up`."""
     same = numbers is None if earlier["numbers"] is None else set(earlier["numbers"]) <= set(numbers or ())
     return same and decided >= earlier.get("decided", False)
+
+
+@app.task(name=checked.TASK, queue=checked.QUEUE)
+def check_month(month, by=None, request=""):
+    """点検 of a month for whoever of the staff asked; one that is refused is kept with the reason, which their page tells."""
+    with suppress(ValidationError):
+        checked.check_and_keep(date.fromisoformat(month), today=months.today(), by=User.objects.filter(pk=by).first())
+    forget_failed(checked.TASK, lambda **earlier: earlier["month"] == month)
 
 
 @app.task(name=uploads.TASK, queue=uploads.QUEUE, retry=RetryStrategy(wait=5, retry_exceptions=[lock.Busy]))

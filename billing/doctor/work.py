@@ -1,21 +1,18 @@
 """What should have been done by now: workers, jobs, mails, PDFs, the daily run, the backup."""
 
-from django.utils import timezone
-from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing import gauges
 from billing.doctor.findings import odd, well, wrong
 from portal.models import Mail
 
-SILENT_SECONDS = 60
 LONG, TOO_LONG = 180, 600  # seconds that a job may wait; a close of 100,000 customers takes longer, and is watched
 HOUR = 3600
 START_WORKER = "systemctl restart 'portal-worker@*'、journalctl -u 'portal-worker@*' -n 50"
 
 
 def workers():
-    beats = ProcrastinateWorker.objects.values_list("last_heartbeat", flat=True)
-    alive = sum((timezone.now() - beat).total_seconds() < SILENT_SECONDS for beat in beats)
+    alive = gauges.living_workers()
     if not alive:
         return wrong("ワーカーが動いていません。PDFもメールも作られません", START_WORKER)
     return well(f"ワーカーは {alive} 個動いています")

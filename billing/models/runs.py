@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +17,10 @@ class MonthRuns(models.QuerySet):
         """The last month whose close has finished; a date long ago if there is none."""
         done = self.filter(kind=MonthRun.Kind.CLOSE, finished_at__isnull=False)
         return done.order_by("-month").values_list("month", flat=True).first() or NEVER
+
+    def of_all(self):
+        """Those that ended and looked at every customer: each close, and drafts made for all."""
+        return self.filter(Q(kind=MonthRun.Kind.CLOSE) | Q(whole=True), finished_at__isnull=False)
 
 
 class MonthRun(models.Model):
@@ -48,16 +53,31 @@ class MonthRun(models.Model):
         return f"{self.month:%Y-%m} {self.get_kind_display()}"
 
 
-class MonthCheck(models.Model):
-    """One 点検 of a month that has ended; `findings` are [{code, kind, count}] of what isn't well. Rows are only ever added.
+class MonthChecks(models.QuerySet):
+    def ended(self):
+        """Those that found out how the month is."""
+        return self.filter(fault="")
 
-    `at` is when it began, so that a run that ended meanwhile makes it old.
+
+class MonthCheck(models.Model):
+    """One 点検 of a month; `findings` are [{code, kind, count}] of what isn't well. Rows are only ever added.
+
+    `things` are the same as {code: {title, first, more}}, the first ones as [what, text, how many are alike]; null where only
+    counts were kept. `fault` says why it couldn't be ended; then nothing was found. `at` is when it began, so that a run that
+    ended meanwhile makes it old. `by` is null where a command checked.
     """
 
     month = models.DateField(_("対象年月"))
     at = models.DateTimeField(_("日時"))
     is_closed = models.BooleanField(_("締め後"))
     findings = models.JSONField(_("結果"), default=list)
+    things = models.JSONField(_("見つかったもの"), null=True)
+    fault = models.TextField(_("終わらなかった理由"), blank=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("依頼した人")
+    )
+
+    objects = MonthChecks.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("点検")

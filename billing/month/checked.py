@@ -1,22 +1,90 @@
-"""点検 as it is kept: each that ends leaves a row with its counts, which staff's start page shows without checking anew."""
+"""点検 as it is asked for and kept: a worker checks the month, and staff's pages show what it has found without checking anew."""
 
+from contextlib import suppress
 from datetime import date
+from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
+from django.db import Error, transaction
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.exceptions import AlreadyEnqueued
 
+from accounts.models import User
 from billing.models import MonthCheck, MonthRun
 from billing.month import checks
-from portal import months
+from portal import months, rights, trace
 from portal.models import Vendor
 
+TASK, QUEUE = "billing.check_month", "render"
+PRIORITY = 7  # as of all that staff wait for, ahead of 100,000 renderings
+SHOWN = 20  # things of one finding that are kept, as the command prints them
+LONGEST = 300  # characters of a thing that are kept
 
-def check_and_keep(month: date, *, today: date) -> list[checks.Finding]:
-    """All findings about the month, and their counts kept. Raises ValidationError as `checks.check` does; then none is."""
-    at, is_closed = timezone.now(), month <= MonthRun.objects.last_closed()
-    findings = checks.check(month, today=today)
-    counts = [{"code": each.code, "kind": each.kind, "count": len(each.rows)} for each in findings if each.rows]
-    MonthCheck.objects.create(month=month, at=at, is_closed=is_closed, findings=counts)
+
+def ask_for_check(month: date, *, by: User | AnonymousUser) -> bool:
+    """Have a worker check the month, unless one is about to. Returns whether it is to because of this. Raises PermissionDenied."""
+    rights.need(by, "billing.view_invoice")
+    if jobs_under_way(month).exists():
+        return False
+    task = app.configure_task(TASK, queue=QUEUE, priority=PRIORITY, queueing_lock=lock_of(month))
+    try:
+        with transaction.atomic():
+            task.defer(month=month.isoformat(), by=by.pk, **trace.for_job())
+    except AlreadyEnqueued:
+        return False
+    return True
+
+
+def lock_of(month: date) -> str:
+    return f"{TASK}:{months.format_month(month)}"
+
+
+def jobs_under_way(month: date) -> QuerySet:
+    """What a worker is at, or will be, about this month; both ways have an index, however many jobs there are."""
+    of_month = ProcrastinateJob.objects.filter(queueing_lock=lock_of(month))
+    return of_month.filter(Q(status="todo") | Q(status="doing"))
+
+
+def check_and_keep(month: date, *, today: date, by: User | None = None) -> list[checks.Finding]:
+    """All findings about the month, kept with the first things of each. Raises ValidationError as `checks.check` does.
+
+    Why one couldn't be ended is kept too.
+    """
+    known: dict[str, Any] = {"month": month, "at": timezone.now(), "by": by}
+    known["is_closed"] = month <= MonthRun.objects.last_closed()
+    try:
+        findings = checks.check(month, today=today)
+    except ValidationError as refused:
+        MonthCheck.objects.create(fault=" ".join(refused.messages), **known)
+        raise
+    except Exception:
+        with suppress(Error):
+            fault = _("途中でエラーが起きました。もう一度点検しても同じときは、システムの担当者に連絡してください。")
+            MonthCheck.objects.create(fault=fault, **known)
+        raise
+    told = [each for each in findings if each.rows]
+    counts = [{"code": each.code, "kind": each.kind, "count": len(each.rows)} for each in told]
+    things = {each.code: things_of(each) for each in told}
+    MonthCheck.objects.create(findings=counts, things=things, **known)
     return findings
+
+
+def things_of(finding: checks.Finding) -> dict[str, Any]:
+    """What a page shows of a finding: its title, the first things of each kind, and how many more there are."""
+    groups = checks.grouped(finding)
+    first = [[what[:LONGEST], text[:LONGEST], alike] for what, text, alike in groups[:SHOWN]]
+    return {"title": str(finding.title), "first": first, "more": sum(alike for _what, _text, alike in groups[SHOWN:])}
+
+
+def is_old(checked: MonthCheck) -> bool:
+    """Whether the month was run for all since the check began."""
+    ran = MonthRun.objects.of_all().filter(month=checked.month).aggregate(at=Max("finished_at"))["at"]
+    return ran is not None and checked.at < ran
 
 
 def months_to_check(today: date) -> list[date]:

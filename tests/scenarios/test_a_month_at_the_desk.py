@@ -312,8 +312,12 @@ def checks_april(desk):
     with desk.doing("点検"):
         desk.press("担当者ホーム")
         desk.press("2026/04 点検する", ".board")
+        desk.press("点検する", "#content-main")
+        desk.sees("点検しています", within="#content-main")
+        work()
+        desk.press("今の状態を見る", "#content-main")
     desk.sees("2026/05/12 です（あと2営業日）", within="#content-main")
-    assert desk.page.locator("#content-main section").count() == 1
+    assert desk.page.locator("#content-main section .mark").count() == 1
 
 
 def closes_april():

@@ -335,6 +335,23 @@ def it_lets_whoever_may_see_a_row_search(web, cast):
     assert answers == {"nobody": SIGN_IN, "customer": SIGN_IN, "nothing": REFUSED} | dict.fromkeys(EVERYBODY, 200)
 
 
+def it_lets_whoever_may_see_invoices_read_the_check_of_a_month_and_ask_for_one(web, cast):
+    rights.set_up_roles()
+    people = {None: None, "customer": cast.hanako, **{each: staff_in(each) for each in ("nothing", *EVERYBODY)}}
+    answers = {}
+    with time_machine.travel(NOW):
+        for who, person in people.items():
+            if person:
+                web.force_login(person)
+            answers[who] = [try_out(web, method, "/admin/check/2026-04/") for method in ("get", "post", "put")]
+    assert answers == {
+        None: [SIGN_IN] * 3,
+        "customer": [SIGN_IN] * 3,
+        "nothing": [REFUSED, REFUSED, 405],
+        **{role: [200, 302, 405] for role in EVERYBODY},
+    }
+
+
 ODD = ["abc", "-1", "99999999999999999999", "a/b", "_2F", "１"]
 QUESTIONS = [
     "p=abc", "p=99999999999999999999", "p=-1", "o=abc", "o=99.-99", "q=%27", "q=" + "x" * 3000, "all=", "e=1", "_popup=1",

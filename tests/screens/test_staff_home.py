@@ -16,7 +16,7 @@ from accounts.models import User
 from billing.credits import take_back
 from billing.documents.rendering import render, render_waiting
 from billing.models import Download, Invoice, MonthCheck, MonthRun, Parked, Rendering
-from billing.month import checks, parking
+from billing.month import parking
 from billing.proposals import decide, proposals
 from contracts.models import Contract
 from portal import mail
@@ -24,6 +24,7 @@ from portal.models import Mail, Vendor
 from tests import make
 from tests.scenarios.words import save
 from tests.screens.test_admin_roles import staff
+from tests.screens.test_check_page import APRIL, JUNE, check, said
 
 NOW = "2026-05-08T12:00+09:00"
 
@@ -225,31 +226,13 @@ def it_asks_at_most_ten_statements(busy, sign_in):
         assert len(statements) <= 10, "\n".join(each[:150] for each in statements)
 
 
-@time_machine.travel(NOW)
-def it_shows_on_a_page_what_the_check_of_a_month_finds(busy, sign_in):
-    page = busy.web.get("/admin/check/2026-04/")
-    shown = {(str(each.verdict), each.title): each.count for each in page.context["findings"]}
-    expected = [each for each in checks.check(make.APRIL, today=make.IN_MAY) if each.rows]
-    assert {title: count for (_verdict, title), count in shown.items()} == {
-        each.title: len(each.rows) for each in expected
-    }
-    assert shown["保留", "PDFを作成できない請求"] == 1
-    failed = Rendering.objects.get().invoice.number
-    assert f'href="/admin/search/?q={failed}"' in page.content.decode()
-    assert "invoice_fixed" not in page.content.decode()
-    for unknown in ("2026-03", "2026-06", "2026-13", "x"):
-        assert busy.web.get(f"/admin/check/{unknown}/").status_code == 404, unknown
-    clerk = make.make_user(None, "clerk@example.net", is_staff=True)
-    assert sign_in(clerk).get("/admin/check/2026-04/").status_code == 403
-
-
 def it_says_on_the_board_what_the_newest_check_of_a_month_found(desk):
     with time_machine.travel(NOW):
         make.close_month()
         assert board(home(desk.web))["2026/04"][2] == "点検する"
     with time_machine.travel("2026-05-08T13:00+09:00"):
         told = {}
-        for each in desk.web.get("/admin/check/2026-04/").context["findings"]:
+        for each in check(desk.web).context["findings"]:
             told[str(each.verdict)] = told.get(str(each.verdict), 0) + each.count
         said = " ".join(f"{verdict} {count}" for verdict, count in told.items())
         assert said.startswith("規則違反 2"), "two invoices without PDF"
@@ -257,7 +240,7 @@ def it_says_on_the_board_what_the_newest_check_of_a_month_found(desk):
         assert shown["2026/04"][2] == f"{said} 5/8 13:00"
         assert shown["2026/05"][2] == "点検する"
         list(render_waiting())
-        desk.web.get("/admin/check/2026-04/")
+        check(desk.web)
         assert board(home(desk.web))["2026/04"][2].startswith("違反なし")
 
 
@@ -265,13 +248,14 @@ def it_says_on_the_board_what_the_newest_check_of_a_month_found(desk):
 def it_asks_for_another_check_once_the_month_was_run_again(desk):
     make.close_month()
     list(render_waiting())
-    desk.web.get("/admin/check/2026-04/")
+    check(desk.web)
     assert board(home(desk.web))["2026/04"][2].startswith("違反なし")
     MonthRun.objects.create(month=make.APRIL, kind="open", whole=False, as_of=make.APRIL, finished_at=timezone.now())
     assert board(home(desk.web))["2026/04"][2].startswith("違反なし"), "a run for one customer"
     MonthRun.objects.create(month=make.APRIL, kind="close", as_of=make.APRIL, finished_at=timezone.now())
     assert board(home(desk.web))["2026/04"][2] == "要再点検 前回 5/8 12:00"
-    desk.web.get("/admin/check/2026-04/")
+    assert "要再点検" in said(desk.web.get(APRIL))
+    assert "要再点検" not in said(check(desk.web))
     assert board(home(desk.web))["2026/04"][2].startswith("違反なし")
     assert ">完了<" in home(desk.web).content.decode()
     wrong = [{"code": "recount", "kind": "broken", "count": 1}]
@@ -294,16 +278,17 @@ def it_counts_what_nobody_has_decided_to_give_back(desk):
             save(contract, "06-04", cancel_on=date(2026, 4, 30))
         assert len(proposals()) == 3
         assert proposed(home(desk.web)) is None
-        desk.web.get("/admin/check/2026-05/")
+        check(desk.web, "/admin/check/2026-05/")
         assert proposed(home(desk.web)) is None, "a closed month isn't asked for them"
         address = "/admin/check/2026-06/#proposals"
-        opened = desk.web.get(address)
+        opened = check(desk.web, JUNE)
         assert [each.count for each in opened.context["findings"] if each.code == "proposals"] == [3]
         assert 'id="proposals"' in opened.content.decode()
         assert proposed(home(desk.web)) == (address, 3)
     with time_machine.travel("2026-06-04T13:00+09:00"):
         [decision] = decide(proposals()[:1], "refused", "合意", by=desk.staff)
         assert proposed(home(desk.web)) == (address, 2)
+        assert listed_as_proposed(desk.web) == (2, 1)
         take_back(decision, "誤り", by=desk.staff)
         assert len(proposals()) == 3
         assert proposed(home(desk.web)) == (address, 3)
@@ -312,12 +297,36 @@ def it_counts_what_nobody_has_decided_to_give_back(desk):
             decide([each], "refused", "合意", by=desk.staff)
         assert proposed(home(desk.web)) is None
         assert "返還の提案" not in home(desk.web).content.decode()
+        assert listed_as_proposed(desk.web) == (0, 3)
+
+
+def listed_as_proposed(browser):
+    """(how many are left, how many were decided since) on the page that the panel 返還の提案 leads to."""
+    [each] = [each for each in browser.get(JUNE).context["findings"] if each.code == "proposals"]
+    return each.count, each.decided
+
+
+def it_leads_to_the_check_that_it_counts_what_is_to_give_back_from(desk):
+    """A closed month's page has none: the check of a month that is still open counts, though it is older."""
+    july = "/admin/check/2026-07/"
+    with time_machine.travel("2026-07-03T12:00+09:00"):
+        for month in (make.APRIL, make.MAY):
+            make.close_month(month, today=date(2026, 7, 3))
+        save(Contract.objects.order_by("pk").first(), "07-03", cancel_on=date(2026, 4, 30))
+        check(desk.web, july)
+    with time_machine.travel("2026-07-03T13:00+09:00"):
+        check(desk.web, JUNE)
+        address, count = proposed(home(desk.web))
+        assert (address, count > 0) == (f"{JUNE}#proposals", True)
+        make.close_month(date(2026, 6, 1), today=date(2026, 7, 3))
+        check(desk.web, JUNE)
+        assert proposed(home(desk.web)) == (f"{july}#proposals", count)
 
 
 @time_machine.travel(NOW)
 def it_is_content_with_a_month_in_which_all_is_well(desk):
     make.close_month()
     make.open_month()
-    page = desk.web.get("/admin/check/2026-05/")
+    page = check(desk.web, "/admin/check/2026-05/")
     assert page.status_code == 200
     assert [each.title for each in page.context["findings"] if each.verdict == "規則違反"] == []
