@@ -85,6 +85,13 @@ def lapsing(invoice: Invoice) -> list[Discount]:
     return list(invoice.discounts.annotate(lapsed=F("amount") + taken).filter(lapsed__gt=0).order_by("pk"))
 
 
+def discountable(invoice: Invoice) -> int:
+    """Yen from which 一括値引き of a draft are taken: its lines before discounts and credits, each in its own price basis."""
+    lines = invoice.lines.filter(credit=None).exclude(origin=InvoiceLine.Origin.DISCOUNT).order_by()
+    classes = lines.values("tax_kind", "tax_rate", "price_basis").annotate(yen=Sum("amount")).filter(yen__gt=0)
+    return sum(row["yen"] for row in classes)
+
+
 def price_adjustment(line: InvoiceLine) -> None:
     """Fill in an adjustment's amount (yen, rounded down) and tax rate, that of its last day (D2).
 

@@ -78,6 +78,8 @@ class PriceForm(forms.ModelForm):
 class PriceRows(OwnRows):
     """The prices of a meter: one from always, and later ones that begin after what is billed."""
 
+    begun = None  # the month that stood beside the first price of a new meter, which holds from always
+
     def clean(self):
         """Instead of what Django says of two prices of one month above the form, or leaves to the database."""
         if any(self.errors):
@@ -90,7 +92,10 @@ class PriceRows(OwnRows):
                 told = _("この月から適用する料金がすでにあります。") if since else str(NO_FIRST_PRICE)
                 form.add_error("since", told)
             taken.add(since)
-        if None not in taken:
+        if rows and self.instance.pk is None and None not in taken:
+            first = min(rows, key=lambda form: form.cleaned_data["since"])
+            self.begun, first.instance.since = first.cleaned_data["since"], None
+        elif None not in taken:
             raise ValidationError(NO_FIRST_PRICE)
         if not any(self.errors) and self.instance.pk:
             self.keep_billed(rows)

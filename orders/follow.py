@@ -148,7 +148,7 @@ PLACE = """
     END
 """
 WANTED = f"""
-    SELECT d.term_id, d.customer_id, d.contract_id, d.term_starts_on, d.begins_on, d.contract_line_id, d.position,
+    SELECT d.term_id, d.customer_id, d.contract_id, d.term_starts_on, d.begins_on, d.contract_line_id, d.continues_id, d.position,
         CASE WHEN p.place <> 'term' THEN d.contract_line_id END AS line_id, p.place = 'difference' AS is_difference,
         CASE WHEN p.place = 'term' THEN d.kind ELSE 'addition' END AS kind, d.prorate, d.product_code, d.specification,
         CASE WHEN p.place = 'difference' THEN left(d.item, 96) || '（差額）' ELSE d.item END AS item,
@@ -193,7 +193,32 @@ def find_wanted(cursor: Any, today: date) -> None:
     """Keep what must be ordered in the temporary tables `wanted_line` and `wanted_order`."""
     keep(cursor, "wanted_line", WANTED, {"today": today})
     price_nets(cursor, "wanted_line")
+    put_in_place(cursor)
     keep(cursor, "wanted_order", WANTED_ORDERS)
+
+
+def put_in_place(cursor: Any) -> None:
+    """A line that continues another one (D23) stands in its term's order, and so on the invoice, where that one stood."""
+    cursor.execute("SELECT EXISTS (SELECT FROM wanted_line WHERE continues_id IS NOT NULL)")
+    if not cursor.fetchone()[0]:
+        return
+    cursor.execute(
+        """
+        WITH RECURSIVE way (line_id, former_id, position) AS (
+            SELECT DISTINCT contract_line_id, continues_id, position FROM wanted_line WHERE continues_id IS NOT NULL
+            UNION
+            SELECT w.line_id, f.continues_id, f.position FROM way w JOIN contracts_contractline f ON f.id = w.former_id
+        )
+        UPDATE wanted_line w SET position = n.place
+        FROM (
+            SELECT d.term_id, d.contract_line_id,
+                row_number() OVER (PARTITION BY d.term_id ORDER BY coalesce(f.position, d.position), d.starts_on, d.position) AS place
+            FROM wanted_line d LEFT JOIN way f ON f.line_id = d.contract_line_id AND f.former_id IS NULL
+            WHERE d.line_id IS NULL AND d.term_id IN (SELECT term_id FROM wanted_line WHERE continues_id IS NOT NULL)
+        ) n
+        WHERE w.line_id IS NULL AND (w.term_id, w.contract_line_id) = (n.term_id, n.contract_line_id)
+        """
+    )
 
 
 def leave_past(cursor: Any, saved: Sequence[int], charge_past: bool) -> None:

@@ -59,7 +59,7 @@ BILLED = f"""
 LINES = f"""
     SELECT t.id AS term_id, t.customer_id, t.contract_id, t.starts_on AS term_starts_on, t.form, t.bill_from, t.may, t.own,
         t.own_aside, t.prorate, CASE WHEN t.starts_on = t.start_on THEN 'new' ELSE 'renewal' END AS kind,
-        l.id AS contract_line_id, l.position, l.product_code, l.item, l.specification, l.quantity, l.unit, l.unit_price,
+        l.id AS contract_line_id, l.continues_id, l.position, l.product_code, l.item, l.specification, l.quantity, l.unit, l.unit_price,
         l.amount, l.amount AS net, l.price_basis, l.tax_kind, k.rate, p.starts_on, p.ends_on, p.begins_on,
         CASE WHEN NOT t.prorate THEN NULL WHEN t.form = 'monthly' THEN p.ends_on - p.starts_on + 1
             ELSE (date_part('year', p.ends_on) - date_part('year', p.starts_on)) * 12

@@ -256,6 +256,14 @@ class Desk(admin.ModelAdmin):
             kwargs.setdefault("widget", Completed(db_field, self.admin_site, using=kwargs.get("using")))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        """Another row is chosen, without the buttons that would lead away from what is typed."""
+        found = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.is_relation:
+            for what in ("add", "change", "delete", "view"):
+                setattr(found.widget, f"can_{what}_related", False)
+        return found
+
     def get_formset_kwargs(self, request, obj, inline, prefix):
         """Rows that were sent have fields; Django would make two thousand where only their number was sent."""
         found = super().get_formset_kwargs(request, obj, inline, prefix)

@@ -70,6 +70,16 @@ def prorated(amount: int, part: int, whole: int) -> int:
     return _yen(_WIDE.divide(index(amount) * index(part), index(whole)), DOWN)
 
 
+def share_of(amount: int, percent: Decimal) -> int:
+    """Yen of `amount` that so many per cent of it are, rounded down toward zero: what a 値引き in per cent takes off.
+
+    Raises ValueError unless 0 <= percent <= 100.
+    """
+    if not 0 <= percent <= 100:
+        raise ValueError(f"{percent} per cent is no part of a whole")
+    return _yen(_WIDE.divide(_WIDE.multiply(index(amount), percent), 100), DOWN)
+
+
 def tax_on(net: int, rate: Decimal, mode: str) -> int:
     """Yen of tax on top of `net` tax-exclusive yen (D7).
 

@@ -1,7 +1,6 @@
 """Staff's desk for companies: their list, the file of each, and the form of its 基本情報."""
 
 from django.contrib import admin
-from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import redirect
@@ -29,8 +28,7 @@ class CustomerAdmin(Desk):
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         """The customer's file; its form where it is asked for, and where a save was refused."""
-        asked = {"form", IS_POPUP_VAR} & request.GET.keys()
-        if request.method in ("GET", "HEAD") and not asked:
+        if request.method in ("GET", "HEAD") and "form" not in request.GET:
             return self.file_view(request, object_id)
         return super().change_view(request, object_id, form_url, extra_context)
 

@@ -6,12 +6,14 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import Discount, InvoiceLine
-from billing.services import price_adjustment
+from billing.services import discountable, price_adjustment
+from portal import money, reading
 from portal.desk import READ
-from portal.forms import OwnRows
+from portal.forms import NumberField, OwnRows
 from portal.money import MOST_YEN
 from portal.months import last_day
 from portal.places import LINE_WIDGETS, PlacedRows
+from portal.templatetags.figures import plain, yen
 
 
 class AdjustmentForm(forms.ModelForm):
@@ -57,16 +59,59 @@ class AdjustmentLines(admin.StackedInline):
         return super().get_queryset(request).adjustments()
 
 
+class ShareField(NumberField):
+    """Per cent of what an invoice comes to: 10, 10%."""
+
+    def to_python(self, value):
+        return super().to_python(reading.key(value).removesuffix("%") if isinstance(value, str) else value)
+
+
 class DiscountForm(forms.ModelForm):
+    """Yen to take off, written without a sign; of a share the yen are shown first, and stored by the next save."""
+
+    percent = ShareField(
+        label=_("または割合（％）"), required=False, max_digits=5, decimal_places=2, help_text=_("円に直して表示します")
+    )
+
     class Meta:
         fields = ["item", "amount"]
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["amount"].required = False
+
     def clean_amount(self):
-        """Yen to take off, written without a sign."""
         amount = self.cleaned_data["amount"]
-        if not 0 < amount <= MOST_YEN:
+        if amount is not None and not 0 < amount <= MOST_YEN:
             raise ValidationError(_("値引き額は1円以上、1兆円以下で入力してください。"))
         return amount
+
+    def clean_percent(self):
+        percent = self.cleaned_data["percent"]
+        if percent is not None and not 0 < percent <= 100:
+            raise ValidationError(_("割合は0より大きく100以下で入力してください。"))
+        return percent
+
+    def clean(self):
+        given = super().clean()
+        if self.errors:
+            return given
+        if (percent := given["percent"]) is not None:
+            self.turn_into_yen(percent)
+        elif given["amount"] is None:
+            self.add_error("amount", _("値引き額か割合を入力してください。"))
+        return given
+
+    def turn_into_yen(self, percent):
+        whole = discountable(self.instance.invoice)
+        off = money.share_of(whole, percent)
+        if off == 0:
+            self.add_error("percent", _("値引きできる金額がありません。"))
+            return
+        self.data = self.data.copy()
+        self.data[self.add_prefix("amount")], self.data[self.add_prefix("percent")] = yen(off), ""
+        told = _("明細の合計 %(whole)s円 の%(percent)s％は %(yen)s円です。よければもう一度保存してください。")
+        self.add_error("amount", told % {"whole": yen(whole), "percent": plain(percent), "yen": yen(off)})
 
 
 class Discounts(admin.StackedInline):
@@ -82,4 +127,4 @@ class Discounts(admin.StackedInline):
     explanation = _(
         "この請求だけから引きます。税率ごとの金額に比例して分け、税抜の明細からは税抜の額、税込の明細からは税込の額で引きます。"
     )
-    fields = ["item", "amount"]
+    fields = ["item", "amount", "percent"]

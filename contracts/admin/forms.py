@@ -140,13 +140,6 @@ class ContractForm(forms.ModelForm):
             "bill_from": forms.TextInput(attrs={"size": 10}),  # no calendar of days: it is a month
         }
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        for field in self.fields.values():  # no buttons that lead away from what is typed here
-            for may in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
-                if hasattr(field.widget, may):
-                    setattr(field.widget, may, False)
-
     def clean(self):
         given = super().clean()
         if "name" in self.fields and not given.get("name") and given.get("service"):

@@ -13,7 +13,7 @@ from orders.usage import reprice
 from portal.desk import READ, Locked, is_key, typed
 from portal.months import today
 from portal.shown import ToRead
-from portal.templatetags.figures import plain
+from portal.templatetags.figures import plain, ym
 
 
 class PriceInline(ToRead):
@@ -77,7 +77,7 @@ class MeterAdmin(Locked):
 
     def back(self, request, meter, answer):
         """Whoever came from the contract's page goes back there."""
-        came, goes_on = "contract" in request.GET, {"_addanother", "_continue", "_popup"} & set(request.POST)
+        came, goes_on = "contract" in request.GET, {"_addanother", "_continue"} & set(request.POST)
         return redirect("admin:contracts_contract_change", meter.contract_id) if came and not goes_on else answer
 
     def save_model(self, request, obj, form, change):
@@ -93,6 +93,9 @@ class MeterAdmin(Locked):
         given = [PriceTyped(row.instance, row.cleaned_data["steps"]) for row in prices]
         _changed, removed = typed(formsets, MeterPrice)
         meter = save_meter(form.instance, given, removed, by=request.user)
+        for begun in filter(None, (getattr(formset, "begun", None) for formset in formsets)):
+            told = _("%s からの料金を、当初からの料金として登録しました（それより前の使用量にも同じ料金を使います）。")
+            self.message_user(request, told % ym(begun))
         try:
             reprice(meter, today=today())
         except ValidationError as error:

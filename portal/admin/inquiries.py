@@ -102,14 +102,6 @@ class InquiryAdmin(Desk):
             kwargs |= {"queryset": users.filter(pk__in=people.values("pk")[:MOST_PEOPLE]), "widget": forms.Select}
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
-    def formfield_for_dbfield(self, db_field, request, **kwargs):
-        """Without the buttons that would open people's own pages: they are chosen here, no more."""
-        found = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if db_field.is_relation:
-            for what in ("add", "change", "delete", "view"):
-                setattr(found.widget, f"can_{what}_related", False)
-        return found
-
     def save_model(self, request, obj, form, change):
         if change:
             services.handle_inquiry(obj, state=obj.state, assignee=obj.assignee, by=request.user)

@@ -29,13 +29,6 @@ class NoticeAdmin(Told):
     def stage_shown(self, notice):
         return notice.stage
 
-    def formfield_for_dbfield(self, db_field, request, **kwargs):
-        found = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if db_field.is_relation:
-            for what in ("add", "change", "delete", "view"):
-                setattr(found.widget, f"can_{what}_related", False)
-        return found
-
     def get_changeform_initial_data(self, request):
         return {"starts_at": timezone.now().replace(second=0, microsecond=0)} | super().get_changeform_initial_data(
             request

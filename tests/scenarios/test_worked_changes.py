@@ -104,6 +104,14 @@ def it_holds_in_example_9_the_form_can_say_what_each_choice_costs(two_pieces):
     assert two_pieces.lines.count() == 2
 
 
+def it_holds_in_example_9_the_copy_stands_on_the_invoice_where_its_line_stood(two_pieces):
+    save(two_pieces, "06-05", lines=[three(two_pieces)], apply="next")
+    run("07-01")
+    save(two_pieces, "07-02", lines=[line(two_pieces, position=3, quantity=Decimal(5))], apply="next")
+    run("08-01")
+    assert [bill(two_pieces.customer, month) for month in ("06", "07", "08")] == [[2000, 500], [3000, 500], [5000, 500]]
+
+
 def it_holds_in_example_9_the_former_line_cant_go_on_beside_its_copy(two_pieces):
     save(two_pieces, "06-05", lines=[three(two_pieces)], apply="next")
     refused("continued", lambda: save(two_pieces, "06-06", lines=[line(two_pieces, charge_to=day("07-01"))]))

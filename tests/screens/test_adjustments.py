@@ -49,13 +49,36 @@ def save(cast, web, draft):
             data |= {f"{prefix}-{place}-{name}": value for name, value in line.items()}
             data[f"{prefix}-TOTAL_FORMS"] += "id" not in line
         prefix = page.context["inline_admin_formsets"][1].formset.prefix
-        for item, amount in discounts:
+        for item, amount, *percent in discounts:
             place = data[f"{prefix}-TOTAL_FORMS"]
-            data |= {f"{prefix}-{place}-item": item, f"{prefix}-{place}-amount": amount}
+            typed = {"item": item, "amount": amount, "percent": "".join(percent)}
+            data |= {f"{prefix}-{place}-{name}": value for name, value in typed.items()}
             data[f"{prefix}-TOTAL_FORMS"] += 1
         return web.post(path, data)
 
     return saved
+
+
+def it_turns_a_discount_in_per_cent_into_yen_and_stores_it_with_the_next_save(draft, save):
+    """Of 20,000 and 1,500 yen, whatever other discounts there are."""
+    assert save(discounts=[("早割", "500")]).status_code == 302
+    answer = save(discounts=[("特別値引き", "", "７.５%")])
+    form = answer.context["inline_admin_formsets"][1].formset.forms[1]
+    assert form.errors["amount"] == ["明細の合計 21,500円 の7.5％は 1,612円です。よければもう一度保存してください。"]
+    assert (form["amount"].value(), form["percent"].value()) == ("1,612", "")
+    assert not draft.discounts.filter(item="特別値引き").exists()
+    assert save(discounts=[("特別値引き", "1,612")]).status_code == 302
+    assert draft.discounts.get(item="特別値引き").amount == 1612
+
+
+@pytest.mark.parametrize(
+    ("amount", "percent", "field"),
+    [("", "", "amount"), ("", "0", "percent"), ("", "100.5", "percent"), ("", "x", "percent")],
+)
+def it_takes_no_discount_without_yen_or_a_share(draft, save, amount, percent, field):
+    answer = save(discounts=[("値引き", amount, percent)])
+    assert list(answer.context["inline_admin_formsets"][1].formset.errors[0]) == [field]
+    assert not draft.discounts.exists()
 
 
 def line(**changes):

@@ -48,6 +48,17 @@ def it_reads_every_field_of_every_page_in_the_same_way(cast):
     assert seen == set(READ)
 
 
+def it_has_no_buttons_beside_a_choice_that_lead_away_from_what_is_typed(cast):
+    request = RequestFactory().get("/")
+    request.user = cast.staff
+    buttons = ("can_add_related", "can_change_related", "can_delete_related", "can_view_related")
+    for page in admin.site._registry.values():
+        for field in page.model._meta.fields:
+            if field.is_relation and field.editable:
+                widget = page.formfield_for_dbfield(field, request).widget
+                assert not any(getattr(widget, each) for each in buttons), (page, field)
+
+
 @pytest.fixture
 def line(cast, web):
     """Post company B's contract with some fields changed; returns (page, the line as stored)."""

@@ -197,6 +197,16 @@ def it_asks_for_a_price_of_a_new_meter(cast, save_meter):
     assert cast.a.contracts.get().meters.count() == 1
 
 
+def it_takes_the_first_price_of_a_new_meter_from_always_whatever_month_stands_beside_it(cast, save_meter, web):
+    about = {"path": "add", "stored": 0, "contract": save_meter.meter.contract_id}
+    rows = [("2026-07", "13", ""), ("2026-06", "12", "")]
+    assert save_meter(*rows, **about, service=Service.objects.get(code="traffic").pk) == {}
+    prices = cast.a.contracts.get().meters.get(service__code="traffic").prices.all()
+    assert [(price.since, price.unit_price) for price in prices] == [(None, 12), (date(2026, 7, 1), 13)]
+    page = web.get("/admin/").content.decode()
+    assert "2026/06 からの料金を、当初からの料金として登録しました" in page
+
+
 def it_takes_tiers_and_prices_of_several_months_as_people_write_them(cast, save_meter):
     assert save_meter(("令和8年6月", "１２", "２０００：6; 1,000:7"), ("2026/7", "13", "")) == {}
     prices = cast.a.contracts.get().meters.get().prices.all()

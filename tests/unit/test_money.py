@@ -17,6 +17,7 @@ from portal.money import (
     line_amount,
     metered,
     prorated,
+    share_of,
     shares,
     split,
     tax_on,
@@ -103,6 +104,19 @@ def test_both_parts_of_a_month_are_never_dearer_than_the_month_and_lose_one_yen_
     rest = prorated(amount, days_in_month - days, days_in_month)
     assert 0 <= abs(amount) - abs(prorated(amount, days, days_in_month) + rest) <= 1
     assert prorated(-amount, days, days_in_month) == -prorated(amount, days, days_in_month)
+
+
+@often
+@given(yen, st.decimals(0, 100, places=2))
+def it_rounds_a_share_down_toward_zero(amount, percent):
+    exact = Fraction(amount) * Fraction(percent) / 100
+    assert share_of(amount, percent) == rounded(exact, DOWN)
+
+
+@pytest.mark.parametrize("percent", [Decimal("-0.01"), Decimal("100.01")])
+def it_takes_no_share_that_is_no_part(percent):
+    with pytest.raises(ValueError, match="per cent"):
+        share_of(1000, percent)
 
 
 @pytest.mark.parametrize(("days", "days_in_month"), [(32, 31), (-1, 31), (0, 0)])
