@@ -4,28 +4,19 @@ The rows follow `admin.site` and its addresses: a new page, address or action wi
 """
 
 import functools
-from datetime import date
-from itertools import product
 
 import pytest
 import time_machine
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.forms import CharField
+from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern, reverse
-from django.utils import timezone
 
 from accounts.models import User
-from billing.models import Decision, Invoice, NumberGone, Rendering, Upload
-from billing.month import parking
-from contracts.models import Contract
-from portal import history, mail, numbers, rights
-from portal.forms import LineField
-from portal.models import Action, CalendarDay, Notice, VendorRegistration
+from portal import rights
 from tests import make
-from tests.filled import form_page
-from tests.replay import remembered
+from tests.screens.desk import ADMINS, NOW, SIGN_IN, outcome, try_out
 
 # V 閲覧, R 受付, B 請求, M 管理, S superuser
 ROLE_OF = dict(zip("VRBM", rights.ROLES, strict=True))
@@ -65,7 +56,6 @@ TABLE = {
     "billing.upload": (EVERYBODY, "", "", "", {}),
     "billing.rendering": (EVERYBODY, "", "", "", {"try_again": "BS"}),
 }
-ADMINS = {model._meta.label_lower: desk for model, desk in admin.site._registry.items()}
 # Addresses that belong to no model: what they answer to whoever works here.
 PLAIN = {
     "index": 200,
@@ -79,7 +69,6 @@ PLAIN = {
     "password_change_done": 200,
     None: 404,
 }
-APPS = sorted({label.partition(".")[0] for label in TABLE})
 OF_A_MODEL = ["csv", "changelist", "add", "history", "delete", "change", None]
 # Pages of a model's own; test_decisions.py, test_withdrawal.py, test_threads.py and test_notices.py say who may open them.
 OWN = {
@@ -93,8 +82,7 @@ OWN = {
         "billing_invoice_xml",
     ],
 }
-REFUSED, SIGN_IN = 403, "sign-in"
-NOW = "2026-05-08T12:00+09:00"
+REFUSED = 403
 
 
 def names(patterns):
@@ -136,83 +124,10 @@ def staff_in(role):
     return User.objects.get(pk=person.pk)
 
 
-@pytest.fixture
-def rows(world):
-    """One row of every model, in May: every save follows the contracts up to its day."""
-    with time_machine.travel(NOW):
-        yield {label: world[label] for label in ADMINS}
-
-
-@pytest.fixture
-def cast(world):
-    return make.together(**{name: row for name, row in world.items() if "." not in name})
-
-
-@pytest.fixture
-def world(db):
-    return people_and_rows()
-
-
-@remembered
-def people_and_rows():
-    people = make.cast_rows()
-    with time_machine.travel(NOW):
-        return people | make_rows(make.together(**people))
-
-
-def make_rows(cast):
-    rights.set_up_roles()
-    contract = make.make_contract(cast.a, (1000,))
-    make.make_meter(contract, 10)
-    make.use(contract, 5)
-    make.close_month()
-    make.open_month()
-    parking.park([cast.b.pk], make.MAY, "for a test")
-    fixed = Invoice.objects.filter(customer=cast.a, state="fixed").get()
-    Rendering.objects.create(customer=cast.a, invoice=fixed, tries=3, parked_at=timezone.now())
-    history.record(Action.USER_CHANGED, "x", by=cast.staff, customer=cast.a)
-    mail.queue(mail.Kind.PASSWORD_CHANGED, key="x", customer=cast.a, user=cast.hanako)
-    Upload.objects.create(kind="customers", name="x.csv", sha256="x", size=1, content=b"x", by=cast.staff)
-    found = {label: desk.model._default_manager.order_by("pk").last() for label, desk in ADMINS.items()}
-    found["accounts.user"] = cast.hanako
-    found["billing.credit"] = make.make_credit(cast.a, 100)
-    line = fixed.lines.exclude(order_line=None).first()
-    found["billing.decision"] = Decision.objects.create(
-        customer=cast.a, contract_line=line.order_line.contract_line, term=line.order.term, invoice_line=line,
-        choice="refused", amount=1, reason="x", by=cast.staff,
-    )  # fmt: skip
-    found["billing.numbergone"] = NumberGone.objects.create(customer=cast.a, number="B202604-000009", month=make.APRIL)
-    found["billing.invoice"] = Invoice.objects.filter(state="draft").last()
-    found["contracts.meter"] = make.make_meter(Contract.objects.filter(customer=cast.b).get(), 10)
-    # On no invoice, so they may change and go.
-    found["portal.calendarday"] = CalendarDay.objects.create(day=date(2000, 1, 31))
-    found["portal.vendorregistration"] = VendorRegistration.objects.create(
-        number="T8990000000009", valid_from=date(2000, 1, 1), valid_to=date(2000, 1, 31)
-    )
-    found["portal.notice"] = Notice.objects.create(title="x", body="x", starts_at="2099-01-01T00:00Z")
-    found["portal.inquiry"] = make.make_inquiry(cast.hanako)
-    assert [label for label, row in found.items() if row is None] == []
-    return found
-
-
-def outcome(response):
-    if response.status_code == 302 and response.url.startswith(("/admin/login/", "/login/")):
-        return SIGN_IN
-    return response.status_code
-
-
-def try_out(web, method, address, data=None):
-    """One request whose writes are undone."""
-    with transaction.atomic():
-        found = outcome(getattr(web, method)(address, data))
-        transaction.set_rollback(True)
-    return found
-
-
-def walk(web, rows):
+def walk(web, every_row):
     """{(model, what): outcome} of every page and of what it takes."""
     found = {}
-    for label, row in rows.items():
+    for label, row in every_row.items():
         name = f"admin:{label.replace('.', '_')}"
         here = f"{name}_changelist", []
         for what, (route, keys), method, data in [
@@ -245,24 +160,35 @@ def expected(role):
     return found
 
 
-@pytest.mark.parametrize("role", EVERYBODY)
-def it_lets_each_role_see_and_write_what_the_table_says(role, rows, web):
+@pytest.mark.parametrize(
+    ("role", "drawn"),
+    [
+        ("V", True),
+        *((role, False) for role in "RBM"),
+        ("S", True),
+        *(pytest.param(role, True, marks=pytest.mark.nightly) for role in "RBM"),
+    ],
+)
+def it_lets_each_role_see_and_write_what_the_table_says(role, drawn, every_row, web, monkeypatch):
+    """Each run draws the pages of those who may only look and who may do all; nightly those of the roles between, too."""
+    if not drawn:
+        monkeypatch.setattr(SimpleTemplateResponse, "rendered_content", "")
     web.force_login(staff_in(role))
-    found = walk(web, rows)
+    found = walk(web, every_row)
     assert set(found.values()) <= {200, 302, REFUSED}
     may, table = {key: answer != REFUSED for key, answer in found.items()}, expected(role)
     assert {key: may[key] for key in may if may[key] != table[key]} == {}
 
 
 @pytest.mark.parametrize("who", ["nobody", "customer", "staff without a role"])
-def it_lets_nobody_else_in(who, rows, web, cast):
+def it_lets_nobody_else_in(who, every_row, web, desk_world):
     if who != "nobody":
-        web.force_login(cast.hanako if who == "customer" else staff_in("nothing"))
-    assert set(walk(web, rows).values()) == {REFUSED if who == "staff without a role" else SIGN_IN}
+        web.force_login(desk_world["hanako"] if who == "customer" else staff_in("nothing"))
+    assert set(walk(web, every_row).values()) == {REFUSED if who == "staff without a role" else SIGN_IN}
 
 
 @pytest.mark.parametrize("role", ["nobody", "customer", "nothing", *EVERYBODY])
-def it_runs_each_action_for_whom_the_table_says(role, rows, web, cast, monkeypatch):
+def it_runs_each_action_for_whom_the_table_says(role, every_row, web, desk_world, monkeypatch):
     ran = []
 
     def watched(action, label):
@@ -278,12 +204,12 @@ def it_runs_each_action_for_whom_the_table_says(role, rows, web, cast, monkeypat
             if name != "delete_selected":
                 monkeypatch.setattr(type(ADMINS[label]), name, watched(getattr(type(ADMINS[label]), name), label))
     if role != "nobody":
-        web.force_login(cast.hanako if role == "customer" else staff_in(role))
+        web.force_login(desk_world["hanako"] if role == "customer" else staff_in(role))
     for label, (*_pages, actions) in TABLE.items():
         for name in actions:
             with transaction.atomic():
                 address = reverse(f"admin:{label.replace('.', '_')}_changelist")
-                page = web.post(address, {"action": name, "_selected_action": [rows[label].pk]})
+                page = web.post(address, {"action": name, "_selected_action": [every_row[label].pk]})
                 transaction.set_rollback(True)
             if name == "delete_selected" and page.status_code == 200 and '"delete_selected"' in page.content.decode():
                 ran.append((label, name))
@@ -307,8 +233,8 @@ def addresses():
     }
 
 
-def it_answers_addresses_of_no_model_to_staff_only(web, cast, rows):
-    for who in (None, cast.hanako):
+def it_answers_addresses_of_no_model_to_staff_only(web, every_row, desk_world):
+    for who in (None, desk_world["hanako"]):
         if who:
             web.force_login(who)
         answers = {name: outcome(web.get(address)) for name, address in addresses().items()}
@@ -350,106 +276,3 @@ def it_lets_whoever_may_see_invoices_read_the_check_of_a_month_and_ask_for_one(w
         "nothing": [REFUSED, REFUSED, 405],
         **{role: [200, 302, 405] for role in EVERYBODY},
     }
-
-
-ODD = ["abc", "-1", "99999999999999999999", "a/b", "_2F", "１"]
-QUESTIONS = [
-    "p=abc", "p=99999999999999999999", "p=-1", "o=abc", "o=99.-99", "q=%27", "q=" + "x" * 3000, "all=", "e=1", "_popup=1",
-    "_to_field=password", "_to_field=id", "id__exact=1", "pk=abc", "month__gte=abc", "month__gte=9999-99-99",
-    "is_active__exact=9", "service__id__exact=99999999999999999999", "service__id__exact=abc", "handled_at__isempty=x",
-    "_changelist_filters=%27", "_facets=True", "state__exact=%00",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("app", APPS)
-def it_answers_odd_ids_and_questions_with_a_page(app, rows, web, cast):
-    web.force_login(cast.staff)
-    for place, label in enumerate(models_of(app)):
-        ask_oddly(web, label, rows, odd=share(ODD, place), questions=share(QUESTIONS, place))
-
-
-def share(values, place):
-    """All for an app's first model; a third for each of the others, whose pages are made by the same base class."""
-    return values if place == 0 else values[place % 3 :: 3]
-
-
-def ask_oddly(web, label, rows, *, odd, questions):
-    home = reverse(f"admin:{label.replace('.', '_')}_changelist")
-    for typed in odd:
-        for method, page in [
-            ("get", ""),
-            ("get", "change/"),
-            ("post", "change/"),
-            ("get", "history/"),
-            ("post", "delete/"),
-        ]:
-            assert try_out(web, method, f"{home}{typed}/{page}", {}) in (200, 301, 302, 403, 404), (typed, page)
-        for action in TABLE[label][4]:
-            given = {"action": action, "_selected_action": [typed, rows[label].pk]}
-            assert try_out(web, "post", home, given) in (200, 302), (action, typed)
-        given = {"form-TOTAL_FORMS": "1", "form-INITIAL_FORMS": "1", "form-0-id": typed, "_save": "1"}
-        assert try_out(web, "post", home, given) in (200, 302, 400), typed
-    for question in questions:
-        assert try_out(web, "get", f"{home}?{question}") in (200, 302, 400), question
-
-
-def models_of(app):
-    return [label for label in TABLE if label.startswith(f"{app}.")]
-
-
-def odd_forms(web, address):
-    """What a page's form would send, with one field odd; a word in each field of a new row, a number below 0 in a stored one's."""
-    response = form_page(web, address)
-    if response.status_code != 200:
-        return
-    forms = tried = [response.context["adminform"].form]
-    for inline in response.context["inline_admin_formsets"]:
-        rows = inline.formset.forms
-        forms = [*forms, inline.formset.management_form, *rows]
-        # A stored row and a new one: the others of the table have the same fields.
-        tried = [*tried, inline.formset.management_form, *{form.instance.pk is None: form for form in rows}.values()]
-    fields = {field.html_name: field for form in tried for field in form}
-    values = {field.html_name: field.value() for form in forms for field in form}
-    sent = {name: value for name, value in values.items() if value not in (None, False)}
-    for name, field in fields.items():
-        if address.endswith("add/"):
-            yield sent | {name: "x", "_continue": "1"}
-        elif type(field.field) not in (CharField, LineField):
-            yield sent | {name: "-1", "_continue": "1"}
-
-
-@pytest.mark.parametrize("app", APPS)
-def it_answers_an_odd_value_in_any_field_with_a_page(app, rows, web, cast):
-    web.force_login(cast.staff)
-    for _typed in (cast.a, cast.b):  # their numbers, which didn't come from the counter
-        numbers.next_number(numbers.CUSTOMER)
-    for label in models_of(app):
-        home = reverse(f"admin:{label.replace('.', '_')}_changelist")
-        for address in (f"{home}add/", f"{home}{rows[label].pk}/change/"):
-            for sent in odd_forms(web, address):
-                assert try_out(web, "post", address, sent) in (200, 302, 403), (label, sent)
-
-
-@pytest.mark.parametrize("app", APPS)
-def it_answers_a_filters_odd_value_with_a_page(app, rows, web, cast):
-    web.force_login(cast.staff)
-    for label in models_of(app):
-        here = reverse(f"admin:{label.replace('.', '_')}_changelist")
-        for lookup, odd in product(ADMINS[label].filter_lookups(), ("x", "-1", "9" * 20, "", "1,2")):
-            assert try_out(web, "get", here, {lookup: odd}) in (200, 302, 400), (label, lookup, odd)
-
-
-def it_answers_odd_completions_and_short_cuts_with_a_page(web, cast):
-    web.force_login(cast.staff)
-    for odd in ODD:
-        asked = {"app_label": "accounts", "model_name": "user", "field_name": "customer", "term": odd, "page": odd}
-        assert web.get("/admin/autocomplete/", asked).status_code in (200, 404)
-        for name in ("app_label", "model_name", "field_name"):
-            assert web.get("/admin/autocomplete/", asked | {name: odd, "page": "1"}).status_code == 403
-        assert web.get(f"/admin/r/{odd}/{odd}/").status_code in (301, 404)
-
-
-def it_completes_customers_in_pages(web, cast):
-    web.force_login(cast.staff)
-    asked = {"app_label": "accounts", "model_name": "user", "field_name": "customer", "term": "C0"}
-    assert len(web.get("/admin/autocomplete/", asked).json()["results"]) == 2

@@ -10,7 +10,7 @@ from billing.models import Invoice
 from portal.lists import export
 from portal.models import HistoryEvent
 from tests import make
-from tests.screens.test_admin_matrix import ADMINS, rows, world  # noqa: F401
+from tests.screens.desk import ADMINS
 from tests.screens.test_admin_roles import staff
 
 
@@ -56,7 +56,7 @@ def it_holds_back_formulas_and_is_shift_jis_on_request(cast, desk):
     assert read(desk.get("/admin/accounts/customer/csv/?encoding=cp932&q=C0000001"), "cp932")[0]["会社名"] == "'=1+1髙"
 
 
-def it_writes_every_list_in_japanese_and_keeps_secrets_and_programs_own_fields(rows, web):  # noqa: F811
+def it_writes_every_list_in_japanese_and_keeps_secrets_and_programs_own_fields(every_row, web):
     web.force_login(staff("all@example.net", "受付", "請求", "管理"))
     for label in ADMINS:
         response = web.get(f"/admin/{label.replace('.', '/')}/csv/")

@@ -11,7 +11,7 @@ from contracts.models import Contract
 from portal import history, listing, mail
 from portal.models import Action
 from tests import make
-from tests.screens.test_admin_matrix import ADMINS, rows, world  # noqa: F401
+from tests.screens.desk import ADMINS
 from tests.seen import pages_of, statements
 
 MANY = 201
@@ -60,8 +60,8 @@ def asked_by(web, desk):
     return found
 
 
-def it_asks_at_most_ten_statements_however_many_rows_there_are(rows, world, web):  # noqa: F811
-    cast = make.together(**{name: row for name, row in world.items() if "." not in name})
+def it_asks_at_most_ten_statements_however_many_rows_there_are(every_row, desk_world, web):
+    cast = make.together(**{name: row for name, row in desk_world.items() if "." not in name})
     web.force_login(cast.staff)
     few = {
         (label, name): len(asked)

@@ -10,7 +10,7 @@ from accounts.models import Customer, User
 from contracts.models import Contract
 from portal.models import FaqEntry
 from tests.filled import filled
-from tests.screens.test_admin_matrix import ADMINS, make_rows
+from tests.screens.desk import ADMINS, make_rows
 from tests.screens.test_admin_roles import staff
 
 TOLD = "ほかの人が先に保存しました。下の内容でよければ、もう一度保存してください。"
