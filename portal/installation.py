@@ -1,6 +1,7 @@
-"""Whether this database is at home. One that was restored or copied sends nothing until an operator says `release_instance`.
+"""Whether this database is at home. One that was restored or copied sends nothing and does no job until an operator says `release_instance`.
 
-Otherwise a copy made to try something out would write to every customer, and after a restore the old and the new one both.
+Otherwise a copy made to try something out would write to every customer, and after a restore the old and the new one both; and what
+staff left to the workers would be done a second time. Workers wait (the command `procrastinate`), and no mail is delivered.
 The mark is the server's own number, the numbers of the database and of a table in it, which a copy gets anew, and PORTAL_URL.
 """
 
@@ -28,7 +29,7 @@ def mark_here():
 
 
 def at_home():
-    """Whether mails may go out from here. A database that nobody has marked yet is new: it belongs here from now on."""
+    """Whether mails and jobs may be done here. A database that nobody has marked yet is new: it belongs here from now on."""
     here = mark_here()
     kept, _made = Installation.objects.get_or_create(pk=1, defaults={"mark": here})
     return kept.mark == here

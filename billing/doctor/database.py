@@ -152,7 +152,7 @@ def migrations():
 def instance():
     if not installation.at_home():
         return wrong(
-            "このデータベースは、ほかの場所から復元または複製されたものです。メールは送られません",
+            "このデータベースは、ほかの場所から復元または複製されたものです。メールも、PDFの作成などの処理も止まっています",
             "ここを本番にするなら manage.py release_instance を実行します。",
         )
     return well("このデータベースはこの場所のものです")

@@ -4,6 +4,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing import gauges
 from billing.doctor.findings import odd, well, wrong
+from portal import installation
 from portal.models import Mail
 
 LONG, TOO_LONG = 180, 600  # seconds that a job may wait; a close of 100,000 customers takes longer, and is watched
@@ -14,6 +15,10 @@ START_WORKER = "systemctl restart 'portal-worker@*'、journalctl -u 'portal-work
 def workers():
     alive = gauges.living_workers()
     if not alive:
+        if not installation.at_home():
+            return wrong(
+                "ワーカーは、このデータベースがここのものとして登録されるまで待っています", "instance を先に直します。"
+            )
         return wrong("ワーカーが動いていません。PDFもメールも作られません", START_WORKER)
     return well(f"ワーカーは {alive} 個動いています")
 

@@ -1,4 +1,4 @@
-"""A database that was restored or copied sends nothing, and says so, until `release_instance`."""
+"""A database that was restored or copied sends nothing, does no job, and says so, until `release_instance`."""
 
 import pytest
 from django.core import mail as outbox
@@ -6,9 +6,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from billing.models import InvoicePdf
 from portal import installation, tasks
 from portal.models import Installation, Mail
-from tests import processes
+from tests import make, processes
 
 COPIES = ("system", "database", "table", "address")
 
@@ -61,6 +62,27 @@ def it_gives_no_jobs_that_would_do_nothing(waiting, empty_queue):
 def empty_queue(waiting):
     processes.empty_queue()
     return ProcrastinateJob.objects.filter(task_name="portal.deliver")
+
+
+def it_does_no_job_in_a_copy_before_it_is_released(transactional_db, tmp_path):
+    """Real workers: one that only looks ends at once, the other waits, and begins when an operator says so."""
+    make.cast()
+    make.close_month()
+    environment = processes.here(tmp_path)
+    assert processes.run("release_instance", **environment)[0] == 0
+    copied()
+    code, _said, complained = processes.run("procrastinate", "worker", "--one-shot", **environment)
+    assert (code, "no job is done before release_instance" in complained) == (0, True)
+    worker = processes.start("procrastinate", "worker", **environment)
+    try:
+        processes.wait_until(lambda: "no job is done" in worker.stderr.readline())
+        assert (InvoicePdf.objects.count(), ProcrastinateJob.objects.filter(status="todo").exists()) == (0, True)
+        assert processes.run("release_instance", **environment)[0] == 0
+        processes.wait_until(lambda: InvoicePdf.objects.count() == 2)
+    finally:
+        worker.terminate()
+        processes.finish(worker)
+        processes.empty_queue()
 
 
 def it_refuses_send_mail_and_says_what_to_do(waiting):

@@ -10,7 +10,7 @@ from portal.models import Mail
 
 
 class Command(OperatorCommand):
-    help = "復元または複製したデータベースから、メールを送れるようにします。"
+    help = "復元または複製したデータベースから、メールを送り、ワーカーが動けるようにします。"
 
     def add_arguments(self, parser):
         parser.add_argument(

@@ -1,4 +1,4 @@
-"""Brings a backup back into a database without tables; `bin/restore FILE` is this. No mail goes out before `release_instance`."""
+"""Brings a backup back into a database without tables; `bin/restore FILE` is this. No mail goes out and no job is done before `release_instance`."""
 
 import tempfile
 from pathlib import Path
