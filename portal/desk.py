@@ -233,6 +233,9 @@ class Desk(admin.ModelAdmin):
         rows = super().get_queryset(request)
         return rows.select_related(*self.list_select_related) if self.list_select_related else rows
 
+    def get_action_choices(self, request, default_choices=None):
+        return super().get_action_choices(request, default_choices or [("", _("操作を選ぶ"))])
+
     def get_changelist(self, request, **kwargs):
         return listing.Listing
 

@@ -137,6 +137,7 @@ FILE_UPLOAD_HANDLERS = ["portal.uploads.Small"]  # for small ones; a page that t
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 LANGUAGE_CODE = "ja"
+FORMAT_MODULE_PATH = ["portal.formats"]
 DATE_INPUT_FORMATS = ["%Y/%m/%d"]  # how forms show a day; what is typed is read by portal/reading.py
 LANGUAGES = [("ja", "日本語")]  # without a second catalogue every page is Japanese, whatever the browser asks for
 LOCALE_PATHS = [BASE_DIR / "locale"]

@@ -27,6 +27,11 @@ def cell(name, write, label):
     return written
 
 
+def flag(value):
+    """Whether something holds, as files and the history write it."""
+    return "○" if value else "-"
+
+
 def charged():
     """The column of what lines charge, as customers' pages write it: a line's own price basis is named where it has tax."""
 
@@ -43,6 +48,9 @@ def read_cell(field, write):
     return cell(field.name, lambda value: write(value) or "-", field.verbose_name)
 
 
+NUMBERS = models.DecimalField, models.BigIntegerField  # quantities, prices and yen
+
+
 def to_be_read(desk, fieldsets):
     """These fields for who may only read: numbers and months as the form writes them, not as the database keeps them."""
     classes = getattr(getattr(desk.form, "Meta", None), "field_classes", {})
@@ -51,11 +59,13 @@ def to_be_read(desk, fieldsets):
     def as_read(name):
         if isinstance(name, tuple):
             return tuple(map(as_read, name))
-        if classes.get(name) is MonthField:
+        if classes.get(name) is MonthField or name == "month":
             return read_cell(fields[name], ym)
         if classes.get(name) is PercentField:
             return read_cell(fields[name], percent)
-        return read_cell(fields[name], plain) if isinstance(fields.get(name), models.DecimalField) else name
+        if isinstance(fields.get(name), models.BooleanField):
+            return read_cell(fields[name], flag)
+        return read_cell(fields[name], plain) if isinstance(fields.get(name), NUMBERS) else name
 
     return [(title, given | {"fields": [as_read(name) for name in given["fields"]]}) for title, given in fieldsets]
 

@@ -182,7 +182,7 @@ class UserAdmin(Desk):
         if obj is None:
             return [*UserForm.Meta.fields, *rights_fields(request.user, None), "initial_password", "later"]
         if obj.customer_id:
-            return UserForm.Meta.fields
+            return [name for name in UserForm.Meta.fields if name != "is_staff"]
         giving = self.has_change_permission(request, obj) and rights_fields(request.user, obj)
         return [*UserForm.Meta.fields, *(giving or ["roles_shown"])]
 

@@ -31,7 +31,7 @@ from portal.lists.columns import ChoiceColumn
 from portal.models import Action, HistoryEvent
 from portal.months import month_of, today
 from portal.once import once
-from portal.shown import ToRead, cell, to_be_read
+from portal.shown import ToRead, cell, flag, to_be_read
 from portal.templatetags.figures import yen, ymd
 
 ADD_METER = "_meter"  # the button that saves, and goes on with a metered item
@@ -41,7 +41,7 @@ MOST_CHOICES = 200  # of a field that isn't completed while one types
 @admin.register(Service)
 class ServiceAdmin(Kept):
     instead = _("新しい契約に使わないときは、名前で区別して残してください。")
-    list_display = ["code", "name", "prorate", "position", "published"]
+    list_display = ["code", "name", cell("prorate", flag, _("日割")), "position", cell("published", flag, _("公開"))]
     search_fields = ["code", "name"]
 
 

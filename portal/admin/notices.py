@@ -11,11 +11,14 @@ from django.utils.translation import gettext_lazy
 
 from portal.admin.vendor import Told
 from portal.models import Notice
+from portal.shown import cell, flag
+
+ON_SIGN_IN = cell("on_sign_in", flag, gettext_lazy("ログイン画面"))
 
 
 @admin.register(Notice)
 class NoticeAdmin(Told):
-    list_display = ["title", "kind", "stage_shown", "starts_at", "ends_at", "on_sign_in", "service"]
+    list_display = ["title", "kind", "stage_shown", "starts_at", "ends_at", ON_SIGN_IN, "service"]
     list_filter = ["kind", "on_sign_in"]
     list_select_related = ["service"]
     search_fields = ["title", "body"]

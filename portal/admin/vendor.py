@@ -29,7 +29,7 @@ from portal.models import (
     VendorRegistration,
 )
 from portal.reading import has_check_digit
-from portal.shown import MonthFilter, cell, read_cell
+from portal.shown import MonthFilter, cell, flag, read_cell
 from portal.templatetags.figures import percent, ym
 
 # Stock pages that would go round this desk: anybody's groups; and background work, in a developer's words and with actions
@@ -258,12 +258,12 @@ class TaxClassAdmin(Used):
 
 @admin.register(CalendarDay)
 class CalendarDayAdmin(Used):
-    list_display = ["day", "working", "note"]
+    list_display = ["day", cell("working", flag, _("営業する")), "note"]
 
 
 @admin.register(FaqEntry)
 class FaqEntryAdmin(Told):
-    list_display = ["question", "position", "published"]
+    list_display = ["question", "position", cell("published", flag, _("公開"))]
 
 
 class NoticeMonth(MonthFilter):

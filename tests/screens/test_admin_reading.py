@@ -1,5 +1,6 @@
 """Staff type dates, amounts and names as customers do: the portal's own writing is read, nothing is taken for another day."""
 
+import re
 from datetime import date
 from decimal import Decimal
 
@@ -57,6 +58,20 @@ def it_has_no_buttons_beside_a_choice_that_lead_away_from_what_is_typed(cast):
             if field.is_relation and field.editable:
                 widget = page.formfield_for_dbfield(field, request).widget
                 assert not any(getattr(widget, each) for each in buttons), (page, field)
+
+
+def it_writes_days_yen_and_whether_something_holds_as_all_other_pages_do(cast, web):
+    web.force_login(cast.staff)
+    order = cast.a.contracts.get().orders.get()
+    page = web.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
+    shown = dict(re.findall(r'field-(\w+)">.*?class="readonly">(.*?)</div>', page, re.DOTALL))
+    assert [shown[name] for name in ("ordered_on", "month", "amount", "prorate")] == [
+        "2026/04/01",
+        "2026/04",
+        "20,000",
+        "-",
+    ]
+    assert "○" in web.get("/admin/contracts/service/").content.decode()
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""How Django itself writes and reads days and times, by language."""
