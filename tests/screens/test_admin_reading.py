@@ -65,12 +65,8 @@ def it_writes_days_yen_and_whether_something_holds_as_all_other_pages_do(cast, w
     order = cast.a.contracts.get().orders.get()
     page = web.get(f"/admin/orders/order/{order.pk}/change/").content.decode()
     shown = dict(re.findall(r'field-(\w+)">.*?class="readonly">(.*?)</div>', page, re.DOTALL))
-    assert [shown[name] for name in ("ordered_on", "month", "amount", "prorate")] == [
-        "2026/04/01",
-        "2026/04",
-        "20,000",
-        "-",
-    ]
+    names = ("ordered_on", "month", "amount", "prorate")
+    assert [shown[name] for name in names] == ["2026/04/01", "2026/04", "21,500", "-"]
     assert "○" in web.get("/admin/contracts/service/").content.decode()
 
 
