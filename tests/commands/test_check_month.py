@@ -52,6 +52,11 @@ def it_finds_nothing_in_a_sound_month(month, cast):
     assert set(found()) <= {"deadline", "address"}
 
 
+def it_finds_nothing_in_a_month_that_was_closed_before_runs_kept_their_settings(month, cast):
+    sql("UPDATE billing_monthrun SET settings = '{}'")
+    assert set(found()) <= {"deadline", "address"}
+
+
 def it_finds_a_term_without_order(month, cast):
     for table in ("billing_invoiceline", "orders_orderline", "orders_order"):
         sql(f"DELETE FROM {table} WHERE customer_id = %s", cast.b.pk)

@@ -60,7 +60,9 @@ def rates(asked: Asked) -> Finding:
     ways = select(f"SELECT DISTINCT {CLASS} FROM {LINES} WHERE {TAXED}", asked.values())
     wrong = []
     for way in ways:
-        known = [today] if way["is_draft"] else [classes(run) for run in runs[way["fixed_on"]]]
+        # Runs of before settings were kept: classes that lines have can't be changed, so today's say what held.
+        kept_then = [] if way["is_draft"] else [classes(run) for run in runs[way["fixed_on"]] if run]
+        known = kept_then or [today]
         right = {rate_in(each, way["kind"], way["ends_on"]) for each in known}
         if right and way["rate"] not in right:
             wrong.append(way | {"expected": ", ".join(map(str, right)), "found": str(way["rate"])})
@@ -131,7 +133,7 @@ def due_on(way: dict[str, Any], month: date, calendar: dict[str, list[str]]) -> 
 def classes(run: Settings) -> list[tuple[Any, ...]]:
     return [
         (one["kind"], one["rate"], date.fromisoformat(one["from"]), one["to"] and date.fromisoformat(one["to"]))
-        for one in run.get("tax_classes", [])
+        for one in run["tax_classes"]
     ]
 
 
