@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
-from django.db import Error, OperationalError, connections
+from django.db import Error, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from billing.management.base import BUSY, CONFIGURATION
@@ -36,10 +36,10 @@ class Command(migrate.Command):
                 keep_guards(connections[options["database"]], applied)
         except lock.Busy as busy:
             raise CommandError(str(busy), returncode=BUSY) from None
-        except OperationalError as error:
+        except Error as error:  # `--traceback` says where
             raise CommandError(
                 f"データベースのエラーです: {str(error).strip().splitlines()[0]}", returncode=CONFIGURATION
-            ) from None
+            ) from error
 
 
 def keep_guards(connection, applied):
