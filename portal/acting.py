@@ -30,13 +30,17 @@ SHOWN = 20  # rows that the page names
 FIELD = "shown"
 VALID = 3600  # seconds that the page may be thought over
 NAMED = 3  # rows that the sentence behind it names
+IN_USE = gettext_lazy("ほかのデータで使われているため、削除できません。")
+HELD = gettext_lazy("ほかのデータと合わなくなるため、「%(action)s」は実行できません。")
 
 
 @dataclass(frozen=True)
 class How:
-    """Of an action: what the sentence says once it is done, which rows it leaves out and why, the yen of a row."""
+    """Of an action: what the sentence says once it is done, or where the database holds against it, which rows it leaves out
+    and why, the yen of a row."""
 
     done: Any
+    held: Any
     kept: Callable[[Any, Any, Any], Any]
     yen: Callable[[Any], int] | None
     reason: bool
@@ -70,13 +74,13 @@ def nothing(desk, request, row):
     return ""
 
 
-def acts(*, description, permissions, done, kept=nothing, yen=None, reason=False, locks=False):
+def acts(*, description, permissions, done, held=HELD, kept=nothing, yen=None, reason=False, locks=False):
     """Make a desk's action of a method that does something to one row, and raises ValidationError where it refuses.
 
-    `done` may name %(count)s, %(names)s and %(yen)s; `kept(desk, request, row)` says why a row is left out; `yen(row)` is what
+    `done` may name %(count)s, %(names)s and %(yen)s, `held` %(action)s; `kept(desk, request, row)` says why a row is left out; `yen(row)` is what
     is at stake; with `reason` the page asks for one, which the method is given; `locks`: the rows' customers are locked.
     """
-    how = How(done, kept, yen, reason, locks)
+    how = How(done, held, kept, yen, reason, locks)
 
     def make(act):
         @admin.action(description=description, permissions=permissions)
@@ -109,7 +113,7 @@ def ask(desk, request, how, rows, *, missing=0, error=""):
     seen: dict[str, Any] = {"by": request.user.pk, "of": f"{desk.opts.label_lower}.{name}"}
     seen["rows"] = [(each.row.pk, each.version) for each in going]
     given = {
-        "title": desk.get_actions(request)[name][2] % {"verbose_name_plural": desk.opts.verbose_name_plural},
+        "title": title_of(desk, request, name),
         "opts": desk.opts,
         "action": name,
         "count": len(going),
@@ -127,6 +131,10 @@ def ask(desk, request, how, rows, *, missing=0, error=""):
         "back": request.get_full_path(),
     }
     return TemplateResponse(request, "admin/action.html", {**desk.admin_site.each_context(request), **given})
+
+
+def title_of(desk, request, action):
+    return desk.get_actions(request)[action][2] % {"verbose_name_plural": desk.opts.verbose_name_plural}
 
 
 def do(desk, request, act, how):
@@ -150,23 +158,24 @@ def do(desk, request, act, how):
         if not given["reason"]:
             return ask(desk, request, how, looked, error=_("理由を入力してください。"))
     fresh = {each.row.pk: each.version == versions[each.row.pk] for each in looked}
+    held = how.held % {"action": title_of(desk, request, request.POST["action"])}
     done, refused = [], []
     for each in looked:
         refusal = each.kept or ("" if fresh[each.row.pk] else _("確認の後に内容が変わったため、実行しませんでした。"))
-        refusal = refusal or attempt(lambda each=each: act(desk, request, each.row, **given))
+        refusal = refusal or attempt(lambda each=each: act(desk, request, each.row, **given), held)
         (refused.append(f"{each.name}: {refusal}") if refusal else done.append(each))
     refused += [_("選んだ行のうち%d件は、なくなっています。") % gone] if (gone := len(versions) - len(looked)) else []
     tell(desk, request, how, done, refused)
 
 
-def attempt(work):
+def attempt(work, held):
     """Do it apart from the others; why it was refused, in words, or ''."""
     try:
         with transaction.atomic():
             work()
             connection.check_constraints()
     except (ValidationError, PermissionDenied, IntegrityError) as refused:
-        return why(refused)
+        return why(refused, held)
     return ""
 
 
@@ -190,14 +199,14 @@ def lock_customers(rows: Iterable[Any]) -> None:
         next(iter(customers.values())).objects.lock(sorted(customers))
 
 
-def why(refused):
-    """What a service refused, in its words; what the database did, in ours."""
+def why(refused, held):
+    """What a service refused, in its words; what the database did, in those of `held`."""
     if isinstance(refused, ValidationError):
         return " ".join(refused.messages)
     if isinstance(refused, PermissionDenied):
         return str(refused) or _("この操作を行う権限がありません。")
-    logger.warning("a deletion met what the database holds: %s", str(refused).partition("\n")[0])
-    return _("ほかのデータで使われているため、削除できません。")
+    logger.warning("an act met what the database holds: %s", str(refused).partition("\n")[0])
+    return str(held)
 
 
 def why_not_deleted(desk, request, row):
@@ -206,13 +215,14 @@ def why_not_deleted(desk, request, row):
     _rows, _counts, lacking, protected = desk.get_deleted_objects([row], request)
     if lacking:
         return _("いっしょに削除される「%s」を削除する権限がありません。") % capfirst("、".join(map(str, lacking)))
-    return _("ほかのデータで使われているため、削除できません。") if protected else ""
+    return str(IN_USE) if protected else ""
 
 
 @acts(
     description=gettext_lazy("選択した%(verbose_name_plural)sを削除"),
     permissions=["delete"],
     done=gettext_lazy("%(names)s を削除しました。"),
+    held=IN_USE,
     kept=why_not_deleted,
 )
 def delete_selected(desk, request, row):

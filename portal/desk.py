@@ -18,7 +18,7 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from portal import fonts, list_csv, listing, rights, searching, stale
-from portal.acting import why
+from portal.acting import IN_USE, why
 from portal.forms import (
     AddressField,
     CodeField,
@@ -211,7 +211,7 @@ class Desk(admin.ModelAdmin):
                 with transaction.atomic():
                     return super().delete_view(request, object_id, extra_context)
         except (ValidationError, IntegrityError) as refused:
-            told = why(refused)
+            told = why(refused, IN_USE)
         self.message_user(request, told, messages.ERROR)
         return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", row.pk)
 

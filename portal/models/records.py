@@ -29,6 +29,11 @@ class Mails(Scoped):
         return found_by(self, words, customers=customers, own=own)
 
 
+def mail_kinds():
+    """Asked when they are needed, so that a new kind, which changes no column, needs no migration."""
+    return Mail.Kind.choices
+
+
 class Mail(models.Model):
     """A mail to be sent once: kind and data are stored, its words (and any secret) are made at sending."""
 
@@ -64,7 +69,7 @@ class Mail(models.Model):
         FAILED = "failed", _("送信不可")
 
     key = models.CharField(_("キー"), max_length=100, unique=True)
-    kind = models.CharField(_("種類"), max_length=30, choices=Kind)
+    kind = models.CharField(_("種類"), max_length=30, choices=mail_kinds)
     customer = models.ForeignKey("accounts.Customer", models.PROTECT, verbose_name=_("お客様"), null=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("利用者"), null=True)
     data = models.JSONField(_("内容"), default=dict)
@@ -96,6 +101,11 @@ class Mail(models.Model):
 
     def __str__(self):
         return f"{self.get_kind_display()} {self.sent_to}".strip()
+
+
+def actions():
+    """As `mail_kinds`."""
+    return Action.choices
 
 
 class Action(models.TextChoices):
@@ -193,7 +203,7 @@ class HistoryEvent(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("操作者"), null=True, related_name="+"
     )
     actor_name = models.CharField(_("操作者名"), max_length=100)
-    action = models.CharField(_("操作"), max_length=40, choices=Action)
+    action = models.CharField(_("操作"), max_length=40, choices=actions)
     subject = models.CharField(_("対象"), max_length=100)
     detail = models.CharField(_("内容"), max_length=200, blank=True)
     data = models.JSONField(_("記録"), default=dict)

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from accounts.models import User
+from billing.admin import credits
 from billing.models import Credit, Parked
 from billing.month import parking
 from portal import acting, mail
@@ -72,6 +73,16 @@ def it_goes_on_where_one_is_refused_or_gone(cast, desk, newcomers, monkeypatch):
     last = said(act(desk, USERS, "delete_users", cast.taro, cast.jiro, follow=True))
     assert any(each.endswith("を削除しました。") for each in last)
     assert User.objects.get(pk=cast.jiro.pk).is_active
+
+
+def it_names_the_action_that_the_database_holds_against(cast, desk, monkeypatch):
+    def take_back(*given, **more):
+        User.objects.create(email=cast.taro.email, name="x", customer=cast.a)
+
+    monkeypatch.setattr(credits, "take_back", take_back)
+    credit = make.make_credit(cast.a, 1000)
+    [told] = said(act(desk, CREDITS, "take_back", credit, reason="誤り", follow=True))
+    assert told.endswith("ほかのデータと合わなくなるため、「取り消す」は実行できません。")
 
 
 def it_does_nothing_at_a_second_click(cast, desk, newcomers):
