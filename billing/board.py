@@ -6,7 +6,7 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, JSONObject
 from django.http import HttpRequest
 from django.urls import reverse
@@ -15,9 +15,10 @@ from django.utils.translation import gettext_lazy
 
 from billing.counting import Figure
 from billing.menu import desk_of, list_of
-from billing.models import OF_MONTH, Decision, Download, Kind, MonthCheck, MonthRun
+from billing.models import Decision, Kind, MonthCheck, MonthRun, MonthTally
 from billing.models.runs import NEVER
 from billing.month import checks
+from billing.tally import COUNTING, Documents, documents_of
 from orders.models import Kind as OrderKind
 from portal import months
 from portal.models import CalendarDay, Mail
@@ -74,6 +75,7 @@ class Month:
     is_closed: bool
     closed_at: datetime | None
     total: Figure
+    documents: Documents | None = None
     steps: list[Step] = field(default_factory=list)
     change: float | None = None
 
@@ -89,22 +91,6 @@ class Month:
 
 
 STEPS = [gettext_lazy(each) for each in ("更新", "見込", "点検", "締め", "PDF", "メール", "開封")]
-
-
-def of_step(rows: Any, step: str | None) -> QuerySet:
-    """Invoices (請求書) that have come as far: the filter 工程 of their list, by which the board counts too."""
-    regular = rows.filter(kind=Kind.INVOICE)
-    match step:
-        case "fixed":
-            return regular.fixed()
-        case "pdf":
-            return regular.fixed().filter(pdf__isnull=False)
-        case "without_pdf":
-            return regular.without_pdf()
-        case "opened":
-            taken = Download.objects.filter(invoice=OuterRef("pk"), customer=OuterRef("customer"))
-            return regular.fixed().filter(Exists(taken))
-    return rows
 
 
 def notices_of(rows: QuerySet, month: date) -> QuerySet:
@@ -127,24 +113,22 @@ def board(request: HttpRequest, *, today: date, first: date, runs: "Runs") -> li
     found = []
     for month in months_shown(today, first, runs.last_closed):
         fix_due = months.nth_business_day_after(month, **calendar)
-        found.append(
-            Month(
-                month,
-                fix_due,
-                days_until(fix_due, today, calendar),
-                months.is_over(month, today),
-                month <= runs.last_closed,
-                runs.closed_at.get(month),
-                total_of(request, month),
-                steps_of(
-                    request,
-                    month,
-                    check_of(month, runs),
-                    is_closed=month <= runs.last_closed,
-                    is_over=months.is_over(month, today),
-                ),
-            )
+        is_closed, is_over = month <= runs.last_closed, months.is_over(month, today)
+        invoices = desk_of("billing.invoice").get_queryset(request)
+        documents = documents_of(invoices, month, runs.tallies.get(month)) if is_closed else None
+        drafted, total = (documents.invoices, documents.total) if documents else drafts_of(invoices, month)
+        row = Month(
+            month,
+            fix_due,
+            days_until(fix_due, today, calendar),
+            is_over,
+            is_closed,
+            runs.closed_at.get(month),
+            total,
+            documents,
         )
+        row.steps = steps_of(request, row, drafted, check_of(month, runs))
+        found.append(row)
     return found
 
 
@@ -174,42 +158,38 @@ def check_address(month: date) -> str:
     return reverse("admin_check", args=[months.format_month(month)])
 
 
-def steps_of(request: HttpRequest, month: date, check: Check, *, is_closed: bool, is_over: bool) -> list[Step]:
+def drafts_of(invoices: QuerySet, month: date) -> tuple[Figure, Figure]:
+    """Of a month that isn't closed: how many invoices there are, and what its documents come to in yen, tax included."""
+    rows = invoices.filter(month=month)
+    address = list_of("billing.invoice", month=months.format_month(month), kind__exact=Kind.INVOICE)
+    return Figure("", rows, address, Q(kind=Kind.INVOICE)), Figure("", rows, "", COUNTING, sums="total")
+
+
+def steps_of(request: HttpRequest, row: Month, drafted: Figure, check: Check) -> list[Step]:
     """更新, 見込, 点検, 締め, PDF, メール, 開封."""
+    month, documents = row.month, row.documents
     on = {"month": months.format_month(month)}
     renewed = rows_of(request, "orders.order", month=month, kind=OrderKind.RENEWAL)
-    invoices = desk_of("billing.invoice").get_queryset(request).filter(month=month)
-    drafted = figure("", invoices.filter(kind=Kind.INVOICE), "billing.invoice", {**on, "kind__exact": Kind.INVOICE})
     steps = [
         Step(figure("", renewed, "orders.order", {**on, "kind__exact": OrderKind.RENEWAL})),
         Step(drafted),
     ]
     parked = figure(_("保留"), rows_of(request, "billing.parked", month=month), "billing.parked", on)
-    if not is_closed:
+    if documents is None:
         steps[-1].missing = known(parked)
     steps.append(Step(check=check))
-    if not is_closed:
-        begins = _("締めを待っています") if is_over else _("%sから") % short(months.add_months(month, 1))
+    if documents is None:
+        begins = _("締めを待っています") if row.is_over else _("%sから") % short(months.add_months(month, 1))
         return [*steps, Step(begins=begins), Step(), Step(), Step()]
 
-    def invoice_figure(words, step):
-        return figure(words, of_step(invoices, step), "billing.invoice", {**on, "step": step})
-
-    fixed, pdf = invoice_figure("", "fixed"), invoice_figure("", "pdf")
     failed = rows_of(request, "billing.rendering", parked_at__isnull=False, invoice__month=month)
     mails = rows_of(request, "portal.mail")
-    notices = mails if mails is None else notices_of(mails, month)
-
-    def mail_figure(words, state=None):
-        rows = notices if notices is None or state is None else notices.filter(state=state)
-        return figure(words, rows, "portal.mail", {**on, **({"state__exact": state} if state else {})})
-
     return [
         *steps,
-        Step(fixed, drafted, known(parked)),
+        Step(documents.fixed, drafted, known(parked)),
         Step(
-            pdf,
-            fixed,
+            documents.pdf,
+            documents.fixed,
             known(
                 figure(
                     _("失敗"),
@@ -217,18 +197,26 @@ def steps_of(request: HttpRequest, month: date, check: Check, *, is_closed: bool
                     "billing.rendering",
                     {**on, "parked_at__isempty": "0"},
                 ),
-                invoice_figure(_("PDFなし"), "without_pdf"),
+                documents.without_pdf,
             ),
         ),
-        Step(mail_figure("", Mail.State.SENT), mail_figure(""), known(mail_figure(_("送信不可"), Mail.State.FAILED))),
-        Step(invoice_figure("", "opened"), pdf),
+        Step() if mails is None else mailed(mails, month),
+        Step(documents.opened, documents.pdf),
     ]
 
 
-def total_of(request: HttpRequest, month: date) -> Figure:
-    """Yen, tax included, of the documents of a month that hold or will."""
-    rows = desk_of("billing.invoice").get_queryset(request).counting().filter(month=month, kind__in=OF_MONTH)
-    return Figure("", rows, "", "coalesce(sum(total), 0)::bigint")
+def mailed(mails: QuerySet, month: date) -> Step:
+    """メール: those sent are all but the few that wait or failed, which have indexes of their own."""
+    notices, on = notices_of(mails, month), {"month": months.format_month(month)}
+
+    def of_state(words: str, state: Mail.State, *others: Mail.State, rest_of: Sequence[Figure] = ()) -> Figure:
+        address = list_of("portal.mail", **on, state__exact=state)
+        return Figure(words, notices.filter(state__in=[state, *others]), address, rest_of=rest_of)
+
+    every = Figure("", notices, list_of("portal.mail", **on))
+    failed = of_state(_("送信不可"), Mail.State.FAILED)
+    waiting = of_state("", Mail.State.WAITING, Mail.State.SENDING)
+    return Step(of_state("", Mail.State.SENT, rest_of=[every, waiting, failed]), every, [failed])
 
 
 def rows_of(request: HttpRequest, model: str, **wanted: Any) -> QuerySet | None:
@@ -238,9 +226,7 @@ def rows_of(request: HttpRequest, model: str, **wanted: Any) -> QuerySet | None:
 
 
 def figure(words: str, rows: QuerySet | None, model: str, asked: dict[str, str]) -> Figure | None:
-    if rows is None:
-        return None
-    return Figure(words, rows, list_of(model, **asked))
+    return None if rows is None else Figure(words, rows, list_of(model, **asked))
 
 
 def known(*figures: Figure | None) -> list[Figure]:
@@ -256,7 +242,8 @@ Findings = list[dict[str, Any]]  # as MonthCheck keeps them
 
 @dataclass
 class Runs:
-    """Which months are closed and when, when each was run for all or closed last and when drafts were made, and their checks.
+    """Which months are closed and when, when each was run for all or closed last and when drafts were made, their checks, and
+    what is known of their documents.
 
     `proposed` is, of the newest check of an open month, its month, when it began, what it found, and how much was decided
     since (D27).
@@ -267,20 +254,24 @@ class Runs:
     drafted_at: datetime | None
     ran: dict[date, datetime]
     checked: dict[date, tuple[datetime, Findings]]
+    tallies: dict[date, MonthTally]
     proposed: tuple[date, datetime, Findings, int] | None
 
 
 def runs(today: date) -> Runs:
-    """In one statement; checks of the months that the board may show."""
+    """In one statement; checks and tallies of the months that the board may show."""
     ran = MonthRun.objects.of_all().order_by("month", "kind", "-finished_at").distinct("month", "kind")
     since = months.add_months(months.month_of(today), -MOST_MONTHS)
     checked = MonthCheck.objects.ended().filter(month__gte=since).order_by("month", "-at").distinct("month")
+    tallies = MonthTally.objects.filter(month__gte=since).order_by()
+    tallied = JSONObject(**{name: name for name in ("documents", "ended", "invoices", "total", "opened")})
     closed_at = MonthRun.objects.filter(kind=MonthRun.Kind.CLOSE, finished_at__isnull=False).order_by("-month")
     last_closed = Coalesce(Subquery(closed_at.values("month")[:1]), Value(NEVER))
     proposed = MonthCheck.objects.ended().filter(is_closed=False, month__gt=last_closed).order_by("-at")
     rows = list(
         ran.values_list("month", "kind", "finished_at", JSONObject()).union(
             checked.values_list("month", Value("check"), "at", JSONObject(findings="findings")),
+            tallies.values_list("month", Value("tally"), "until", tallied),
             proposed.values_list(
                 "month",
                 Value("proposed"),
@@ -302,6 +293,7 @@ def runs(today: date) -> Runs:
         max(drafted.values(), default=None),
         {month: max(filter(None, [drafted.get(month), closed.get(month)])) for month in {*drafted, *closed}},
         {month: (at, told["findings"]) for month, at, told in of("check")},
+        {month: MonthTally(month=month, until=at, **told) for month, at, told in of("tally")},
         next(((month, at, told["findings"], told["decided"]) for month, at, told in of("proposed")), None),
     )
 
@@ -321,7 +313,8 @@ def figures_of(rows: Sequence[Month]) -> list[Figure]:
             for each in [step.done, step.whole, *step.missing]:
                 if each:
                     found[id(each)] = each
-        found[id(row.total)] = row.total
+        for each in [row.total, *(row.documents.figures if row.documents else [])]:
+            found[id(each)] = each
     return list(found.values())
 
 

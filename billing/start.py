@@ -14,6 +14,7 @@ from accounts.models import Customer
 from billing.board import STEPS, Runs, board, check_address, compare, figures_of, runs
 from billing.counting import Figure, fill
 from billing.menu import desk_of, list_of
+from billing.tally import settle
 from billing.waiting import STOPPED, TO_DO, panels, show_first
 from contracts.models import Contract, Service
 from portal.models import Vendor
@@ -49,6 +50,7 @@ def start_page(request: HttpRequest, *, today: date) -> dict[str, Any]:
         Figure("", rows[:1], "") for rows in (Service.objects.all(), Customer.objects.all(), Contract.objects.all())
     ]
     fill([*figures_of(shown), *(each.figure for each in [*stopped, *to_do]), late, *there])
+    settle([each.documents for each in shown if each.documents])
     compare(shown)
     show_first([*stopped, *to_do])
     proposed = undecided(ran) if shown else None

@@ -2,7 +2,7 @@
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path
@@ -10,11 +10,11 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import desk
 from billing.admin.inlines import AdjustmentLines, Discounts
-from billing.board import of_step
 from billing.corrections.desk import correct_page
 from billing.invoice_page import page_of
 from billing.models import Discount, Invoice, InvoiceLine, InvoicePdf, InvoiceXml, NumberGone
 from billing.services import adjust_invoice, lapsing
+from billing.tally import OF_STEP
 from portal.desk import Locked, ReadOnly, typed
 from portal.shown import MonthFilter, cell
 from portal.templatetags.figures import yen, ym, ymd
@@ -34,7 +34,7 @@ class StepFilter(admin.SimpleListFilter):
         ]
 
     def queryset(self, request, invoices):
-        return of_step(invoices, self.value())
+        return invoices.filter(OF_STEP.get(self.value() or "", Q()))
 
 
 @admin.register(Invoice)

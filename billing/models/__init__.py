@@ -7,7 +7,7 @@ from billing.models.invoices import DOCUMENT_FROM, Invoice, TaxTotal
 from billing.models.lines import CHARGING_SQL, InvoiceLine
 from billing.models.numbers import NumberGone
 from billing.models.reviews import Download, Review
-from billing.models.runs import MonthCheck, MonthRun, Parked
+from billing.models.runs import MonthCheck, MonthRun, MonthTally, Parked
 from billing.models.states import DRAFT_SQL, FIXED_SQL, LIVE, LIVE_SQL, OF_MONTH, OF_MONTH_SQL, Kind, ReviewState, State
 from billing.models.uploads import Upload, UploadKind, UploadState
 
@@ -32,6 +32,7 @@ __all__ = [
     "Kind",
     "MonthCheck",
     "MonthRun",
+    "MonthTally",
     "NumberGone",
     "Parked",
     "Rendering",

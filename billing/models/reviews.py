@@ -23,7 +23,10 @@ class Download(models.Model):
 
     class Meta:
         verbose_name = verbose_name_plural = _("ダウンロード")
-        indexes = [models.Index(F("customer"), F("invoice"), F("at").desc(), name="downloads_of_invoice")]
+        indexes = [
+            models.Index(F("customer"), F("invoice"), F("at").desc(), name="downloads_of_invoice"),
+            models.Index(fields=["at"], name="downloads_by_time"),
+        ]
 
     def __str__(self):
         return f"{self.at:%Y/%m/%d %H:%M}"

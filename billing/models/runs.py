@@ -92,6 +92,29 @@ class MonthCheck(models.Model):
         return f"{self.month:%Y-%m} {self._meta.verbose_name}"
 
 
+class MonthTally(models.Model):
+    """What staff's board last counted of a closed month, so that it needn't again.
+
+    `opened` are the invoices that a company downloaded `until` then. The others stay empty as long as not all is fixed and has
+    its PDF; then they hold as long as there are as many `documents`, and of them as many that count no more (`ended`).
+    """
+
+    month = models.DateField(_("対象年月"), primary_key=True)
+    until = models.DateTimeField(_("日時"))
+    opened = models.PositiveIntegerField()
+    documents = models.PositiveIntegerField(null=True)
+    ended = models.PositiveIntegerField(null=True)
+    invoices = models.PositiveIntegerField(null=True)
+    total = models.BigIntegerField(null=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("集計")
+        default_permissions = ()
+
+    def __str__(self):
+        return f"{self.month:%Y-%m}"
+
+
 class Parked(models.Model):
     """A customer whose month couldn't be closed (保留), and why; the row goes when a later run succeeds."""
 

@@ -187,6 +187,11 @@ class Contract(models.Model):
                 fields=["purchase_order"], opclasses=["varchar_pattern_ops"], condition=~Q(purchase_order=""),
                 name="contracts_ordered",
             ),
+            # Those that may end without anybody's doing: staff's start page counts them.
+            models.Index(
+                fields=["id"], condition=Q(auto_renew=False, cancel_on=None, withdrawn_on=None) & ~Q(form=Form.ONCE),
+                name="contracts_that_run_out",
+            ),
         ]  # fmt: skip
 
     def __str__(self):

@@ -21,6 +21,7 @@ from billing.models import (
     InvoiceXml,
     MonthCheck,
     MonthRun,
+    MonthTally,
     NumberGone,
     Parked,
     Rendering,
@@ -105,6 +106,7 @@ FREE = {
     FaqEntry: "a text on a page",
     Notice: "a text on a page; the history keeps what it said",
     Installation: "says where the database belongs",
+    MonthTally: "what is counted again whenever it may have changed",
     Upload: "its state moves as it is taken in, and what was in it goes",
 }
 OWN = ("portal", "accounts", "contracts", "orders", "billing")

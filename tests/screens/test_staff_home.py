@@ -2,7 +2,7 @@
 
 import html
 import re
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 import time_machine
@@ -13,9 +13,10 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import User
+from billing.corrections.voiding import void
 from billing.credits import take_back
 from billing.documents.rendering import render, render_waiting
-from billing.models import Download, Invoice, MonthCheck, MonthRun, Parked, Rendering
+from billing.models import Download, Invoice, MonthCheck, MonthRun, MonthTally, Parked, Rendering
 from billing.month import parking
 from billing.proposals import decide, proposals
 from contracts.models import Contract
@@ -92,6 +93,51 @@ def it_counts_what_the_lists_behind_its_figures_hold(busy):
         listed = busy.web.get(address)
         assert listed.status_code == 200, address
         assert listed.context["cl"].result_count == number, address
+
+
+def equal_to_their_lists(browser):
+    """The figures of the page, each of which is the count of the list that it opens."""
+    found = figures(home(browser))
+    for address, number in found:
+        assert browser.get(address).context["cl"].result_count == number, address
+    return dict(found)
+
+
+def it_counts_right_what_it_knows_of_a_closed_month(desk):
+    """Once a month is through, its documents are counted again only if one comes or ends, or a day has passed."""
+    opened, pdf = (f"/admin/billing/invoice/?month=2026-04&step={step}" for step in ("opened", "pdf"))
+
+    def total():
+        return board(home(desk.web))["2026/04"][7]
+
+    with time_machine.travel(NOW):
+        make.close_month()
+        assert equal_to_their_lists(desk.web)[pdf] == 0
+        assert MonthTally.objects.get().documents is None, "the files are to come"
+        list(render_waiting())
+        first, second = Invoice.objects.filter(month=make.APRIL).order_by("number")
+        Download.objects.create(customer=desk.a, invoice=first, user=desk.hanako)
+        assert equal_to_their_lists(desk.web)[opened] == 1
+        known = MonthTally.objects.get()
+        assert (known.documents, known.opened) == (2, 0), "what was opened just now may not be all"
+        Download.objects.create(customer=desk.a, invoice=first, user=desk.hanako)
+        assert equal_to_their_lists(desk.web)[opened] == 1
+        Download.objects.create(customer=desk.b, invoice=second, user=desk.jiro)
+        assert equal_to_their_lists(desk.web)[opened] == 2
+        with CaptureQueriesContext(connection) as asked:
+            home(desk.web)
+        assert not any("billing_invoicepdf" in each["sql"] for each in asked)
+    with time_machine.travel("2026-05-08T13:00+09:00"):
+        before = total()
+        void(second, reason="誤り", by=desk.staff, today=make.IN_MAY)
+        make.close_month()
+        equal_to_their_lists(desk.web)
+        assert total() != before
+    with time_machine.travel("2026-05-09T14:00+09:00"):
+        equal_to_their_lists(desk.web)
+        known = MonthTally.objects.get()
+        assert (known.opened, known.ended) == (2, 1)
+        assert known.until > timezone.now() - timedelta(hours=1)
 
 
 @time_machine.travel(NOW)
@@ -224,6 +270,32 @@ def it_asks_at_most_ten_statements(busy, sign_in):
         apart = re.compile("set_config|current_setting|SAVEPOINT")
         statements = [each["sql"] for each in asked if not apart.search(each["sql"])]
         assert len(statements) <= 10, "\n".join(each[:150] for each in statements)
+
+
+@time_machine.travel(NOW)
+def it_counts_by_indexes_however_large_the_tables_are(busy):
+    """With sequential scans discouraged none of a table that grows is left."""
+    large = (
+        "billing_invoice",
+        "portal_mail",
+        "orders_order",
+        "billing_download",
+        "contracts_contract",
+        "portal_inquiry",
+    )
+    for _time in range(2):
+        with connection.cursor() as cursor:
+            cursor.execute("SET enable_seqscan = off")
+            try:
+                with CaptureQueriesContext(connection) as asked:
+                    home(busy.web)
+                for query in asked.captured_queries:
+                    if query["sql"].lstrip("(").startswith("SELECT"):
+                        cursor.execute(f"EXPLAIN {query['sql']}")
+                        plan = "\n".join(line for (line,) in cursor.fetchall())
+                        assert [table for table in large if f"Seq Scan on {table} " in plan] == [], plan
+            finally:
+                cursor.execute("RESET enable_seqscan")
 
 
 def it_says_on_the_board_what_the_newest_check_of_a_month_found(desk):
