@@ -45,7 +45,7 @@ def decide_page(request, contract, choice, line=None, term=None):
     """
     rights.need(request.user, "billing.add_decision")
     found = get_object_or_404(Contract, pk=contract)
-    if choice not in choices():
+    if choice not in choices(carries=Vendor.objects.settings().carries_credits):
         raise Http404
     meant = [each for each in open_ones(found) if line is None or (each.contract_line_id, each.term_id) == (line, term)]
     if not meant:
@@ -156,14 +156,15 @@ def asked(request, form, title, facts, back, row, **more):
     return render(request, "admin/billing/ask_reason.html", admin.site.each_context(request) | given)
 
 
-def proposals_of(contract: Contract, by) -> dict:
+def proposals_of(contract: Contract, by, *, carries: bool) -> dict:
     """What the contract's page shows of proposals: the open ones, and the choices that `by` has."""
     found = open_ones(contract)
     if not found:
         return {}
     may = rights.may(by, "billing.add_decision")
+    offered = choices(carries=carries) if may else []
     return {
         "proposals": found,
-        "choices": [(value, Decision.Choice(value).label) for value in choices()] if may else [],
-        "carries": Vendor.objects.settings().carries_credits,
+        "choices": [(value, Decision.Choice(value).label) for value in offered],
+        "carries": carries,
     }

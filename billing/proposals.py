@@ -14,7 +14,7 @@ from billing.credits import need_carrying, need_reason, store, take_up_anew
 from billing.models import OF_MONTH, Credit, Decision, Invoice, InvoiceLine, State
 from orders.owed import Proposal, proposed
 from portal import history, months, rights
-from portal.models import Action, Vendor
+from portal.models import Action
 from portal.templatetags.figures import yen
 
 # Customers of whom a document that counts charges days beyond the 解約日 or 課金終了日: only they can have a proposal.
@@ -33,15 +33,12 @@ def proposals(customers: list[int] | None = None) -> list[Proposal]:
         with connection.cursor() as cursor:
             cursor.execute(SHORTENED)
             customers = [row[0] for row in cursor.fetchall()]
-    if not customers:
-        return []
-    with transaction.atomic():
-        return proposed(customers)
+    return proposed(customers) if customers else []
 
 
-def choices() -> list[str]:
-    """What may be decided: 翌月調整 only with the vendor's 調整方法 for it (D28)."""
-    carried = [Decision.Choice.CREDIT] if Vendor.objects.settings().carries_credits else []
+def choices(*, carries: bool) -> list[str]:
+    """What may be decided: 翌月調整 only if the vendor `carries` credits by a 調整方法 (D28)."""
+    carried = [Decision.Choice.CREDIT] if carries else []
     return [choice.value for choice in [*carried, Decision.Choice.RETURN, Decision.Choice.REFUSED]]
 
 

@@ -224,15 +224,17 @@ def meter_facts(meter: Meter) -> dict[str, str]:
     return found
 
 
-def term_note(term: Term, kinds: Collection[str]) -> str:
-    """Why a term of its contract gives no order, or why one that covers no day stands; `kinds` are those of its orders (D22)."""
+def term_note(term: Term, kinds: Collection[str], first_month: date | None) -> str:
+    """Why a term of its contract gives no order, or why one that covers no day stands; `kinds` are those of its orders (D22).
+
+    `first_month` is the vendor's 運用開始年月.
+    """
     contract = term.contract
     if contract.cancel_on and term.starts_on > contract.cancel_on:
         return _("解約日より後（請求済み）") if kinds else ""
     if set(kinds) & {"new", "renewal"}:
         return ""
-    vendor = Vendor.objects.first()
-    if vendor and term.starts_on < vendor.first_month:
+    if first_month and term.starts_on < first_month:
         return _("請求対象外（ほかで請求済み）")
     if contract.bill_from and term.starts_on < contract.bill_from:
         return _("請求対象外（請求開始年月より前）")

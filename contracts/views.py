@@ -13,7 +13,7 @@ from contracts.services import term_note
 from contracts.tables import LOOKS, ContractLineTable, ContractTable, TermTable, UsageTable
 from portal.lists.body import annotated, facts, lines
 from portal.lists.screen import Screen, list_screen
-from portal.models import PriceBasis, TaxKind
+from portal.models import PriceBasis, TaxKind, Vendor
 from portal.months import month_of, today
 from portal.templatetags.figures import month_name, percent, plain
 
@@ -116,7 +116,8 @@ def term_history(contract):
     orders = defaultdict(list)
     for order in contract.orders.with_invoice().filter(reversed_on=None).order_by("number"):
         orders[order.term_id].append(order)
+    vendor = Vendor.objects.first()
     for term in contract.terms.standing().select_related("contract").order_by("-sequence"):
-        note = term_note(term, [order.kind for order in orders[term.pk]])
+        note = term_note(term, [order.kind for order in orders[term.pk]], vendor and vendor.first_month)
         for order in orders[term.pk] or [None]:
             yield SimpleNamespace(term=term, order=order, kind=order and order.get_kind_display(), note=note)

@@ -49,10 +49,10 @@ OTHER_RATES = f"""
 GIVEN = """SELECT contract_line_id, term_id, sum(amount)::bigint AS given FROM billing_decision
     WHERE customer_id = ANY(%(changed)s) AND choice IN ('credit', 'return') GROUP BY 1, 2"""
 
-# B − G − X − R − O of each line in a term (`owed_line`) whose dates were shortened, in the class and document of its newest
-# billed line: what nobody has decided yet (D27).
+# Of each line in a term (`owed_line`) whose dates were shortened: what is billed (B), what of that was given back, credited or
+# decided (G, X, R), and what is due (O, to be rounded), in the class and document of its newest billed line (D27).
 PROPOSED = """
-    WITH billed AS (
+    billed AS (
         SELECT o.term_id, k.contract_line_id, b.id, b.amount, b.ends_on, b.item, i.number,
             row_number() OVER (PARTITION BY o.term_id, k.contract_line_id ORDER BY i.fixed_on DESC, i.id DESC, b.id DESC) AS place
         FROM billing_invoiceline b JOIN billing_invoice i ON i.id = b.invoice_id
@@ -77,15 +77,13 @@ PROPOSED = """
             WHERE i.customer_id = ANY(%(customers)s) AND i.kind = 'return' AND i.state = 'fixed' AND b.decision_id IS NULL
         ) g GROUP BY 1, 2
     )
-    SELECT p.*, p.billed - p.given - p.owed AS amount FROM (
-        SELECT w.customer_id, w.contract_id, c.number, w.contract_line_id, w.term_id, t.starts_on, s.newest,
-            b.number AS invoice, b.item, s.amount::bigint AS billed, coalesce(g.amount, 0)::bigint AS given, w.owed
-        FROM owed_line w JOIN contracts_term t ON t.id = w.term_id JOIN contracts_contract c ON c.id = w.contract_id
-        JOIN summed s USING (term_id, contract_line_id) LEFT JOIN given g USING (term_id, contract_line_id)
-        JOIN billed b ON b.id = s.newest
-        WHERE w.covered_to IS NULL OR w.covered_to < s.ends_on
-    ) p WHERE p.billed - p.given - p.owed > 0
-    ORDER BY p.number, p.starts_on, p.contract_line_id
+    SELECT w.customer_id, w.contract_id, c.number, w.contract_line_id, w.term_id, t.starts_on, s.newest, b.number, b.item,
+        s.amount::bigint, coalesce(g.amount, 0)::bigint, w.due, w.part, w.whole
+    FROM owed_line w JOIN contracts_term t ON t.id = w.term_id JOIN contracts_contract c ON c.id = w.contract_id
+    JOIN summed s USING (term_id, contract_line_id) LEFT JOIN given g USING (term_id, contract_line_id)
+    JOIN billed b ON b.id = s.newest
+    WHERE w.covered_to IS NULL OR w.covered_to < s.ends_on
+    ORDER BY c.number, t.starts_on, w.contract_line_id
 """
 
 

@@ -78,42 +78,24 @@ LINES = f"""
 """
 
 
-class Owed(NamedTuple):
-    """A line in a term of which an order is frozen: whole yen in the line's own basis, `ordered` of frozen orders only.
-
-    `ordered_to` is the last day that those orders charge, `covered_to` the last that the line covers now (None: no day).
-    """
-
-    customer_id: int
-    contract_id: int
-    term_id: int
-    contract_line_id: int
-    owed: int
-    ordered: int
-    is_aside: bool
-    ordered_to: Any
-    covered_to: Any
+# The same as parts of one statement, which writes nothing: what each line of which an order is frozen owes of its term, `due`
+# still whole (`due_of` rounds), and up to which day (null: no day) it covers the term now.
+OWED = f"""
+    followed_order AS ({ORDERS}), followed_term AS ({TERMS}), billed_line AS ({BILLED}), due_line AS ({LINES}), owed_line AS (
+        SELECT b.customer_id, b.contract_id, b.term_id, b.contract_line_id, coalesce(d.amount, 0)::bigint AS due, d.part, d.whole,
+            b.ordered, d.ends_on AS covered_to
+        FROM billed_line b LEFT JOIN due_line d USING (term_id, contract_line_id))
+"""
 
 
-def owed(customers: Sequence[int]) -> list[Owed]:
-    """What the billed lines of these customers owe and were ordered with, term by term.
+def due_of(amount: int, part: int | None, whole: int | None) -> int:
+    """Yen of a whole period's `amount`, in its own basis, that are due for its part; None: it isn't parted."""
+    return amount if part is None or whole is None or part >= whole else money.prorated(amount, part, whole)
 
-    The same rows stay, until the transaction ends, in the temporary table `owed_line` with these columns.
-    """
-    with connection.cursor() as cursor:
-        find_lines(cursor, Ids(customers), Ids())
-        keep(
-            cursor,
-            "owed_line",
-            """
-            SELECT b.customer_id, b.contract_id, b.term_id, b.contract_line_id, coalesce(d.amount, 0)::bigint AS owed,
-                b.ordered, b.aside OR coalesce(t.own_aside, false) AS is_aside, b.ordered_to, d.ends_on AS covered_to
-            FROM billed_line b LEFT JOIN due_line d USING (term_id, contract_line_id)
-            LEFT JOIN followed_term t ON t.id = b.term_id
-            """,
-        )
-        cursor.execute("SELECT * FROM owed_line ORDER BY contract_id, term_id, contract_line_id")
-        return [Owed(*row) for row in cursor.fetchall()]
+
+def asked_of(customers: Sequence[int]) -> dict[str, Ids]:
+    """What `OWED` is asked with."""
+    return {"changed": Ids(customers), "others": Ids(), "customers": Ids(customers)}
 
 
 class Proposal(NamedTuple):
@@ -142,12 +124,17 @@ class Proposal(NamedTuple):
 def proposed(customers: Sequence[int]) -> list[Proposal]:
     """What is billed to these customers beyond what they owe, until somebody decides (D27), by contract and term.
 
-    To be asked in a transaction, by the owner's role.
+    One statement, to be asked by the owner's role.
     """
-    owed(customers)
     with connection.cursor() as cursor:
-        cursor.execute(PROPOSED, {"customers": Ids(customers)})
-        return [Proposal(*row) for row in cursor.fetchall()]
+        cursor.execute(f"WITH {OWED}, {PROPOSED}", asked_of(customers))
+        rows = cursor.fetchall()
+    found = []
+    for *named, billed, given, amount, part, whole in rows:
+        owed = due_of(amount, part, whole)
+        if billed - given > owed:
+            found.append(Proposal(*named, billed, given, owed, billed - given - owed))
+    return found
 
 
 def find_lines(cursor: Any, changed: Ids, others: Ids) -> None:

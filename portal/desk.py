@@ -186,7 +186,12 @@ class Desk(admin.ModelAdmin):
         return TemplateResponse(request, "admin/object_history.html", page)
 
     def why_kept(self, row):
-        """In words, why this row can't be deleted, and what to do instead; empty if it can."""
+        """In words, why this row can't be deleted, and what to do instead; empty if it can. A page finds it once."""
+        if not hasattr(row, "kept_because"):
+            row.kept_because = self.find_why_kept(row)
+        return row.kept_because
+
+    def find_why_kept(self, row):
         if self.stays:
             return str(self.stays)
         told = _("%(rows)s で使われているため、削除できません。%(instead)s")

@@ -44,9 +44,11 @@ class Conflict:
 
 
 def mark(row, form, formsets):
-    """What a reader of these forms sees of the row, to be sent along with them."""
-    newest = HistoryEvent.objects.about(row).first()
-    given = {"rows": stored(form, formsets), "event": newest.pk if newest else 0}
+    """What a reader of these forms sees of the row, to be sent along with them; a page may have read its `newest_event` before."""
+    newest = getattr(row, "newest_event", None)
+    if newest is None:
+        newest = HistoryEvent.objects.about(row).values_list("pk", flat=True).first() or 0
+    given = {"rows": stored(form, formsets), "event": newest}
     return signing.dumps(given, salt=salt(row), compress=True)
 
 

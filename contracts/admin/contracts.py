@@ -1,11 +1,14 @@
 """Staff's desk for services and contracts; terms are read here."""
 
 from copy import copy
+from typing import NamedTuple
 
 from django.contrib import admin, messages
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, connection
-from django.db.models import Prefetch
+from django.db.models import Exists, OuterRef, Subquery
+from django.db.models.functions import JSONObject
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -14,6 +17,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
 from billing import desk
+from billing.gathered import Part, gather
 from billing.month.open_months import redraft
 from billing.services import defer_catch_up
 from contracts.admin.forms import CANCEL_AT, PREVIEW, REFUSED, ContractForm, LineForm, Lines, following_term
@@ -21,14 +25,14 @@ from contracts.admin.preview import preview
 from contracts.models import ENDS_WITHIN, Contract, ContractLine, Meter, Service, State, Term
 from contracts.services import term_note
 from orders.desk import Answers, codes
-from orders.models import Order
+from orders.models import Kind, Order
 from orders.models import State as OrderState
 from orders.services import check_withdrawal, start_contract, store_contract, withdraw_contract
 from portal import rights
 from portal.admin.vendor import Kept
 from portal.desk import READ, Completed, Locked, Shown, typed
 from portal.lists.columns import ChoiceColumn
-from portal.models import Action, HistoryEvent
+from portal.models import Action, HistoryEvent, Vendor
 from portal.months import month_of, today
 from portal.once import once
 from portal.shown import ToRead, cell, flag, to_be_read
@@ -46,15 +50,18 @@ class ServiceAdmin(Kept):
 
 
 def has_begun(contract):
-    """Whether the contract ever had a term; its page has asked so once."""
+    """Whether the contract ever had a term; the page has read so with it."""
     return contract.begun if hasattr(contract, "begun") else contract.terms.exists()
 
 
-def changes_of(contract):
-    """What the history has of a contract, the newest first."""
-    return HistoryEvent.objects.filter(
+def parts_of(contract):
+    """What the page shows beside the form, and the newest event about the contract, read before what is sent along with the form."""
+    changes = HistoryEvent.objects.filter(
         customer=contract.customer_id, subject=contract.number, action=Action.CONTRACT_CHANGED
-    ).order_by("-pk")
+    )
+    yield Part("changes", changes.order_by("-pk"), ["id", "at", "actor_name", "detail", "data"], 20)
+    yield Part("newest", HistoryEvent.objects.about(contract), ["id"], 1)
+    yield Part("vendor", Vendor.objects.order_by("pk"), ["credit_method"], 1)
 
 
 class LineInline(ToRead):
@@ -84,11 +91,26 @@ class MeterInline(Shown):
     model = Meter
     fields = readonly_fields = ["priced", "service", "unit"]
 
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related("contract", "service")
+
     @admin.display(description=_("品目"))
     def priced(self, meter):
         """Leads to its prices, and from there back to the contract."""
         page = reverse("admin:contracts_meter_change", args=[meter.pk])
         return format_html('<a href="{}?contract={}">{}</a>', page, meter.contract_id, meter.item)
+
+
+class Given(NamedTuple):
+    """An order of a term, as the terms' list reads it."""
+
+    id: int
+    number: str
+    kind: str
+    amount: int
+    state: str
+    invoice_number: str | None
+    reversed_on: str | None
 
 
 class TermInline(Shown):
@@ -98,25 +120,37 @@ class TermInline(Shown):
     ordering = ["-sequence"]
 
     def get_queryset(self, request):
-        orders = Order.objects.with_invoice().order_by("number")
-        return super().get_queryset(request).select_related("contract").prefetch_related(Prefetch("orders", orders))
+        """Each term with its orders and 運用開始年月."""
+        orders = (
+            Order.objects.with_invoice().filter(term=OuterRef("pk"), customer=OuterRef("customer")).order_by("number")
+        )
+        told = ["id", "number", "kind", "amount", "state", "invoice_number", "reversed_on"]
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("contract")
+            .annotate(
+                given=ArraySubquery(orders.values(told=JSONObject(**{name: name for name in told}))),
+                first_month=Subquery(Vendor.objects.order_by("pk").values("first_month")[:1]),
+            )
+        )
 
     @admin.display(description=_("注文"))
     def ordered(self, term):
         """Each order of the term with its yen and its invoice, a click away; why there is none."""
-        orders = term.orders.all()
+        orders = [Given(**each) for each in term.given]
         texts = [
             format_html(
                 '<a href="{}">{}</a> {} {}円 {}',
-                reverse("admin:orders_order_change", args=[order.pk]),
+                reverse("admin:orders_order_change", args=[order.id]),
                 order.number,
-                order.get_kind_display(),
+                Kind(order.kind).label,
                 yen(order.amount),
                 bill_of(order),
             )
             for order in orders
         ]
-        note = term_note(term, [order.kind for order in orders if not order.reversed_on])
+        note = term_note(term, [order.kind for order in orders if not order.reversed_on], term.first_month)
         return format_html_join(mark_safe("<br>"), "{}", ((text,) for text in (*texts, note) if text)) or "-"
 
 
@@ -218,13 +252,10 @@ class ContractAdmin(Locked):
         return found
 
     def get_queryset(self, request):
-        return super().get_queryset(request).with_state(today()).select_related("customer", "service")
-
-    def get_object(self, request, object_id, from_field=None):
-        found = super().get_object(request, object_id, from_field)
-        if found is not None:
-            found.begun = found.terms.exists()
-        return found
+        rows = super().get_queryset(request).with_state(today()).select_related("customer", "service")
+        if request.resolver_match.url_name != "contracts_contract_change":
+            return rows
+        return rows.annotate(begun=Exists(Term.objects.filter(contract=OuterRef("pk"), customer=OuterRef("customer"))))
 
     def has_change_permission(self, request, obj=None):
         """One that was taken back is only read; whoever was typing meanwhile is told so by the save (D26)."""
@@ -281,9 +312,12 @@ class ContractAdmin(Locked):
         if obj is not None and obj.pk:
             context |= self.ways(obj, request) if self.has_change_permission(request, obj) else {}
             context["may_withdraw"] = self.has_change_permission(request, obj) and not obj.withdrawn_on
-            context["history"] = changes_of(obj)[:20]
+            beside = {name: part.rows for name, part in gather(list(parts_of(obj))).items()}
+            context["history"] = beside["changes"]
+            obj.newest_event = beside["newest"][0].pk if beside["newest"] else 0
             if obj.cancel_on or lines is None or any(form.instance.charge_to for form in lines.initial_forms):
-                context |= desk.proposals_of(obj, request.user)  # nothing else makes any (D27)
+                carries = any(vendor.carries_credits for vendor in beside["vendor"])
+                context |= desk.proposals_of(obj, request.user, carries=carries)  # nothing else makes any (D27)
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def ways(self, contract, request):
@@ -394,7 +428,7 @@ class ContractAdmin(Locked):
 
     def tell_proposals(self, request, contract):
         """What is billed beyond the contract's dates waits for a decision on its page, which the save leaves (D27)."""
-        found = desk.proposals_of(contract, request.user).get("proposals", [])
+        found = desk.open_ones(contract)
         if found:
             page = reverse("admin:contracts_contract_change", args=[contract.pk])
             text = _(

@@ -40,7 +40,7 @@ class MeterAdmin(Locked):
     """Each month's quantity costs what its month's price says; what is billed keeps its price (D32)."""
 
     list_display = ["contract", "service", "item", "unit", "now"]
-    list_select_related = ["contract", "service"]
+    list_select_related = ["contract__customer", "service"]
     search_fields = ["contract__number", "contract__customer__number", "item"]
     autocomplete_fields = ["contract", "service"]
     fields = ["contract", "service", "item", "unit", "price_basis", "tax_kind"]
@@ -51,7 +51,10 @@ class MeterAdmin(Locked):
         return plain(meter.price_of(today()).unit_price)
 
     def get_queryset(self, request):
-        return super().get_queryset(request).prefetch_related("prices__tiers")
+        """A list shows each meter's price of the month; its page has them below."""
+        rows = super().get_queryset(request)
+        listed = request.resolver_match.url_name == "contracts_meter_changelist"
+        return rows.prefetch_related("prices__tiers") if listed else rows
 
     def has_change_permission(self, request, obj=None):
         """As of its contract: one of a contract that was taken back is only read (D26)."""
@@ -109,7 +112,7 @@ class MeterAdmin(Locked):
         for meter in queryset:
             delete_meter(meter, by=request.user)
 
-    def why_kept(self, row):
+    def find_why_kept(self, row):
         if row.contract.withdrawn_on:
             return str(STAYS_WITHDRAWN)
-        return str(METERED) if row.usages.exists() else super().why_kept(row)
+        return str(METERED) if row.usages.exists() else super().find_why_kept(row)

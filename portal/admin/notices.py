@@ -37,7 +37,7 @@ class NoticeAdmin(Told):
             request
         )
 
-    def why_kept(self, row):
+    def find_why_kept(self, row):
         """What customers were told stays."""
         stored = Notice.objects.filter(pk=row.pk, starts_at__lte=timezone.now()).exists()
         return (

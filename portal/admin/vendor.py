@@ -164,10 +164,8 @@ class Used(Kept):
             field.name for field in self.model._meta.fields if field.name not in ("id", settled.MOVABLE[self.model])
         ]
 
-    def why_kept(self, row):
-        if not hasattr(row, "kept_because"):
-            row.kept_because = settled.why_kept(row) or super().why_kept(row)
-        return row.kept_because
+    def find_why_kept(self, row):
+        return settled.why_kept(row) or super().find_why_kept(row)
 
 
 class RegistrationForm(UsedForm):

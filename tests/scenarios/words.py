@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 
 from billing import proposals
 from billing.models import Invoice, MonthRun
@@ -14,7 +14,7 @@ from billing.month import checks, close
 from billing.month.open_months import redraft
 from contracts.models import Contract, ContractLine
 from orders.models import Order
-from orders.owed import owed
+from orders.owed import OWED, asked_of, due_of
 from orders.services import start_contract
 from tests import make
 
@@ -126,4 +126,9 @@ def named(month, today, code="proposals"):
 
 def owed_of(contract):
     """(owed, ordered) of each line in each billed term."""
-    return [(each.owed, each.ordered) for each in owed([contract.customer_id])]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH {OWED} SELECT due, part, whole, ordered FROM owed_line ORDER BY contract_id, term_id, contract_line_id",
+            asked_of([contract.customer_id]),
+        )
+        return [(due_of(*due), ordered) for *due, ordered in cursor.fetchall()]
