@@ -1,19 +1,22 @@
-"""Every list, filter, sort, search and form of staff's pages on 100,000 customers and 1,000,000 invoices: statements, time, plan.
+"""Every list, filter, sort, search and form of staff's pages on 100,000 customers and 1,400,000 invoices: statements, time, plan.
 
 The rows are those of `bench/search.py` and some more. Asks each page `--rounds` times and each of its statements once for its
 plan: one that reads more than 200,000 rows of a table is named. `--keep` leaves the database for the next run, which then
-begins at once; `--only billing.invoice` asks one list. `.venv/bin/python bench/desk.py`; prints the p95 of the pages as a share
-of 200 ms last.
+begins at once; `--only billing.invoice` asks one list, `--only start` the start page and the lists that it leads to, others are
+`books`, `search` and `preview`. `.venv/bin/python bench/desk.py`; prints the p95 of the pages as a share of 200 ms last.
 """
 
 import argparse
+import html
 import json
 import logging
 import os
+import re
 import statistics
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlencode
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
@@ -34,6 +37,8 @@ from django.test.utils import (
 
 from accounts.models import Customer, User
 from bench import search
+from contracts.models import Contract
+from tests.filled import filled
 from tests.seen import pages_of, statements
 
 MOST = 200  # milliseconds
@@ -60,6 +65,16 @@ INQUIRIES = """
         CASE WHEN id % 500 = 0 THEN 'waiting' ELSE 'done' END, CASE WHEN id % 500 > 0 THEN now() END, now() - id * interval '1 minute'
     FROM accounts_user WHERE customer_id IS NOT NULL
 """
+BOOKS = [
+    "",
+    "issued_on_min=2026-01-01&issued_on_max=2026-03-31",
+    "total_min=1500&total_max=1510",
+    "party=みどり",
+    "party=C0004321",
+    "issued_on_min=2026-10-01&total_min=1100&total_max=1200&party=さくら",
+    "month_min=2026-09&month_max=2026-09",
+    "kind=correction",
+]
 METERS = """
     WITH made AS (
         INSERT INTO contracts_meter (customer_id, contract_id, service_id, item, unit, price_basis, tax_kind)
@@ -84,6 +99,13 @@ MONTHS = """
         CASE WHEN n < 3 THEN jsonb_build_object('name', '株式会社見本ベンダー', 'address', '東京都千代田区見本町一丁目二番三号',
             'registration_number', 'T1234567890123', 'bank', '見本銀行 本店営業部 普通 1234567 カ）ミホンベンダー') END, 'v1'
     FROM shown, accounts_customer c ORDER BY n, c.id;
+    INSERT INTO billing_invoiceline (customer_id, invoice_id, position, origin, contract_id, service_id, product_code, item,
+        specification, purchase_order, starts_on, ends_on, quantity, unit, unit_price, amount, price_basis, tax_kind, tax_rate,
+        is_order_head)
+    SELECT i.customer_id, i.id, row_number() OVER (PARTITION BY i.id ORDER BY c.id), 'adjustment', c.id, c.service_id, '', c.name,
+        '標準', '', i.month, i.month + 27, 1, '式', 400, 400, 'exclusive', 'standard', 0.1, false
+    FROM billing_invoice i JOIN contracts_contract c USING (customer_id)
+    WHERE i.kind = 'invoice' AND i.month > (SELECT max(month) - 32 FROM shown);
     INSERT INTO billing_invoicepdf (invoice_id, customer_id, content, sha256, size, rendered_at)
     SELECT id, customer_id, 'x', encode(sha256('x'), 'hex'), 1, now() FROM billing_invoice
     WHERE kind = 'invoice' AND state = 'fixed' AND (customer_id % 9973 <> 0 OR month < (SELECT max(month) - 31 FROM shown)) ORDER BY id;
@@ -152,21 +174,61 @@ def large_tables():
         return {name for (name,) in cursor.fetchall()}
 
 
-def ask(web, address, rounds, large):
-    """(statements, median milliseconds, the largest reading of a large table) of a page."""
+def ask(web, address, rounds, large, given=None):
+    """(statements, median milliseconds, the largest reading of a large table) of a page; `given` is what it is sent."""
     times = []
+
+    def answer():
+        return web.get(address) if given is None else web.post(address, given)
+
     for _round in range(rounds):
         begun = time.perf_counter()
-        response = web.get(address)
+        response = answer()
         times.append((time.perf_counter() - begun) * 1000)
-        if response.status_code != 200:
+        if response.status_code != 200 and not response.headers.get("location", "").startswith("/admin/"):
             return 0, statistics.median(times), (0, f"answered {response.status_code}")
     with CaptureQueriesContext(
         connection,
     ) as asked:
-        web.get(address)
-    reading = max((most_read(sql, large) for sql in statements(asked) if sql.startswith("SELECT")), default=(0, ""))
+        answer()
+    read = [] if given else [sql for sql in statements(asked) if sql.lstrip("(").startswith("SELECT")]
+    reading = max((most_read(sql, large) for sql in read), default=(0, ""))
     return len(statements(asked)), statistics.median(times), reading
+
+
+def other_pages(web):
+    """(name, address) of the start page and the lists behind its figures, the vendor's books, and the search."""
+    yield "start", "/admin/"
+    text = web.get("/admin/").content.decode()
+    for address in dict.fromkeys(re.findall(r'class="(?:figure|of|missing|count)"\s+href="([^"]*)"', text)):
+        yield f"start to {html.unescape(address)}", html.unescape(address)
+    for asked in BOOKS:
+        yield f"books {asked}", f"/admin/books/?{asked}"
+    for typed in search.TYPED:
+        yield f"search {typed}", f"/admin/search/?{urlencode({'q': typed})}"
+
+
+def previews(web):
+    """(name, address, what is sent) of 「保存するとこうなります」 for a changed quantity, price and end of a contract."""
+    contracts = Contract.objects.exclude(pk__in=Contract.objects.filter(terms__sequence__gt=1)).order_by("pk")
+    page = f"/admin/contracts/contract/{contracts[1000].pk}/change/"
+    changes = {"quantity": {"lines__0__quantity": "3"}, "price": {"lines__0__unit_price": "9000"}}
+    for name, changed in changes.items():
+        given = filled(web, page, apply="next", **changed) | {"_preview": "1"}
+        shown = web.post(page, given).context
+        yield f"preview {name}" + ("" if "preview" in shown else f" (none: {shown.get('unforeseen')})"), page, given
+
+
+def pages(web, only):
+    """All pages whose name has this in it."""
+    for desk in admin.site._registry.values():
+        if only in (label := desk.opts.label_lower):
+            for name, address in pages_of(web, desk, search.TYPED if desk.search_fields else ()):
+                yield f"{label} {name}", address
+    if not only or only in ("start", "books", "search"):
+        yield from (each for each in other_pages(web) if each[0].startswith(only))
+    if only in "preview":
+        yield from previews(web)
 
 
 def main():
@@ -186,15 +248,11 @@ def main():
         web.force_login(User.objects.get(email="staff@example.net"))
         large, all_times = large_tables(), []
         print(f"{'page':60} {'statements':>10} {'ms':>6}  reads")
-        for desk in admin.site._registry.values():
-            label = desk.opts.label_lower
-            if options.only not in label:
-                continue
-            for name, address in pages_of(web, desk, search.TYPED if desk.search_fields else ()):
-                count, middle, (rows, table) = ask(web, address, options.rounds, large)
-                all_times.append(middle)
-                note = f"{rows:,.0f} of {table}" if rows > LARGE else table if count == 0 else ""
-                print(f"{label + ' ' + name:60} {count:10} {middle:6.0f}  {note}", flush=True)
+        for name, address, *given in pages(web, options.only):
+            count, middle, (rows, table) = ask(web, address, options.rounds, large, *given)
+            all_times.append(middle)
+            note = f"{rows:,.0f} of {table}" if rows > LARGE else table if count == 0 else ""
+            print(f"{name:60} {count:10} {middle:6.0f}  {note}", flush=True)
         if len(all_times) > 1:
             high = sorted(all_times)[int(len(all_times) * 0.95)]
             print(f"{len(all_times)} pages, median {statistics.median(all_times):.0f} ms, p95 {high:.0f} ms")

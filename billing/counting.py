@@ -54,7 +54,7 @@ def fill(figures: Sequence[Figure]) -> None:
 def read(scan: Sequence[Figure]) -> tuple[str, Sequence[Any]]:
     """(SQL, its values) of the list of what each of these figures of the same rows comes to."""
     rows = scan[0].rows if scan[0].rows.query.is_sliced else scan[0].rows.order_by()
-    columns, told = {}, []
+    columns, told = dict[str, Any](), []
     for place, each in enumerate(scan):
         where = ""
         if each.where:

@@ -65,7 +65,7 @@ class Documents:
         return [*self.counted, self.opened, self.newly_opened, self.documents, self.ended]
 
     @property
-    def known(self) -> tuple[int, int] | None:
+    def known(self) -> tuple[int | None, int | None] | None:
         """The (documents, ended) with which what is kept holds; None where no more than `opened` is."""
         return (self.kept.documents, self.kept.ended) if self.kept and self.kept.documents is not None else None
 
@@ -81,8 +81,8 @@ class Documents:
         for each in self.counted:
             each.is_known = self.known is not None
         if self.known:
-            self.invoices.count = self.fixed.count = self.pdf.count = self.kept.invoices
-            self.total.count = self.kept.total
+            self.invoices.count = self.fixed.count = self.pdf.count = self.kept.invoices or 0
+            self.total.count = self.kept.total or 0
 
     def to_keep(self) -> MonthTally:
         """What was counted; all of it, if nothing but documents that come or end can change it from now on."""

@@ -118,6 +118,6 @@ def term_history(contract):
         orders[order.term_id].append(order)
     vendor = Vendor.objects.first()
     for term in contract.terms.standing().select_related("contract").order_by("-sequence"):
-        note = term_note(term, [order.kind for order in orders[term.pk]], vendor and vendor.first_month)
+        note = term_note(term, [order.kind for order in orders[term.pk]], vendor.first_month if vendor else None)
         for order in orders[term.pk] or [None]:
             yield SimpleNamespace(term=term, order=order, kind=order and order.get_kind_display(), note=note)

@@ -129,12 +129,11 @@ def proposed(customers: Sequence[int]) -> list[Proposal]:
     with connection.cursor() as cursor:
         cursor.execute(f"WITH {OWED}, {PROPOSED}", asked_of(customers))
         rows = cursor.fetchall()
-    found = []
-    for *named, billed, given, amount, part, whole in rows:
-        owed = due_of(amount, part, whole)
-        if billed - given > owed:
-            found.append(Proposal(*named, billed, given, owed, billed - given - owed))
-    return found
+    found = [
+        Proposal._make([*named, billed, given, owed := due_of(amount, part, whole), billed - given - owed])
+        for *named, billed, given, amount, part, whole in rows
+    ]
+    return [each for each in found if each.amount > 0]
 
 
 def find_lines(cursor: Any, changed: Ids, others: Ids) -> None:

@@ -27,16 +27,19 @@ class Bill(NamedTuple):
     parked: str = ""
 
 
-def next_bills(customer: Customer, *, today: date, look: Callable[[], Seen]) -> tuple[list[Bill], Seen]:
+def next_bills(
+    customer: Customer, *, today: date, look: Callable[[], Seen], go_on: Callable[[], None] = lambda: None
+) -> tuple[list[Bill], Seen]:
     """The next three bills as the data stand in the caller's transaction, and what `look` finds once they are made.
 
     Usage counts as far as it is known by now. The customer is locked as by a save, runs of months aren't; nothing is kept.
-    Raises ValidationError before the vendor's settings are there.
+    `go_on` is called before each month and may raise. Raises ValidationError before the vendor's settings are there.
     """
     with transaction.atomic():
         Customer.objects.lock([customer.pk])
         month, bills = earliest_open(customer.pk), list[Bill]()
         while len(bills) < COUNT:
+            go_on()
             if not is_done(customer, month):
                 bills.append(close_alone(customer, month, today))
             month = months.add_months(month, 1)

@@ -21,7 +21,7 @@ from billing.gathered import Part, gather
 from billing.month.open_months import redraft
 from billing.services import defer_catch_up
 from contracts.admin.forms import CANCEL_AT, PREVIEW, REFUSED, ContractForm, LineForm, Lines, following_term
-from contracts.admin.preview import preview
+from contracts.admin.preview import TooSlow, preview
 from contracts.models import ENDS_WITHIN, Contract, ContractLine, Meter, Service, State, Term
 from contracts.services import term_note
 from orders.desk import Answers, codes
@@ -282,9 +282,7 @@ class ContractAdmin(Locked):
             if request.method != "POST":
                 asked = {"title": _("契約を取り消す"), "contract": contract, "opts": self.opts}
                 asked["orders"] = contract.orders.filter(reversed_on=None).order_by("number")
-                asked["preview"] = preview(
-                    contract.customer, contract, lambda: withdraw_contract(copy(contract), today=today()), today=today()
-                )
+                asked |= self.without(contract)
                 return TemplateResponse(
                     request,
                     "admin/contracts/contract/withdraw.html",
@@ -299,6 +297,16 @@ class ContractAdmin(Locked):
             self.message_user(request, _("契約 %s を取り消しました。") % contract.number)
             self.tell_changes(request, contract.changes)
         return redirect("admin:contracts_contract_change", pk)
+
+    def without(self, contract):
+        """What the page shows of what is left once the contract is taken back. Raises ValidationError where it can't be."""
+        try:
+            shown = preview(
+                contract.customer, contract, lambda: withdraw_contract(copy(contract), today=today()), today=today()
+            )
+        except TooSlow as slow:
+            return {"unforeseen": " ".join(slow.messages)}
+        return {"preview": shown}
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
         formsets = [each.formset for each in context["inline_admin_formsets"]]

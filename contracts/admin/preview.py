@@ -1,19 +1,33 @@
 """「保存するとこうなります」: what a save would make of the customer's next bills and of the contract's orders, done and taken back."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import NamedTuple
 
-from django.db import transaction
+from django.core.exceptions import ValidationError
+from django.db import OperationalError, transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from psycopg.errors import QueryCanceled
 
 from accounts.models import Customer
 from billing.month.coming import Bill, next_bills
 from billing.proposals import proposals
 from contracts.models import Contract
 from orders.models import Kind, Order
+from portal.db.rls import patient
 
 MOST_ORDERS = 12  # that are shown singly
+PATIENCE = 3.0  # seconds; a statement that takes four ends in an error
+
+
+class TooSlow(ValidationError):
+    """It takes longer than people wait; whatever they want to do they may do without."""
+
+    def __init__(self) -> None:
+        super().__init__(_("時間内に計算できませんでした。このまま続けることもできます。"))
 
 
 class BillRow(NamedTuple):
@@ -62,13 +76,13 @@ def preview(
 ) -> Preview:
     """What `act` makes of the next three bills and of the contract's orders until then. `act` returns the contract that it stored.
 
-    It is done and taken back; the customer is locked meanwhile, as by a save. Raises what `act` raises.
+    It is done and taken back; the customer is locked meanwhile, as by a save. Raises what `act` raises, and TooSlow.
     """
     standing = set(orders_of(contract).values_list("pk", flat=True)) if contract.pk else set()
-    with transaction.atomic():
-        before, was = next_bills(customer, today=today, look=lambda: look(contract, standing))
+    with in_time() as go_on, transaction.atomic():
+        before, was = next_bills(customer, today=today, look=lambda: look(contract, standing), go_on=go_on)
         stored = act()
-        after, becomes = next_bills(customer, today=today, look=lambda: look(stored, standing))
+        after, becomes = next_bills(customer, today=today, look=lambda: look(stored, standing), go_on=go_on)
         transaction.set_rollback(True)
     changed = []
     for key in sorted(was.orders.keys() | becomes.orders.keys()):
@@ -78,6 +92,24 @@ def preview(
             changed.append(row)
     rows = [BillRow(then.month, now, then) for now, then in zip(before, after, strict=True)]
     return Preview(rows, changed[:MOST_ORDERS], max(0, len(changed) - MOST_ORDERS), becomes.owed - was.owed, ticks)
+
+
+@contextmanager
+def in_time() -> Iterator[Callable[[], None]]:
+    """What is done within, and each of its statements, may take `PATIENCE`; it calls what is given here now and then."""
+    until = time.monotonic() + PATIENCE
+
+    def go_on() -> None:
+        if time.monotonic() > until:
+            raise TooSlow
+
+    try:
+        with patient(PATIENCE):
+            yield go_on
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        raise TooSlow from error
 
 
 def orders_of(contract: Contract) -> QuerySet[Order]:

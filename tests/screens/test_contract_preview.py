@@ -140,6 +140,23 @@ def it_shows_what_closed_months_would_cost_before_the_tick(cast, desk, time_mach
     assert then(answer.context["preview"]) == closed_bills(cast.b, time_machine)
 
 
+def it_says_so_where_it_takes_too_long_and_stores_nothing(cast, desk, monkeypatch):
+    contract = cast.b.contracts.get()
+    given = filled(desk, page_of(contract), lines__0__quantity="3", apply="next", _preview="1")
+    before = digests()
+    for seconds in (0, 0.001):  # the whole, and a statement of it
+        monkeypatch.setattr("contracts.admin.preview.PATIENCE", seconds)
+        answer = desk.post(page_of(contract), given)
+        assert differing(before, digests()) == set()
+        assert answer.status_code == 200
+        assert "時間内に計算できませんでした" in answer.content.decode()
+        assert "preview" not in answer.context
+    make.make_contract(cast.b, (5000,), start_on=make.MAY, today=make.IN_MAY)
+    path = f"/admin/contracts/contract/{cast.b.contracts.get(start_on=make.MAY).pk}/withdraw/"
+    assert "時間内に計算できませんでした" in desk.get(path).content.decode()
+    assert desk.post(path).status_code == 302
+
+
 def it_says_beside_its_field_what_a_save_would_refuse_and_foresees_nothing(cast, desk):
     contract = cast.b.contracts.get()
     given = filled(desk, page_of(contract), lines__0__quantity="0", _preview="1")
