@@ -33,13 +33,17 @@ class ShownForm(ReasonForm):
 
 
 class CreditForm(ReasonForm):
-    amount = WholeField(label=gettext_lazy("金額"), min_value=1)
+    amount = WholeField(min_value=1)
     field_order = ["amount", "reason"]
+
+    def __init__(self, line, data=None):
+        super().__init__(data)
+        self.fields["amount"].label = _("金額（%s）") % line.get_price_basis_display()
 
 
 @once
 def decide_page(request, contract, choice, line=None, term=None):
-    """翌月調整, 返還 or 返金しない for one proposal of a contract, or for all of them; a 返還 is shown before it is made.
+    """翌月調整, 返還 or 返金しない for one proposal of a contract, or for all of them; what changes documents is shown before.
 
     Who comes second is told so, on the contract's page.
     """
@@ -62,29 +66,34 @@ def decide_page(request, contract, choice, line=None, term=None):
             messages.error(request, " ".join(refused.messages))
         if outcome is None:
             return redirect("admin:contracts_contract_change", contract)
-    context = {"outcome": outcome, "submit": _("確認する") if choice == Decision.Choice.RETURN else _("決定する")}
+    context = {"outcome": outcome, "submit": _("決定する") if choice == Decision.Choice.REFUSED else _("確認する")}
     facts, back = [(_("契約"), found), *facts_of(meant)], "admin:contracts_contract_change"
     return asked(request, form, Decision.Choice(choice).label, facts, back, found, **context)
 
 
 def decided(request, meant, choice, reason):
-    """Do it and say so; or what a 返還 would do, as long as that isn't what was shown and confirmed. Raises ValidationError."""
+    """Do it and say so; or what it would do, as long as that isn't what was shown and confirmed. Raises ValidationError."""
 
     def act():
         return decide(meant, choice, reason, by=request.user)
 
-    if choice != Decision.Choice.RETURN:
+    if choice == Decision.Choice.REFUSED:
         tell_decided(request, meant, act())
         return None
-    invoice = Invoice.objects.get(lines=meant[0].invoice_line_id)
+    done, outcome = done_as_shown(request, Invoice.objects.get(lines=meant[0].invoice_line_id), act)
+    if done:
+        tell_decided(request, meant, done)
+    return outcome
+
+
+def done_as_shown(request, invoice, act):
+    """(what `act` returned, None) once it was confirmed as it was shown, else (None, what it would do). Raises what `act` raises."""
     if "confirm" in request.POST:
         try:
-            tell_decided(request, meant, do_as_shown(invoice, act, request.POST.get("digest", ""))[0])
+            return do_as_shown(invoice, act, request.POST.get("digest", ""))[0], None
         except Changed as changed:
             messages.error(request, " ".join(changed.messages))
-        else:
-            return None
-    return preview(invoice, act)[1]
+    return None, preview(invoice, act)[1]
 
 
 def tell_decided(request, meant, decisions):
@@ -113,33 +122,39 @@ def named(meant: list[Proposal]) -> str:
 
 
 def facts_of(meant):
-    """What is to be given back; of several, a line each and the sum."""
+    """What is to be given back; of several, a line each and the sum. All lines of a contract needn't have one price basis."""
+    lines = InvoiceLine.objects.in_bulk([each.invoice_line_id for each in meant])
+    bases = [lines[each.invoice_line_id].get_price_basis_display() for each in meant]
     if len(meant) > 1:
-        for each in meant:
-            yield each.item, f"{ymd(each.term_starts_on)}～　{each.invoice}　{yen(each.amount)}円"
+        for each, basis in zip(meant, bases, strict=True):
+            yield each.item, f"{ymd(each.term_starts_on)}～　{each.invoice}　{yen(each.amount)}円（{basis}）"
     else:
         [each] = meant
         yield _("品目"), each.item
         yield _("契約期間"), f"{ymd(each.term_starts_on)}～"
         yield _("元の請求"), each.invoice
-    yield _("返すべき額"), f"{yen(sum(each.amount for each in meant))}円"
+    basis = f"（{bases[0]}）" if len({*bases}) == 1 else ""
+    yield _("返すべき額"), f"{yen(sum(each.amount for each in meant))}円{basis}"
 
 
 @once
 def credit_page(request, invoice, line):
-    """翌月調整 by hand for a line of a fixed document."""
+    """翌月調整 by hand for a line of a fixed document; what it does to the next bill is shown before."""
     rights.need(request.user, "billing.add_credit")
     found = get_object_or_404(InvoiceLine.objects.select_related("invoice"), pk=line, invoice=invoice)
-    form = CreditForm(request.POST or None, initial={"amount": left_of(found)})
+    form = CreditForm(found, request.POST or None)
+    outcome = None
     if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data["amount"], form.cleaned_data["reason"]
         try:
-            credit = give_credit(found, form.cleaned_data["amount"], form.cleaned_data["reason"], by=request.user)
+            credit, outcome = done_as_shown(request, found.invoice, lambda: give_credit(found, *given, by=request.user))
         except ValidationError as refused:
             form.add_error("amount", refused)
         else:
-            told = {"item": credit.item, "yen": yen(credit.amount)}
-            messages.success(request, _("%(item)s（%(yen)s円）は調整残高として登録しました。") % told)
-            return redirect("admin:billing_invoice_change", invoice)
+            if credit:
+                told = {"item": credit.item, "yen": yen(credit.amount)}
+                messages.success(request, _("%(item)s（%(yen)s円）は調整残高として登録しました。") % told)
+                return redirect("admin:billing_invoice_change", invoice)
     facts = [
         (_("請求"), found.invoice.number),
         (_("品目"), found.item),
@@ -147,12 +162,12 @@ def credit_page(request, invoice, line):
         (_("明細の金額"), f"{yen(found.amount)}円（{found.get_price_basis_display()}）"),
         (_("調整できる残り"), f"{yen(left_of(found))}円（{found.get_price_basis_display()}）"),
     ]
-    return asked(request, form, _("翌月調整"), facts, "admin:billing_invoice_change", found.invoice)
+    context = {"outcome": outcome, "submit": _("確認する")}
+    return asked(request, form, _("翌月調整"), facts, "admin:billing_invoice_change", found.invoice, **context)
 
 
 def asked(request, form, title, facts, back, row, **more):
-    given = {"form": form, "title": title, "facts": facts, "back": back, "row": row, "opts": row._meta}
-    given |= {"submit": _("決定する"), **more}
+    given = {"form": form, "title": title, "facts": facts, "back": back, "row": row, "opts": row._meta, **more}
     return render(request, "admin/billing/ask_reason.html", admin.site.each_context(request) | given)
 
 

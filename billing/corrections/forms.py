@@ -67,7 +67,9 @@ class RestatedForm(forms.Form):
     unit_price = NumberField(label=gettext_lazy("単価"), max_digits=14, decimal_places=2)
     amount = WholeField(
         label=gettext_lazy("金額"), min_value=-MOST_YEN, max_value=MOST_YEN, required=False,
-        help_text=gettext_lazy("変えなければ、数量か単価を直したときに計算し直します。"),
+        help_text=gettext_lazy(
+            "「税抜・税込」で選んだ方の金額です。変えなければ、数量か単価を直したときに計算し直します。"
+        ),
     )  # fmt: skip
     price_basis = forms.ChoiceField(label=gettext_lazy("税抜・税込"), choices=PriceBasis)
     tax_kind = forms.ChoiceField(label=gettext_lazy("税区分"), choices=TaxKind)
@@ -99,13 +101,14 @@ class RestatedForm(forms.Form):
 class ReturnedForm(forms.Form):
     """What is given back of a line: by one of amount, quantity and days; signs are set by themselves."""
 
-    yen = WholeField(label=gettext_lazy("金額（円）"), min_value=1, max_value=MOST_YEN, required=False)
+    yen = WholeField(min_value=1, max_value=MOST_YEN, required=False)
     quantity = NumberField(label=gettext_lazy("数量"), max_digits=12, decimal_places=3, required=False)
     days = WholeField(label=gettext_lazy("日数"), min_value=1, max_value=36600, required=False)
 
     def __init__(self, line, data, prefix):
         self.line = line
         super().__init__(data, prefix=prefix)
+        self.fields["yen"].label = _("金額（%s、円）") % line.get_price_basis_display()
 
     def clean(self):
         """Also finds the yen, so that what can't be stands beside the line."""

@@ -128,7 +128,7 @@ def carried_out(invoice: Invoice, act: Callable[[], Done]) -> tuple[Done, Outcom
 LINES = """
     SELECT i.id, i.number, i.kind, i.corrects_id, i.month, i.state, i.total, md5(coalesce(i.addressee::text, '') || i.without_document || coalesce((
         SELECT string_agg(concat_ws('|', l.position, l.item, l.specification, l.purchase_order, l.starts_on, l.ends_on, l.quantity, l.unit, l.unit_price,
-            l.amount, l.price_basis, l.tax_kind, l.tax_rate, l.replaces_id, l.credit_id), '/' ORDER BY l.position)
+            l.amount, l.price_basis, l.tax_kind, l.tax_rate, l.replaces_id, l.credit_id IS NOT NULL), '/' ORDER BY l.position)
         FROM billing_invoiceline l WHERE l.customer_id = i.customer_id AND l.invoice_id = i.id
     ), '')) FROM billing_invoice i WHERE i.customer_id = %s
 """

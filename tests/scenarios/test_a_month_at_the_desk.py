@@ -379,7 +379,9 @@ def credits_what_the_option_no_longer_owes(desk):
         desk.press(CONTRACT, "#proposals")
         desk.press("翌月調整", "#proposals")
         desk.fill("理由", "オプションを4月22日で終えたため")
-        desk.press("決定する")
+        desk.press("確認する")
+        desk.sees("-267円", "41,286", within=".correct-outcome")
+        desk.press("この内容で実行する")
     work()
 
 

@@ -1,5 +1,7 @@
 """Staff decide in the desk what becomes of money billed beyond a contract's dates, and credit a billed line by hand."""
 
+import re
+
 import pytest
 import time_machine
 from django.contrib.auth.models import Group
@@ -70,6 +72,10 @@ def answer(web, path, **given):
     )
 
 
+def words(html):
+    return " ".join(re.sub(r"<[^>]*>", " ", html).split())
+
+
 def in_role(name):
     rights.set_up_roles()
     person = make.make_user(None, "one@example.net", is_staff=True)
@@ -89,8 +95,14 @@ def it_shows_what_is_to_be_given_back_and_why(contract, staff, web):
 
 def it_gives_the_credit_to_the_next_bill_at_once(contract, staff, web):
     web.force_login(staff)
-    shown = text(answer(web, address(contract, "credit"), reason="4月の途中で終了"))
-    assert "契約の変更で返すべき額" not in shown
+    path = address(contract, "credit")
+    page = answer(web, path, reason="4月の途中で終了")
+    outcome = words(text(page).partition("この内容で行われること")[2].partition("</table>")[0])
+    assert "未確定" in outcome and "-2,000円" in outcome and "調整残高 0円 3,000円" in outcome
+    assert not Decision.objects.exists() and not Credit.objects.exists()
+    assert "5,000円（税抜）" in text(page)
+    done = web.post(path, shown(page) | {"reason": "4月の途中で終了", "confirm": "1"}, follow=True)
+    assert "契約の変更で返すべき額" not in text(done)
     draft = Invoice.objects.get(state="draft")
     assert [line.amount for line in draft.lines.filter(origin="adjustment")] == [-2000]
     event = HistoryEvent.objects.filter(action="refund_decided").get()
@@ -153,10 +165,17 @@ def it_credits_a_billed_line_by_hand_up_to_what_is_left(contract, staff, web):
     line = Invoice.objects.get(state="fixed").lines.get(amount=2000)
     path = f"/admin/billing/invoice/{line.invoice_id}/credit/{line.pk}/"
     assert path in text(web.get(f"/admin/billing/invoice/{line.invoice_id}/change/"))
-    assert "2,000円（税抜）" in text(web.get(path))
+    page = text(web.get(path))
+    assert "2,000円（税抜）" in page and "金額（税抜）" in page and 'value="2000"' not in page
     assert "残り 2,000円" in text(answer(web, path, amount="2001", reason="お詫び"))
     assert not Credit.objects.exists()
-    answer(web, path, amount="1500", reason="お詫び")
+    page = answer(web, path, amount="1500", reason="お詫び")
+    outcome = page.context["outcome"]
+    assert ("-1,500円" in text(page), Credit.objects.count()) == (True, 0), "shown before it is given"
+    given = {"amount": "1500", "reason": "お詫び", "confirm": "1"}
+    again = web.post(path, given | {"digest": "another"})
+    assert "もう一度確認してください" in text(again) and not Credit.objects.exists()
+    web.post(path, given | {"digest": outcome.digest})
     assert Credit.objects.get().amount == 1500
     assert [each.amount for each in Invoice.objects.get(state="draft").lines.filter(origin="adjustment")] == [-1500]
     assert "残り 500円" in text(answer(web, path, amount="501", reason="お詫び"))

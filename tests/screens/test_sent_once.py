@@ -10,6 +10,7 @@ from procrastinate.contrib.django import app
 
 from accounts.models import User
 from accounts.tasks import tidy
+from billing.credits import give_credit
 from billing.models import Credit, Discount, Invoice
 from contracts.models import Contract, Service
 from portal.models import HistoryEvent, Inquiry, Mail, SentForm
@@ -157,6 +158,7 @@ def it_gives_one_credit_of_a_page_sent_twice(cast, web, time_machine):
     path = f"/admin/billing/invoice/{line.invoice_id}/credit/{line.pk}/"
     web.force_login(cast.staff)
     given = {"amount": "100", "reason": "障害"} | key_on(web, path)
+    given |= {"confirm": "1", "digest": web.post(path, given).context["outcome"].digest}
     first, second = web.post(path, given), web.post(path, given)
     assert first.url == second.url == f"/admin/billing/invoice/{line.invoice_id}/change/"
     assert [credit.amount for credit in Credit.objects.all()] == [100]
@@ -193,7 +195,7 @@ def it_takes_a_credit_and_a_contract_back_once_and_doesnt_say_that_nothing_is_le
     make.close_month()
     web.force_login(cast.staff)
     line = Invoice.objects.get(customer=cast.b).lines.get()
-    web.post(f"/admin/billing/invoice/{line.invoice_id}/credit/{line.pk}/", {"amount": "100", "reason": "障害"})
+    give_credit(line, 100, "障害", by=cast.staff)
     path = "/admin/billing/credit/"
     given = form_of(choose(web, path, "take_back", Credit.objects.get()), reason="誤り")
     assert [web.post(path, given).url for _time in range(2)] == [path] * 2
