@@ -80,12 +80,14 @@ def content_of(inquiry: Inquiry) -> dict[str, Any]:
 
 
 @transaction.atomic
-def enter_inquiry(inquiry: Inquiry, *, copy: bool = False, by: Any) -> Inquiry:
-    """Store what a customer said by telephone or mail, as the desk wrote it down; with `copy` the person gets it by mail.
+def enter_inquiry(inquiry: Inquiry, *, answer: str = "", done: bool = False, copy: bool = False, by: Any) -> Inquiry:
+    """Store what a customer said by telephone or mail, as the desk wrote it down, and what was answered at once.
 
-    Raises PermissionDenied, and ValidationError for a person of another company.
+    With `copy` the person gets both by mail. Raises PermissionDenied, and ValidationError for a person of another company.
     """
     rights.need(by, "portal.add_inquiry")
+    if answer or done:
+        rights.need(by, "portal.change_inquiry")
     if inquiry.user and inquiry.user.customer_id != inquiry.customer_id:
         raise ValidationError({"user": _("このお客様のユーザを選んでください。")})
     if copy and not inquiry.user:
@@ -95,9 +97,13 @@ def enter_inquiry(inquiry: Inquiry, *, copy: bool = False, by: Any) -> Inquiry:
     inquiry.save()
     if copy:
         kind = Mail.Kind.INQUIRY_COPY
-        given = content_of(inquiry)
+        given = content_of(inquiry) | {"answer": answer}
         mail.queue(kind, key=f"{kind}:{inquiry.pk}", customer=inquiry.customer, user=inquiry.user, **given)
     history.record(Action.INQUIRY_SENT, str(inquiry), by=by, customer=inquiry.customer)
+    if answer:
+        add(inquiry, Message.Kind.ANSWER, answer, by)
+    if answer or done:
+        move(inquiry, Inquiry.State.DONE if done else Inquiry.State.ANSWERED, by, by=by)
     return inquiry
 
 

@@ -17,7 +17,7 @@ from accounts.models import Customer, User
 from billing.services import defer_catch_up
 from portal import reading, rights, services, threads
 from portal.desk import Desk, is_key
-from portal.forms import AnswerForm, WordsForm
+from portal.forms import AnswerForm, PassageField, WordsForm
 from portal.models import Inquiry
 from portal.once import key_of_content, once
 
@@ -25,9 +25,14 @@ MOST_PEOPLE = 200  # of one company, to choose from
 
 
 class EnteredForm(forms.ModelForm):
-    """What a customer said by telephone or mail."""
+    """What a customer said by telephone or mail, and what was answered at once."""
 
-    copy = forms.BooleanField(label=_("控えをお客様にメールで送る"), required=False)
+    answer = PassageField(
+        label=_("その場での回答"), max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 6}),
+        help_text=_("伝えた回答があれば入力してください。お客様の画面にも残ります"),
+    )  # fmt: skip
+    done = forms.BooleanField(label=_("完了として登録する"), required=False)
+    copy = forms.BooleanField(label=_("控え（回答も）をお客様にメールで送る"), required=False)
 
     class Meta:
         help_texts = {"about": _("契約番号、注文番号、請求番号のいずれか。なければ空のままにしてください")}
@@ -85,8 +90,10 @@ class InquiryAdmin(Desk):
         return super().get_form(request, obj, change, **(kwargs if obj else {**kwargs, "form": EnteredForm}))
 
     def get_fields(self, request, obj=None):
-        entered = ["customer", "user", "via", "kind", "subject", "about", "body", "copy"]
-        return super().get_fields(request, obj) if obj else entered
+        if obj:
+            return super().get_fields(request, obj)
+        at_once = ["answer", "done"] if self.has_change_permission(request) else []
+        return ["customer", "user", "via", "kind", "subject", "about", "body", *at_once, "copy"]
 
     def get_autocomplete_fields(self, request):
         return ["customer", "user"]
@@ -106,7 +113,12 @@ class InquiryAdmin(Desk):
         if change:
             services.handle_inquiry(obj, state=obj.state, assignee=obj.assignee, by=request.user)
         else:
-            services.enter_inquiry(obj, copy=form.cleaned_data["copy"], by=request.user)
+            said = {name: form.cleaned_data[name] for name in ("answer", "done", "copy") if name in form.cleaned_data}
+            services.enter_inquiry(obj, **said, by=request.user)
+
+    def response_post_save_add(self, request, obj):
+        """On to the thread, where the conversation goes on."""
+        return redirect("admin:portal_inquiry_change", obj.pk)
 
     @admin.display(description=_("待ち時間"), ordering="asked_at")
     def waits(self, inquiry):

@@ -238,6 +238,24 @@ def it_takes_down_what_a_customer_said_by_telephone(cast, desk, sign_in):
     assert "電話" in page
 
 
+def it_takes_down_what_was_answered_at_once_and_leads_to_the_thread(cast, desk, sign_in):
+    path = f"/admin/portal/inquiry/add/?customer={cast.a.pk}"
+    said = {"user": cast.taro.pk, "subject": "締め日", "body": "締め日はいつですか。", "answer": "月末です。"}
+    page = desk.post(path, filled(desk, path, **said, done="on", copy="on"), follow=True)
+    done = Inquiry.objects.get()
+    assert page.redirect_chain[-1][0] == address(done)
+    assert (done.state, done.assignee, bool(done.handled_at)) == ("done", cast.staff, True)
+    assert "月末です。" in page.content.decode()
+    [copy] = sent()
+    assert (copy.to, "締め日はいつですか。" in copy.body, "月末です。" in copy.body) == (["taro@example.com"], True, True)
+    assert "ご連絡いたします" not in copy.body
+    page = sign_in(cast.hanako).get(f"/inquiry/{done.number}/").content.decode()
+    assert "月末です。" in page
+    desk.post(path, filled(desk, path, **said))
+    answered = Inquiry.objects.exclude(pk=done.pk).get()
+    assert (answered.state, answered.handled_at, len(sent())) == ("answered", None, 1)
+
+
 @pytest.mark.parametrize(
     ("typed", "field"),
     [
