@@ -28,7 +28,7 @@ class EnteredForm(forms.ModelForm):
     """What a customer said by telephone or mail, and what was answered at once."""
 
     answer = PassageField(
-        label=_("その場での回答"), max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 6}),
+        label=_("その場での回答"), max_length=4000, required=False, widget=forms.Textarea(attrs={"class": "vLargeTextField", "rows": 6}),
         help_text=_("伝えた回答があれば入力してください。お客様の画面にも残ります"),
     )  # fmt: skip
     done = forms.BooleanField(label=_("完了として登録する"), required=False)
