@@ -252,7 +252,6 @@ def tell_account_data(user: User, *, typed: bool, by: User | None) -> None:
     tell(kind, user, by=by.name if by else "")
 
 
-@transaction.atomic
 def why_no_account_data(user: User) -> str:
     """Why this user gets no other first password, or ''."""
     if user.waits_for_first_password and not user.last_login:
@@ -262,6 +261,7 @@ def why_no_account_data(user: User) -> str:
     )
 
 
+@transaction.atomic
 def send_account_data(user: User, *, by: User | None) -> None:
     """Send the account data again, with a new password; only to whoever hasn't chosen one yet. Raises ValidationError."""
     rights.need_over(user, by=by)

@@ -35,6 +35,13 @@ def sent_to():
     return sorted(Mail.objects.filter(kind=Mail.Kind.ACCOUNT_CREATED).values_list("user__name", flat=True))
 
 
+def it_sends_from_a_shell_where_no_test_holds_a_transaction(transactional_db):
+    cast = make.cast()
+    services.create_user(User(customer=cast.a, name="goro", email="goro@example.com"), later=True, by=cast.staff)
+    assert "1名分を送信待ちにしました" in send()
+    assert sent_to() == ["goro"]
+
+
 def it_sends_to_each_person_once_however_often_it_is_run(people, settings):
     assert not Mail.objects.exists()
     told = send("--dry-run")
