@@ -72,8 +72,9 @@ def save_contract(
     *,
     today: date,
     by: User | None = None,
+    reason: str = "",
 ) -> Contract:
-    """Store a contract with its new and changed lines, without the removed ones; the history keeps before and after (D40).
+    """Store a contract with its new and changed lines, without the removed ones; the history keeps before, after and reason (D40).
 
     A new contract that no person made leaves no event. Terms and orders follow in `orders.services.start_contract`. Raises
     ValidationError if the start would move under terms that exist, or for a line that can't be priced; PermissionDenied.
@@ -96,7 +97,9 @@ def save_contract(
         line.save()
     if stored or by:
         action = Action.CONTRACT_CHANGED if stored else Action.CONTRACT_CREATED
-        history.record_change(action, contract.number, before, facts(contract), by=by, customer=contract.customer)
+        history.record_change(
+            action, contract.number, before, facts(contract), by=by, customer=contract.customer, reason=reason
+        )
     return contract
 
 

@@ -37,6 +37,7 @@ def start_contract(
     by: User | None = None,
     charge_past: bool = False,
     apply: str | None = None,
+    reason: str = "",
 ) -> Contract:
     """Store a contract with its lines (see `save_contract`); terms and orders up to `today` follow at once (D23).
 
@@ -45,7 +46,7 @@ def start_contract(
     ValidationError, then nothing is stored; PermissionDenied.
     """
     Customer.objects.lock([contract.customer_id])  # a close in the middle of this customer ends first
-    store_contract(contract, lines, removed, today=today, by=by, apply=apply)
+    store_contract(contract, lines, removed, today=today, by=by, apply=apply, reason=reason)
     done = follow([contract.customer_id], today=today, until=today, saved=[contract.pk], charge_past=charge_past)
     recharge_moved_months(contract, today=today)
     record(done.changes, by)
@@ -62,6 +63,7 @@ def store_contract(
     today: date,
     by: User | None = None,
     apply: str | None = None,
+    reason: str = "",
 ) -> Contract:
     """The same without terms and orders: the next run makes them, or parks the customer. Raises likewise."""
     Customer.objects.lock([contract.customer_id])
@@ -75,7 +77,7 @@ def store_contract(
         move_service(contract, stored)
     settled = settle(contract, lines, removed, apply, today=today)
     forget(removed, today)
-    return save_contract(contract, settled, removed, today=today, by=by)
+    return save_contract(contract, settled, removed, today=today, by=by, reason=reason)
 
 
 def move_service(contract: Contract, stored: Contract) -> None:
@@ -243,6 +245,30 @@ def charge_of(refused: ValidationError) -> Charge | None:
     if params is None or getattr(refused, "code", None) != "charge_past":
         return None
     return Charge(params["count"], params["yen"], params.get("only_rises", False))
+
+
+@transaction.atomic
+def cancel_booked(line: ContractLine, *, today: date, by: User | None = None) -> Contract:
+    """Take back a line that has yet to begin (予約を取り消す): it goes, and the one that it continues goes on as before (D23).
+
+    Raises ValidationError for one that has begun, or that another line continues; PermissionDenied.
+    """
+    rights.need(by, "contracts.change_contract")
+    Customer.objects.lock([line.customer_id])
+    stored = ContractLine.objects.select_related("contract", "continues").get(pk=line.pk)
+    check_booked(stored, today=today)
+    former = stored.continues
+    if former:
+        former.charge_to = stored.charge_to
+    return start_contract(stored.contract, [former] if former else [], [stored], today=today, by=by)
+
+
+def check_booked(line: ContractLine, *, today: date) -> None:
+    """Raises ValidationError, in words, for a line that can't be taken back as a change that has yet to begin."""
+    if line.charge_from is None or line.charge_from <= today:
+        raise ValidationError(_("この変更はすでに始まっています。明細を変更してください。"))
+    if line.continuations.exists():
+        raise ValidationError(_("この明細から続く変更があります。先にそちらを取り消してください。"))
 
 
 @transaction.atomic

@@ -36,15 +36,18 @@ def event(action, subject, *, of=None, by=None, customer=None, detail="", **data
     )
 
 
-def record_change(action, subject, before, after, *, of=None, by=None, customer=None):
-    """Add one event for what differs between the facts before and after (D40), as `facts` gives them; none if nothing does."""
-    made = change(action, subject, before, after, of=of, by=by, customer=customer)
+def record_change(action, subject, before, after, *, of=None, by=None, customer=None, reason=""):
+    """Add one event for what differs between the facts before and after (D40), as `facts` gives them; none if nothing does.
+
+    `reason` is the staff's own: their pages show it, the company's don't.
+    """
+    made = change(action, subject, before, after, of=of, by=by, customer=customer, reason=reason)
     if made:
         made.save(force_insert=True)
     return made
 
 
-def change(action, subject, before, after, *, of=None, by=None, customer=None):
+def change(action, subject, before, after, *, of=None, by=None, customer=None, reason=""):
     """The same, not stored yet.
 
     All of it is kept in `data`, as {label: [before, after]}; what people read beside the event is cut where it gets long.
@@ -55,7 +58,8 @@ def change(action, subject, before, after, *, of=None, by=None, customer=None):
     told = []
     for label, (old, new) in changes.items():
         told.append(f"{label} {old or NOTHING} → {new or NOTHING}" if before else f"{label} {new}")
-    return event(action, subject, of=of, by=by, customer=customer, detail="、".join(told), changes=changes)
+    more = {"reason": reason} if reason else {}
+    return event(action, subject, of=of, by=by, customer=customer, detail="、".join(told), changes=changes, **more)
 
 
 def differing(before, after):

@@ -153,7 +153,8 @@ class UserAdmin(Desk):
     list_select_related = ["customer"]
     search_fields = ["name", "email", "customer__number"]
     autocomplete_fields = ["customer"]
-    actions = ["send_account_data", "remove_second_factor", "delete_users"]
+    actions = ["send_account_data", "send_reset", "remove_second_factor", "delete_users"]
+    change_form_template = "admin/accounts/user/change_form.html"
 
     @admin.display(description=_("役目"))
     def duties(self, user):
@@ -261,6 +262,16 @@ class UserAdmin(Desk):
     )
     def send_account_data(self, request, user):
         services.send_account_data(user, by=request.user)
+
+    @acts(
+        description=_("パスワードリセットのメールを送る"),
+        permissions=["change"],
+        done=_("%(names)sにパスワードリセットのメールを送りました。"),
+        kept=lambda desk, request, user: credentials.why_no_reset(user),
+        locks=True,
+    )
+    def send_reset(self, request, user):
+        credentials.send_reset(user, by=request.user)
 
     @acts(
         description=_("2段階認証を解除する"),

@@ -1,41 +1,43 @@
 """Staff's desk for services and contracts; terms are read here."""
 
 from copy import copy
-from typing import NamedTuple
 
 from django.contrib import admin, messages
-from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, connection
-from django.db.models import Exists, OuterRef, Subquery
-from django.db.models.functions import JSONObject
+from django.db.models import Exists, OuterRef
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import mark_safe
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from billing import desk
 from billing.gathered import Part, gather
 from billing.month.open_months import redraft
 from billing.services import defer_catch_up
-from contracts.admin.forms import CANCEL_AT, PREVIEW, REFUSED, ContractForm, LineForm, Lines, following_term
+from contracts.admin.forms import CANCEL_AT, PREVIEW, REFUSED, ContractForm, Lines, following_term
+from contracts.admin.inlines import LineInline, MeterInline, TermInline
 from contracts.admin.preview import TooSlow, preview
-from contracts.models import ENDS_WITHIN, Contract, ContractLine, Meter, Service, State, Term
-from contracts.services import term_note
+from contracts.models import ENDS_WITHIN, Contract, ContractLine, Service, State, Term
+from orders.changes import KEPT
 from orders.desk import Answers, codes
-from orders.models import Kind, Order
-from orders.models import State as OrderState
-from orders.services import check_withdrawal, start_contract, store_contract, withdraw_contract
-from portal import rights
+from orders.services import (
+    cancel_booked,
+    check_booked,
+    check_withdrawal,
+    start_contract,
+    store_contract,
+    withdraw_contract,
+)
+from portal import history, rights
 from portal.admin.vendor import Kept
-from portal.desk import READ, Completed, Locked, Shown, typed
+from portal.desk import Completed, Locked, typed
 from portal.lists.columns import ChoiceColumn
 from portal.models import Action, HistoryEvent, Vendor
 from portal.months import month_of, today
 from portal.once import once
-from portal.shown import ToRead, cell, flag, to_be_read
+from portal.shown import cell, flag, to_be_read
 from portal.templatetags.figures import yen, ymd
 
 ADD_METER = "_meter"  # the button that saves, and goes on with a metered item
@@ -54,6 +56,20 @@ def has_begun(contract):
     return contract.begun if hasattr(contract, "begun") else contract.terms.exists()
 
 
+def booked(lines):
+    """The lines that have yet to begin, each with what it changes of the one that it continues (D23)."""
+    stored = {line.pk: line for line in lines}
+    continued = {line.continues_id for line in lines}
+    found = []
+    for line in sorted(lines, key=lambda line: (line.charge_from or line.contract.start_on, line.position)):
+        former = stored.get(line.continues_id)
+        if line.charge_from and line.charge_from > max(today(), line.contract.start_on):
+            differing = history.differing(history.facts(former, *KEPT), history.facts(line, *KEPT)) if former else {}
+            changes = [(label, before, after) for label, (before, after) in differing.items()]
+            found.append({"line": line, "changes": changes, "may_go": line.pk not in continued})
+    return found
+
+
 def parts_of(contract):
     """What the page shows beside the form, and the newest event about the contract, read before what is sent along with the form."""
     changes = HistoryEvent.objects.filter(
@@ -62,104 +78,6 @@ def parts_of(contract):
     yield Part("changes", changes.order_by("-pk"), ["id", "at", "actor_name", "detail", "data"], 20)
     yield Part("newest", HistoryEvent.objects.about(contract), ["id"], 1)
     yield Part("vendor", Vendor.objects.order_by("pk"), ["credit_method"], 1)
-
-
-class LineInline(ToRead):
-    """A row a line: what stands together in `fields` is one cell of it. An empty row is no line."""
-
-    model = ContractLine
-    form = LineForm
-    formset = Lines
-    formfield_overrides = READ
-    template = "admin/contracts/contract/lines.html"
-    fields = [
-        "position",
-        "product_code",
-        ("item", "specification"),
-        "quantity",
-        "unit",
-        "unit_price",
-        ("price_basis", "tax_kind"),
-        ("charge_from", "charge_to"),
-    ]
-
-    def get_extra(self, request, obj=None, **kwargs):
-        return 1 if obj else 3
-
-
-class MeterInline(Shown):
-    model = Meter
-    fields = readonly_fields = ["priced", "service", "unit"]
-
-    def get_queryset(self, request):
-        return super().get_queryset(request).select_related("contract", "service")
-
-    @admin.display(description=_("品目"))
-    def priced(self, meter):
-        """Leads to its prices, and from there back to the contract."""
-        page = reverse("admin:contracts_meter_change", args=[meter.pk])
-        return format_html('<a href="{}?contract={}">{}</a>', page, meter.contract_id, meter.item)
-
-
-class Given(NamedTuple):
-    """An order of a term, as the terms' list reads it."""
-
-    id: int
-    number: str
-    kind: str
-    amount: int
-    state: str
-    invoice_number: str | None
-    reversed_on: str | None
-
-
-class TermInline(Shown):
-    model = Term
-    classes = ["collapse"]
-    fields = readonly_fields = ["sequence", "starts_on", "ends_on", "ordered", "dropped_on"]
-    ordering = ["-sequence"]
-
-    def get_queryset(self, request):
-        """Each term with its orders and 運用開始年月."""
-        orders = (
-            Order.objects.with_invoice().filter(term=OuterRef("pk"), customer=OuterRef("customer")).order_by("number")
-        )
-        told = ["id", "number", "kind", "amount", "state", "invoice_number", "reversed_on"]
-        return (
-            super()
-            .get_queryset(request)
-            .select_related("contract")
-            .annotate(
-                given=ArraySubquery(orders.values(told=JSONObject(**{name: name for name in told}))),
-                first_month=Subquery(Vendor.objects.order_by("pk").values("first_month")[:1]),
-            )
-        )
-
-    @admin.display(description=_("注文"))
-    def ordered(self, term):
-        """Each order of the term with its yen and its invoice, a click away; why there is none."""
-        orders = [Given(**each) for each in term.given]
-        texts = [
-            format_html(
-                '<a href="{}">{}</a> {} {}円 {}',
-                reverse("admin:orders_order_change", args=[order.id]),
-                order.number,
-                Kind(order.kind).label,
-                yen(order.amount),
-                bill_of(order),
-            )
-            for order in orders
-        ]
-        note = term_note(term, [order.kind for order in orders if not order.reversed_on], term.first_month)
-        return format_html_join(mark_safe("<br>"), "{}", ((text,) for text in (*texts, note) if text)) or "-"
-
-
-def bill_of(order):
-    """The invoice that bills, or will bill, an order as a link to it; the order's state where none does."""
-    if not order.invoice_number:
-        return OrderState(order.state).label
-    found = reverse("admin:billing_invoice_changelist")
-    return format_html('<a href="{}?q={}">{}</a>', found, order.invoice_number, order.invoice_number)
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -268,9 +186,34 @@ class ContractAdmin(Locked):
         return [
             path(decide, view(desk.decide_page), name="contracts_contract_decide"),
             path("<int:contract>/decide/<slug:choice>/", view(desk.decide_page), name="contracts_contract_decide_all"),
+            path("<int:pk>/booked/<int:line>/", view(once(self.take_back)), name="contracts_contract_booked"),
             path("<int:pk>/withdraw/", view(once(self.withdraw)), name="contracts_contract_withdraw"),
             *super().get_urls(),
         ]
+
+    def take_back(self, request, pk, line):
+        """予約を取り消す: asked first, with what follows; refused in words (D23)."""
+        found = ContractLine.objects.select_related("contract__customer", "contract__service", "continues")
+        line = get_object_or_404(found, pk=line, contract=pk)
+        contract = line.contract
+        if not self.has_change_permission(request, contract):
+            raise PermissionDenied
+        try:
+            check_booked(line, today=today())
+            if request.method != "POST":
+                asked = {"title": _("予約を取り消す"), "contract": contract, "line": line, "opts": self.opts}
+                asked |= self.asked_about(contract, lambda: cancel_booked(line, today=today()))
+                page = {**self.admin_site.each_context(request), **asked}
+                return TemplateResponse(request, "admin/contracts/contract/booked_back.html", page)
+            stored = cancel_booked(line, today=today(), by=request.user)
+        except ValidationError as refused:
+            self.message_user(request, " ".join(refused.messages), messages.ERROR)
+        else:
+            redraft(contract.customer, today=today())
+            defer_catch_up(contract.customer)
+            self.message_user(request, _("%sからの変更を取り消しました。") % ymd(line.charge_from))
+            self.tell_changes(request, stored.changes)
+        return redirect("admin:contracts_contract_change", pk)
 
     def withdraw(self, request, pk):
         """契約を取り消す: asked first, refused in words (D26)."""
@@ -282,7 +225,7 @@ class ContractAdmin(Locked):
             if request.method != "POST":
                 asked = {"title": _("契約を取り消す"), "contract": contract, "opts": self.opts}
                 asked["orders"] = contract.orders.filter(reversed_on=None).order_by("number")
-                asked |= self.without(contract)
+                asked |= self.asked_about(contract, lambda: withdraw_contract(copy(contract), today=today()))
                 return TemplateResponse(
                     request,
                     "admin/contracts/contract/withdraw.html",
@@ -298,15 +241,12 @@ class ContractAdmin(Locked):
             self.tell_changes(request, contract.changes)
         return redirect("admin:contracts_contract_change", pk)
 
-    def without(self, contract):
-        """What the page shows of what is left once the contract is taken back. Raises ValidationError where it can't be."""
+    def asked_about(self, contract, act):
+        """What the page shows of what follows once `act` is done. Raises ValidationError where it can't be."""
         try:
-            shown = preview(
-                contract.customer, contract, lambda: withdraw_contract(copy(contract), today=today()), today=today()
-            )
+            return {"preview": preview(contract.customer, contract, act, today=today())}
         except TooSlow as slow:
             return {"unforeseen": " ".join(slow.messages)}
-        return {"preview": shown}
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
         formsets = [each.formset for each in context["inline_admin_formsets"]]
@@ -323,6 +263,8 @@ class ContractAdmin(Locked):
             beside = {name: part.rows for name, part in gather(list(parts_of(obj))).items()}
             context["history"] = beside["changes"]
             obj.newest_event = beside["newest"][0].pk if beside["newest"] else 0
+            if context["may_withdraw"] and lines is not None:
+                context["booked"] = booked([form.instance for form in lines.initial_forms])
             if obj.cancel_on or lines is None or any(form.instance.charge_to for form in lines.initial_forms):
                 carries = any(vendor.carries_credits for vendor in beside["vendor"])
                 context |= desk.proposals_of(obj, request.user, carries=carries)  # nothing else makes any (D27)
@@ -372,22 +314,15 @@ class ContractAdmin(Locked):
         """What was typed is kept even if an order can't be made of it; the next run parks the customer for the same reason."""
         lines, removed = typed(formsets, ContractLine)
         contract, answers = form.instance, Answers.of(request.POST)
+        how = {"today": today(), "by": request.user, "apply": answers.apply, "reason": form.cleaned_data["reason"]}
         try:
-            start_contract(
-                contract,
-                lines,
-                removed,
-                today=today(),
-                by=request.user,
-                apply=answers.apply,
-                charge_past=answers.charge_past,
-            )
+            start_contract(contract, lines, removed, charge_past=answers.charge_past, **how)
         except ValidationError as error:
             if REFUSED & codes(error):
                 raise IntegrityError("refused since the form was looked at") from error
             if not change:  # what was stored, and is taken back
                 contract.pk, contract.number, contract._state.adding = None, "", True
-            store_contract(contract, lines, removed, today=today(), by=request.user, apply=answers.apply)
+            store_contract(contract, lines, removed, **how)
             reason = " ".join(error.messages)
             self.message_user(request, _("契約は保存しましたが、注文を作れません: %s") % reason, level="warning")
         else:

@@ -132,6 +132,14 @@ class ContractForm(forms.ModelForm):
         label=gettext_lazy("契約名"), max_length=100, required=False, help_text=gettext_lazy("空欄ならサービス名")
     )
 
+    reason = LineField(
+        label=gettext_lazy("変更の理由"),
+        max_length=200,
+        required=False,
+        help_text=gettext_lazy("変更履歴に残します。お客様には表示しません"),
+        widget=forms.TextInput(attrs={"size": 60}),
+    )
+
     class Meta:
         field_classes = {"bill_from": MonthField}
         help_texts = {"bill_from": gettext_lazy("空欄なら最初の月から")}

@@ -113,6 +113,7 @@ class Action(models.TextChoices):
     PASSWORD_CHANGED = "password_changed", _("パスワード変更")
     PASSWORD_RESET = "password_reset", _("パスワードリセット")
     PASSWORD_SET = "password_set", _("パスワード設定（ほかのユーザによる）")
+    RESET_SENT = "reset_sent", _("パスワードリセットの案内")
     USER_CREATED = "user_created", _("ユーザ作成")
     USER_CHANGED = "user_changed", _("ユーザ変更")
     ADDRESS_CHANGED = "address_changed", _("Eメール変更")

@@ -3,12 +3,13 @@
 from decimal import Decimal
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from billing import credits
 from billing.models import Invoice, InvoiceLine, Parked
 from billing.month import close
 from billing.settled import introduce_rate
-from orders.services import offers
+from orders.services import cancel_booked, offers
 from portal.models import TaxClass
 from tests.scenarios.words import (
     bill,
@@ -110,6 +111,30 @@ def it_holds_in_example_9_the_copy_stands_on_the_invoice_where_its_line_stood(tw
     save(two_pieces, "07-02", lines=[line(two_pieces, position=3, quantity=Decimal(5))], apply="next")
     run("08-01")
     assert [bill(two_pieces.customer, month) for month in ("06", "07", "08")] == [[2000, 500], [3000, 500], [5000, 500]]
+
+
+def it_holds_in_example_9_a_booked_change_is_taken_back(two_pieces):
+    save(two_pieces, "06-05", lines=[three(two_pieces)], apply="next")
+    copied = line(two_pieces, position=3)
+    with pytest.raises(ValidationError, match="すでに始まっています"):
+        cancel_booked(copied, today=day("07-01"))
+    cancel_booked(copied, today=day("06-30"))
+    run("08-01")
+    assert [(each.quantity, each.charge_to) for each in two_pieces.lines.order_by("position")] == [(2, None), (1, None)]
+    assert [row[2] for row in standing(two_pieces)] == [2500] * 5
+    assert yen_of(two_pieces.customer) == []
+
+
+def it_holds_in_example_9_the_last_of_several_booked_changes_goes_first(two_pieces):
+    save(two_pieces, "06-05", lines=[three(two_pieces)], apply="next")
+    save(two_pieces, "06-05", lines=[line(two_pieces, position=3, charge_to=day("08-31"))])
+    late = new_line(4000, position=4, charge_from=day("09-01"), continues=line(two_pieces, position=3))
+    save(two_pieces, "06-05", lines=[late])
+    with pytest.raises(ValidationError, match="先にそちらを"):
+        cancel_booked(line(two_pieces, position=3), today=day("06-30"))
+    cancel_booked(line(two_pieces, position=4), today=day("06-30"))
+    cancel_booked(line(two_pieces, position=3), today=day("06-30"))
+    assert two_pieces.lines.count() == 2
 
 
 def it_holds_in_example_9_the_former_line_cant_go_on_beside_its_copy(two_pieces):

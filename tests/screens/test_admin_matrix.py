@@ -39,7 +39,7 @@ TABLE = {
         "RMS",
         "RS",  # a customer's user; test_admin_roles.py is about members of the staff
         "",
-        {"send_account_data": "RMS", "remove_second_factor": "RMS", "delete_users": "RMS"},
+        {"send_account_data": "RMS", "send_reset": "RMS", "remove_second_factor": "RMS", "delete_users": "RMS"},
     ),
     "contracts.service": (EVERYBODY, "MS", "MS", "MS", {"delete_selected": "MS"}),
     "contracts.contract": (EVERYBODY, "BS", "BS", "", {}),
@@ -74,7 +74,12 @@ OF_A_MODEL = ["csv", "changelist", "add", "history", "delete", "change", None]
 OWN = {
     "portal.notice": ["portal_notice_preview"],
     "portal.inquiry": ["portal_inquiry_answer", "portal_inquiry_memo", "portal_inquiry_take"],
-    "contracts.contract": ["contracts_contract_decide", "contracts_contract_decide_all", "contracts_contract_withdraw"],
+    "contracts.contract": [
+        "contracts_contract_decide",
+        "contracts_contract_decide_all",
+        "contracts_contract_booked",
+        "contracts_contract_withdraw",
+    ],
     "billing.invoice": [
         "billing_invoice_credit",
         "billing_invoice_correct",

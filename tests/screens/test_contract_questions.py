@@ -207,3 +207,44 @@ def it_lets_whoever_only_reads_see_all_that(cast, desk):
     said = text(desk.get(address(cast.b.contracts.get())).content.decode())
     assert "更新 7,777円" in said
     assert "契約を取り消す" not in said
+
+
+def it_takes_a_booked_change_back_by_one_button_and_says_first_what_follows(cast, desk):
+    contract = cast.b.contracts.get()
+    save(desk, contract, lines__0__unit_price="9,000", apply=FROM_JUNE, reason="値上げの申し入れ")
+    page = desk.get(address(contract)).content.decode()
+    told = text(page)[text(page).index("予約済みの変更") :]
+    assert told.startswith("予約済みの変更 2026/06/01から 品目1 単価 7,777 → 9,000 予約を取り消す")
+    assert "理由: 値上げの申し入れ" in text(page)
+    booked = contract.lines.get(charge_from=date(2026, 6, 1))
+    back = f"/admin/contracts/contract/{contract.pk}/booked/{booked.pk}/"
+    assert back in page
+    assert "今の明細（1×7,777円）がそのまま続きます。" in text(desk.get(back).content.decode())
+    assert contract.lines.count() == 2
+    page = desk.post(back, follow=True).content.decode()
+    assert "2026/06/01からの変更を取り消しました。" in page
+    assert "予約済みの変更" not in page
+    line = contract.lines.get()
+    assert (line.unit_price, line.charge_from, line.charge_to) == (7777, None, None)
+    assert amounts(contract) == [(4, 7777), (5, 7777)]
+    assert desk.post(back).status_code == 404
+
+
+def it_takes_no_line_back_that_has_begun_and_lets_no_reader_do_so(cast, desk):
+    contract = cast.b.contracts.get()
+    back = f"/admin/contracts/contract/{contract.pk}/booked/{contract.lines.get().pk}/"
+    assert "この変更はすでに始まっています。" in desk.post(back, follow=True).content.decode()
+    assert contract.lines.count() == 1
+    desk.force_login(staff("reader@example.net", "閲覧"))
+    assert desk.post(back).status_code == 403
+
+
+def it_keeps_the_reason_of_a_change_for_the_staff_alone(cast, desk):
+    contract = cast.b.contracts.get()
+    save(desk, contract, note="至急", reason="電話で依頼")
+    told = HistoryEvent.objects.filter(subject=contract.number).latest("pk")
+    assert told.data["reason"] == "電話で依頼"
+    assert "電話で依頼" not in told.detail
+    assert "電話で依頼" in desk.get(f"/admin/contracts/contract/{contract.pk}/history/").content.decode()
+    desk.force_login(cast.jiro)
+    assert "電話で依頼" not in desk.get("/account/history/").content.decode()

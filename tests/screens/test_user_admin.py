@@ -1,9 +1,10 @@
 """ユーザ as staff see them: the same rules, and a question before anything is done to somebody."""
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import User
-from portal.models import Mail
+from portal.models import HistoryEvent, Mail
 from tests import make
 from tests.acting import act, choose, form_of
 from tests.screens.people import mails
@@ -19,7 +20,27 @@ def it_lets_staff_send_the_account_data_and_unlock_nobody_else(cast, web):
     assert mails() == {("saburo@example.org", "アカウント情報のお知らせ")}
 
 
-@pytest.mark.parametrize("action", ["delete_users", "send_account_data", "remove_second_factor"])
+def it_lets_staff_send_the_mail_that_begins_a_reset_which_ends_nothing_by_itself(cast, web):
+    new = make.make_user(cast.a, "saburo@example.com", must_change_password=True)
+    User.objects.filter(pk=cast.hanako.pk).update(last_login=timezone.now())
+    web.force_login(cast.staff)
+    assert (
+        "パスワードリセットのメールを送る" in web.get(f"/admin/accounts/user/{cast.hanako.pk}/change/").content.decode()
+    )
+    asked = choose(web, "/admin/accounts/user/", "send_reset", cast.hanako, new)
+    assert "最初のログインがまだです" in asked.content.decode()
+    page = web.post("/admin/accounts/user/", form_of(asked), follow=True).content.decode()
+    assert "にパスワードリセットのメールを送りました" in page
+    assert mails() == {("hanako@example.com", "パスワードリセット確認のお知らせ")}
+    told = HistoryEvent.objects.about(cast.hanako).get()
+    assert (told.get_action_display(), told.actor) == ("パスワードリセットの案内", cast.staff)
+    assert User.objects.get(pk=cast.hanako.pk).check_password(make.PASSWORD)
+    for _again in range(2):
+        act(web, "/admin/accounts/user/", "send_reset", cast.hanako)
+    assert "1時間ほど待って" in choose(web, "/admin/accounts/user/", "send_reset", cast.hanako).content.decode()
+
+
+@pytest.mark.parametrize("action", ["delete_users", "send_account_data", "send_reset", "remove_second_factor"])
 def it_asks_staff_before_it_does_anything_to_a_user(cast, web, action):
     web.force_login(cast.staff)
     before = list(User.objects.order_by("pk").values())
