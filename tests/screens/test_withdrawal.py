@@ -88,7 +88,7 @@ def it_can_only_be_read_then(cast, web, mistake):
     web.force_login(cast.staff)
     withdraw(web, mistake)
     page = web.get(address(mistake, "change")).content.decode()
-    assert "2026年5月8日" in page.partition("取消日")[2][:200]
+    assert "2026/05/08" in page.partition("取消日")[2][:200]
     assert 'name="_save"' not in page
     assert address(mistake) not in page
 
