@@ -69,7 +69,14 @@ class Vendor(models.Model):
         default=CARRIED,
         help_text=_("調整残高を差し引いた請求書に印刷します"),
     )
-
+    refund_note = models.CharField(
+        _("返金の案内"),
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("返還のお知らせのメールと画面に表示します。空なら「返金方法は担当よりご案内いたします。」"),
+    )
     attach_pdf = models.BooleanField(
         _("PDFの添付"), default=False, help_text=_("請求のお知らせのメールに書類のPDFを添付します（3MBまで）")
     )
@@ -101,6 +108,11 @@ class Vendor(models.Model):
 
     def __str__(self):
         return self.name
+
+    @property
+    def refund_words(self):
+        """How a company gets back what a 返還 says."""
+        return self.refund_note or _("返金方法は担当よりご案内いたします。")
 
     @property
     def carries_credits(self):

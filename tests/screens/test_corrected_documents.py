@@ -13,7 +13,7 @@ from billing.documents.rendering import render_waiting
 from billing.models import Invoice
 from orders.models import Order
 from portal import mail
-from portal.models import HistoryEvent, Mail
+from portal.models import HistoryEvent, Mail, Vendor
 from tests import make
 
 LATER = date(2026, 5, 20)
@@ -66,6 +66,19 @@ def it_tells_the_company_of_each_once(cast, april, mailoutbox):
         .values_list("pdf_size", flat=True)
     )
     assert HistoryEvent.objects.filter(action="invoice_corrected", customer=cast.a, actor=cast.staff).count() == 4
+
+
+def it_says_how_the_money_of_a_return_comes_back(cast, april, sign_in, mailoutbox):
+    back = give_back(april, {line(april).pk: 1000}, **by_staff(cast))
+    list(render_waiting())
+    web, page = sign_in(cast.hanako), f"/invoices/{back.number}/"
+    assert "返金方法は担当よりご案内いたします。" in web.get(page).content.decode()
+    Vendor.objects.update(refund_note="翌月末日までに、お届けの口座へお振り込みいたします。")
+    mail.deliver(Mail.objects.get(kind="invoice_returned").pk)
+    assert "お届けの口座へお振り込み" in mailoutbox[0].body and "お届けの口座へ" in web.get(page).content.decode()
+    assert "お届けの口座へ" not in web.get(f"/invoices/{april.number}/").content.decode()
+    void(back, **by_staff(cast))
+    assert "お届けの口座へ" not in web.get(page).content.decode(), "nothing comes back of it any more"
 
 
 def it_names_beside_an_order_the_document_that_bills_it_now(cast, april, sign_in):
