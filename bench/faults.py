@@ -194,9 +194,9 @@ def use(database):
     connection.settings_dict["NAME"] = database
 
 
-def prepare():
+def prepare(template):
     """The database that every run starts from, and fonts that every child inherits warm."""
-    sql(f"CREATE DATABASE {NAME}")
+    sql(f"CREATE DATABASE {NAME} TEMPLATE {template}")
     use(NAME)
     call_command("migrate", verbosity=0)
     make.make_vendor()
@@ -307,6 +307,9 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--points", type=int, default=40)
     arguments.add_argument("--full", action="store_true")
+    arguments.add_argument(
+        "--template", default="template1", help="a database that is migrated already, with nobody in it"
+    )
     options = arguments.parse_args()
     if settings.EMBEDDED:
         settings.EMBEDDED.ensure()
@@ -314,7 +317,7 @@ def main():
         Deliveries.file = f"{folder}/deliveries"
         settings.EMAIL_BACKEND = f"{__name__}.Deliveries"
         Path(f"{Deliveries.file}.csv").write_text(USAGE)
-        prepare()
+        prepare(options.template)
         watch()
         try:
             golden, moments = survive([], None)

@@ -1,5 +1,7 @@
 """The cast (hanako and taro at company A, jiro at B, staff), and clients that meet the database as the web does."""
 
+import gc
+
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -20,6 +22,12 @@ def pytest_sessionstart(session):
             settings.EMBEDDED.ensure()
         except Unavailable as reason:
             pytest.exit(str(reason), returncode=3)
+
+
+def pytest_collection_finish(session):
+    """What is imported by now stays: the garbage collector needn't look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session, exitstatus):

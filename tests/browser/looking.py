@@ -21,18 +21,37 @@ def faults_at(page, widths):
     return found
 
 
-def axe_faults(page, without=()):
-    """`without` names rules that aren't asked for."""
-    page.evaluate(AXE)
-    options = {"runOnly": RULES, "resultTypes": ["violations"], "rules": {rule: {"enabled": False} for rule in without}}
+def axe_faults(page, without=(), only=()):
+    """`without` names rules that aren't asked for, `only` those that alone are."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
+    options = {
+        "runOnly": {"type": "rule", "values": only} if only else RULES,
+        "resultTypes": ["violations"],
+        "rules": {rule: {"enabled": False} for rule in without},
+    }
     answer = page.evaluate("options => axe.run(options)", options)
     return [f"axe: {each['id']}: {node['html'][:160]}" for each in answer["violations"] for node in each["nodes"]]
 
 
 def ring_faults(page):
     """Go through the page by Tab, as long as that leads to something new."""
-    found, stops = [], 0
     page.evaluate("document.activeElement.blur()")
+    return rings_from_here(page)
+
+
+def ring_faults_of_content(page):
+    """The same from its heading on: menus and bars around it are the same on every page."""
+    page.evaluate("""() => {
+        const content = document.querySelector("#content, main");
+        content.tabIndex = -1;
+        content.focus();
+    }""")
+    return rings_from_here(page)
+
+
+def rings_from_here(page):
+    found, stops = [], 0
     while True:
         page.keyboard.press("Tab")
         fault = page.evaluate(FOCUS)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,8 +23,9 @@ def run(*command):
     return done.returncode, done.stdout + done.stderr
 
 
-def it_survives_kills_at_four_spread_moments():
-    code, said = run("bench/faults.py", "--points", "4")
+def it_survives_kills_at_four_spread_moments(django_db_setup):
+    connection.close()  # so that the database can be copied
+    code, said = run("bench/faults.py", "--points", "4", "--template", connection.settings_dict["NAME"])
     assert "faults: 4 of 4 survived" in said
     assert code == 0
 

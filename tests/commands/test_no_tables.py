@@ -1,4 +1,7 @@
-"""A database without tables (a forgotten PORTAL_DATA_DIR makes one): one line says what to run, whoever meets it first."""
+"""A database without tables (a forgotten PORTAL_DATA_DIR makes one): one line says what to run, whoever meets it first.
+
+Each run tries a command of each kind, the nightly run the others too.
+"""
 
 import os
 import subprocess
@@ -40,9 +43,9 @@ def run(empty, *command):
     [
         ["manage.py", "procrastinate", "worker"],
         ["manage.py", "createsuperuser", "--no-input", "--email", "a@example.com"],
-        ["manage.py", "changepassword", "a@example.com"],
-        ["manage.py", "dumpdata", "portal"],
-        ["manage.py", "send_mail"],
+        pytest.param(["manage.py", "changepassword", "a@example.com"], marks=pytest.mark.nightly),
+        pytest.param(["manage.py", "dumpdata", "portal"], marks=pytest.mark.nightly),
+        pytest.param(["manage.py", "send_mail"], marks=pytest.mark.nightly),
         ["manage.py", "close_month", "2026-04"],
         ["manage.py", "load_demo"],
         ["-c", "import portal.wsgi"],
@@ -57,7 +60,10 @@ def it_says_in_one_line_what_to_run(empty, command):
     assert "manage.py migrate" in complained
 
 
-@pytest.mark.parametrize("command", [["check"], ["close_month", "--help"], ["showmigrations", "portal"]])
+@pytest.mark.parametrize(
+    "command",
+    [["check"], pytest.param(["close_month", "--help"], marks=pytest.mark.nightly), ["showmigrations", "portal"]],
+)
 def it_lets_pass_what_needs_no_tables(empty, command):
     code, _said, complained = run(empty, "manage.py", *command)
     assert (code, complained) == (0, "")

@@ -94,7 +94,7 @@ def it_answers_every_filter_with_each_of_its_choices(path, browser):
         if choices:
             asked = page.context["total_count"] - NOT_ASKED.get(name, 0)
             assert sum(found) == counts(browser, path, name, choices) == asked, name
-        for value, encoding in product(choices, ("utf-8", "cp932")):
+        for value, encoding in zip(choices, cycle(("utf-8", "cp932")), strict=False):
             assert browser.get(path, {name: value, "export": "csv", "encoding": encoding}).status_code == 200, name
 
 

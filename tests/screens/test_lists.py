@@ -53,16 +53,13 @@ def it_asks_the_same_number_of_queries_for_any_number_of_rows(path, browser, cas
 
 
 @pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize(
-    "query",
-    [
+def it_never_fails_on_odd_input(path, browser):
+    for query in [
         "sort=nonsense", "sort=--number", "sort=-", "page=abc", "page=99999", "page=-1", "per_page=7", "per_page=x",
         "number=%F0%A0%AE%B7", "name=%27%22%3C", "state=none", "start_on_min=2026-13-45", "total_min=99999999999999999999",
         "month_min=x", "columns=1", "export=xml", "service=%27",
-    ],
-)  # fmt: skip
-def it_never_fails_on_odd_input(path, query, browser):
-    assert browser.get(f"{path}?{query}").status_code == 200
+    ]:  # fmt: skip
+        assert browser.get(f"{path}?{query}").status_code == 200, query
 
 
 def it_refuses_nul_bytes(browser):

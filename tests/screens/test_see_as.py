@@ -331,7 +331,7 @@ def it_answers_every_page_refuses_every_write_and_changes_nothing(addresses, loo
             refused = getattr(looking, method)(address, FORM if method == "post" else b"x=1")
             assert refused.status_code == 403, (name, method)
             assert "見るだけの画面です" in text_of(refused), (name, method)
-        assert stored() == before, name
+    assert stored() == before
 
 
 def it_offers_no_button_that_stores_or_mails(addresses, looking):
