@@ -23,7 +23,7 @@ CANCEL_AT = "cancel_at"  # the end of a term that was chosen as 解約日
 
 def typed_day(words):
     """A day in a table of lines, without the calendar's buttons; `words` say what an empty one means."""
-    return forms.TextInput(attrs={"size": 10, "placeholder": words})
+    return forms.DateInput(attrs={"size": 10, "placeholder": words})
 
 
 class LineForm(forms.ModelForm):
