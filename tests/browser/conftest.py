@@ -1,35 +1,19 @@
 """The real Chromium, started once a module; and one world of data with a server, for tests that only look at pages."""
 
-import os
-import shutil
-
 import pytest
-from django.conf import settings
 from django.db import connections
-from playwright.sync_api import sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from tests import databases, make
+from tests.browser.chromium import started
 from tests.browser.looking import TALL
 from tests.browser.world import make_world
-
-FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig><dir>{fonts}</dir><cachedir>{cache}</cachedir></fontconfig>"""
 
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
-    """Draws with the project's own fonts: widths are those of Japanese text, the same on every machine."""
-    folder = tmp_path_factory.mktemp("fonts")
-    (folder / "fonts.conf").write_text(FONTS.format(fonts=settings.FONTS, cache=folder / "cache"))
-    environment = {**os.environ, "FONTCONFIG_FILE": str(folder / "fonts.conf")}
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's loop runs in this thread; the tests' queries don't
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments, env=environment)
+    with started(tmp_path_factory.mktemp("fonts")) as browser:
         yield browser
-        browser.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from tests import make
-from tests.browser.conftest import chromium  # noqa: F401
+from tests.browser.chromium import started
 from tests.browser.hands import Hands
-from tests.screens.test_admin_roles import staff
+from tests.screens.people import staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +33,13 @@ APRIL, CORRECTED, MAY = "B202604-000001", "B202604-000002", "B202605-000001"
 
 
 @pytest.fixture
-def people(chromium, live_server, time_machine):  # noqa: F811
+def chromium(tmp_path):
+    with started(tmp_path) as browser:
+        yield browser
+
+
+@pytest.fixture
+def people(chromium, live_server, time_machine):
     """(the member of the staff, the customer), each with a browser; it is the morning of 8 April."""
     time_machine.move_to("2026-04-08T00:30Z")
     make.make_vendor()

@@ -1,12 +1,23 @@
-"""A newcomer, and what tests of users do over and over: edit somebody, and look at the mails."""
+"""Members of the staff, a newcomer, and what tests of people do over and over: edit somebody, and look at the mails."""
 
 import re
 
+from django.contrib.auth.models import Group
 from django.core import mail as outbox
 
+from accounts.models import User
+from portal import rights
 from portal.tasks import send_due
+from tests import make
 
 NEWCOMER = {"name": "新人 一郎", "email": "Ichiro@example.com"}
+
+
+def staff(email, *roles, **fields):
+    rights.set_up_roles()
+    person = make.make_user(None, email, is_staff=True, **fields)
+    person.groups.set(Group.objects.filter(name__in=roles))
+    return User.objects.get(pk=person.pk)
 
 
 def fields_of(user, **changes):

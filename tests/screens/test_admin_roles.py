@@ -15,15 +15,9 @@ from portal import services as talk
 from portal.models import HistoryEvent, Inquiry, Mail
 from tests import make
 from tests.acting import act
+from tests.screens.people import staff
 
 FIELDS = {"name": "担当 花子", "email": "new@example.net", "language": "ja", "is_staff": "on"}
-
-
-def staff(email, *roles, **fields):
-    rights.set_up_roles()
-    person = make.make_user(None, email, is_staff=True, **fields)
-    person.groups.set(Group.objects.filter(name__in=roles))
-    return User.objects.get(pk=person.pk)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from orders.models import Order
 from portal.models import HistoryEvent
 from tests import make
 from tests.filled import filled
-from tests.screens.test_admin_roles import staff
+from tests.screens.people import staff
 
 FROM_MAY, FROM_JUNE = "from:2026-05", "next"
 

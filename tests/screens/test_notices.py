@@ -8,7 +8,7 @@ from contracts.models import Contract, Service
 from portal.models import HistoryEvent, Notice
 from tests import make
 from tests.filled import filled
-from tests.screens.test_admin_roles import staff
+from tests.screens.people import staff
 
 HOME, SIGN_IN = "/", "/login/"
 

@@ -11,7 +11,7 @@ from orders.models import Order
 from orders.services import withdraw_contract
 from portal.models import Vendor
 from tests import make
-from tests.screens.test_admin_roles import staff
+from tests.screens.people import staff
 
 
 @pytest.fixture

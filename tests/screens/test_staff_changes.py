@@ -11,7 +11,7 @@ from contracts.models import Contract, Meter, Service
 from contracts.services import delete_meter, save_contract, save_meter
 from portal.models import HistoryEvent, TaxClass
 from tests import make
-from tests.screens.test_admin_roles import staff
+from tests.screens.people import staff
 
 
 @pytest.fixture(autouse=True)

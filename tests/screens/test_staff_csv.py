@@ -11,7 +11,7 @@ from portal.lists import export
 from portal.models import HistoryEvent
 from tests import make
 from tests.screens.desk import ADMINS
-from tests.screens.test_admin_roles import staff
+from tests.screens.people import staff
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from portal import mail
 from portal.models import Mail, Vendor
 from tests import make
 from tests.scenarios.words import save
-from tests.screens.test_admin_roles import staff
+from tests.screens.people import staff
 from tests.screens.test_check_page import APRIL, JUNE, check, said
 
 NOW = "2026-05-08T12:00+09:00"

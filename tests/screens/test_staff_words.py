@@ -13,7 +13,7 @@ from orders.models import UsageFile
 from portal import history, mail
 from portal.models import Action, CalendarDay, FaqEntry, Notice, VendorRegistration
 from tests import make
-from tests.screens.test_admin_roles import staff
+from tests.screens.people import staff
 
 # Words that people use, and what the rows of these tests say themselves.
 WORDS = {"FAX", "PDF", "PNG", "CSV", "URL", "SHA", "UTF", "Shift", "JIS", "English", "hanako", "jiro", "taro"}

@@ -11,7 +11,7 @@ from contracts.models import Contract
 from portal.models import FaqEntry
 from tests.filled import filled
 from tests.screens.desk import ADMINS, make_rows
-from tests.screens.test_admin_roles import staff
+from tests.screens.people import staff
 
 TOLD = "ほかの人が先に保存しました。下の内容でよければ、もう一度保存してください。"
 

@@ -14,10 +14,10 @@ from portal import services
 from portal.db import rls
 from portal.db.schema import ROLE
 from portal.models import HistoryEvent, Inquiry, Mail, Message
-from portal.tasks import send_due
 from tests import make
 from tests.filled import filled
-from tests.screens.test_admin_roles import staff
+from tests.screens.people import staff
+from tests.screens.threads import address, sent
 
 SECRET = "値引きは5%まで"
 
@@ -37,19 +37,9 @@ def desk(cast, web):
     return browser
 
 
-def address(inquiry, page="change"):
-    return f"/admin/portal/inquiry/{inquiry.pk}/{page}/"
-
-
 def answer(web, inquiry, body="お調べしました。", **given):
     seen = web.get(address(inquiry)).context["answer_form"]["seen"].value()
     return web.post(address(inquiry, "answer"), {"body": body, "seen": seen} | given, follow=True)
-
-
-def sent():
-    while send_due():
-        pass
-    return outbox.outbox
 
 
 def state(inquiry):

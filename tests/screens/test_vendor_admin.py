@@ -14,7 +14,7 @@ from portal.models import CalendarDay, HistoryEvent, TaxClass, Vendor, VendorReg
 from tests import make
 from tests.acting import act, choose, form_of
 from tests.filled import form_page
-from tests.screens.test_admin_roles import staff
+from tests.screens.people import staff
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from accounts.models import Customer
 from accounts.wishes import take_over
 from portal.models import HistoryEvent, Inquiry
 from tests import make
-from tests.screens.test_admin_roles import staff
-from tests.screens.test_threads import address, desk, sent  # noqa: F401
+from tests.screens.people import staff
+from tests.screens.threads import address, sent
 
 PATH = "/account/change/"
 
@@ -19,6 +19,14 @@ def facts_on(browser):
     """What the form offers, as a browser would send it back."""
     form = browser.get(PATH).context["form"]
     return {field.html_name: field.value() or "" for field in form}
+
+
+@pytest.fixture
+def desk(cast, web):
+    """The desk's browser, beside the customer's."""
+    browser = type(web)()
+    browser.force_login(cast.staff)
+    return browser
 
 
 @pytest.fixture
@@ -43,7 +51,7 @@ def wish(company, cast, sign_in):
     return Inquiry.objects.get()
 
 
-def take(desk, inquiry, **given):  # noqa: F811
+def take(desk, inquiry, **given):
     """Press the button as it stands on the desk's page."""
     asked = desk.get(address(inquiry)).context["wishes"]
     now = {f"now-{each.name}": each.now for each in asked}
@@ -75,7 +83,7 @@ def it_asks_for_a_change_and_for_what_a_field_takes(company, cast, sign_in):
     assert not Inquiry.objects.exists()
 
 
-def it_takes_over_by_one_button_and_prepares_the_answer(cast, desk, wish):  # noqa: F811
+def it_takes_over_by_one_button_and_prepares_the_answer(cast, desk, wish):
     page = desk.get(address(wish)).content.decode()
     assert "<td>06-0000-1234" in " ".join(page.split()).replace("<td> ", "<td>")
     assert "<strong>06-9999-0001</strong>" in page
@@ -94,7 +102,7 @@ def it_takes_over_by_one_button_and_prepares_the_answer(cast, desk, wish):  # no
     assert HistoryEvent.objects.filter(action="customer_changed").count() == 1
 
 
-def it_tells_of_a_field_that_changed_since_the_company_asked(cast, desk, wish):  # noqa: F811
+def it_tells_of_a_field_that_changed_since_the_company_asked(cast, desk, wish):
     Customer.objects.filter(pk=cast.a.pk).update(phone="06-1111-1111")
     page = take(desk, wish)
     assert "申し込みの後に変わった項目があります（電話）" in page
@@ -105,7 +113,7 @@ def it_tells_of_a_field_that_changed_since_the_company_asked(cast, desk, wish): 
     assert cast.a.phone == "06-9999-0001"
 
 
-def it_takes_nothing_over_what_was_not_on_the_screen(cast, desk, wish):  # noqa: F811
+def it_takes_nothing_over_what_was_not_on_the_screen(cast, desk, wish):
     seen = {f"now-{each.name}": each.now for each in desk.get(address(wish)).context["wishes"]}
     Customer.objects.filter(pk=cast.a.pk).update(address="大阪市北区堂島3-3")
     page = desk.post(address(wish, "take"), seen | {"over": "on"}, follow=True).content.decode()
@@ -114,7 +122,7 @@ def it_takes_nothing_over_what_was_not_on_the_screen(cast, desk, wish):  # noqa:
     assert cast.a.address == "大阪市北区堂島3-3"
 
 
-def it_refuses_by_an_answer_and_keeps_the_wish(cast, desk, wish, sign_in):  # noqa: F811
+def it_refuses_by_an_answer_and_keeps_the_wish(cast, desk, wish, sign_in):
     desk.post(address(wish, "answer"), {"body": "登記のとおりですので変更できません。", "seen": 0, "done": "1"})
     cast.a.refresh_from_db()
     assert cast.a.phone == "06-0000-1234"

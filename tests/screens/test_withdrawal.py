@@ -8,7 +8,7 @@ from contracts.models import Contract, Service
 from contracts.services import delete_meter
 from tests import make
 from tests.filled import filled
-from tests.screens.test_admin_roles import staff
+from tests.screens.people import staff
 
 
 @pytest.fixture(autouse=True)

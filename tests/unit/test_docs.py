@@ -72,3 +72,9 @@ def tests_that_exist():
 def it_names_tests_that_are_there(page):
     named = set(re.findall(r"`(it_\w+)`", (ROOT / "docs" / page).read_text()))
     assert not named - tests_that_exist()
+
+
+def it_numbers_each_decision_once_and_in_its_heading():
+    pages = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    assert [page.name for page in pages if not page.read_text().startswith(f"# {int(page.name[:4])}. ")] == []
