@@ -61,7 +61,8 @@ HISTORY = """
 """
 INQUIRIES = """
     INSERT INTO portal_inquiry (number, customer_id, user_id, kind, subject, body, about, state, handled_at, created_at)
-    SELECT 'Q202603-' || lpad(id::text, 6, '0'), customer_id, id, 'question', '監視について', '本文', '',
+    SELECT 'Q202603-' || lpad(id::text, 6, '0'), customer_id, id, 'question',
+        CASE id % 10 WHEN 0 THEN '監視について' ELSE '請求書の宛名 ' || id END, '本文', '',
         CASE WHEN id % 500 = 0 THEN 'waiting' ELSE 'done' END, CASE WHEN id % 500 > 0 THEN now() END, now() - id * interval '1 minute'
     FROM accounts_user WHERE customer_id IS NOT NULL
 """

@@ -38,7 +38,7 @@ NAMES = """
         kana = 'カブシキガイシャ' || substr('ミドリサクラアオイヤマカワモリハヤシキムラショウジコウギョウセッケイ', 1 + (id * 11 % 28)::int, 6),
         phone = '03-' || lpad((id * 37 % 10000)::text, 4, '0') || '-' || lpad((id * 91 % 10000)::text, 4, '0'),
         postal_code = lpad((id % 1000)::text, 3, '0') || '-' || lpad((id * 13 % 10000)::text, 4, '0'),
-        registration_number = 'T' || lpad((id * 7919)::text, 13, '1'), contact_department = '情報システム部', contact_name = '見本 一郎'
+        registration_number = 'T' || (1000000000000 + id * 78314159::bigint % 8999999999999), contact_department = '情報システム部', contact_name = '見本 一郎'
 """
 PEOPLE = """
     UPDATE accounts_user SET kana = 'ヤマダ ハナコ', phone = '090-1111-2222',

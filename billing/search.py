@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from django.contrib import admin
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import IntegerField, Value
 from django.db.models.functions import JSONObject
@@ -23,6 +24,7 @@ from orders.models import Order
 from portal import searching
 from portal.listing import TOO_MANY, within_limit
 from portal.models import Inquiry, Mail
+from portal.models.functions import IsAmong
 from portal.templatetags.figures import yen
 
 SHOWN = 5
@@ -233,14 +235,17 @@ def look_for(request, kinds, words, typed):
         if kind.model is Contract:
             # As its list; whoever wants one that was taken back types its whole number (D26).
             rows = rows.filter(withdrawn_on=None)
-        rows = rows.found_by(words, users if kind.model is Customer else named)
-        rows = rows.annotate(place=Value(place, IntegerField()), read=JSONObject(**kind.fields))
-        parts.append(rows.order_by(*kind.order).values_list("place", "pk", "read")[: MOST + 1])
+        found = rows.found_by(words, users if kind.model is Customer else named).order_by(*kind.order)
+        picked = rows.filter(
+            IsAmong("pk", ArraySubquery(found.values("pk")[: MOST + 1]))
+        )  # what they name is read of these alone
+        picked = picked.annotate(place=Value(place, IntegerField()), read=JSONObject(**kind.fields))
+        parts.append(picked.order_by(*kind.order).values_list("place", "pk", "read")[: MOST + 1])
     first, *more = parts
-    found: dict = {}
+    hits: dict = {}
     for place, pk, row in first.union(*more, all=True) if more else first:
-        found.setdefault(place, []).append((pk, row))
-    return [group(kinds[place], hits, typed) for place, hits in sorted(found.items())], told
+        hits.setdefault(place, []).append((pk, row))
+    return [group(kinds[place], each, typed) for place, each in sorted(hits.items())], told
 
 
 def group(kind, hits, typed):

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from contracts.models.contracts import STAYS_WITHDRAWN, Contract, Service, Taxed
 from portal.models import PriceBasis, TaxKind
 from portal.scoping import Scoped
+from portal.searching import found_by
 
 
 def refuse_below_zero(row, *names):
@@ -17,6 +18,16 @@ def refuse_below_zero(row, *names):
     below = [name for name in names if getattr(row, name) is not None and getattr(row, name) < 0]
     if below:
         raise ValidationError(dict.fromkeys(below, _("0以上で入力してください。")))
+
+
+class Meters(Taxed):
+    def found_by(self, words, customers=()):
+        """Those of a contract whose number begins so, called so themselves, or of these customers (see `searching.found_by`)."""
+
+        def own(word):
+            return [word.begins("contract__number"), Q(item__icontains=word.plain)]
+
+        return found_by(self, words, customers=customers, own=own)
 
 
 class Meter(models.Model):
@@ -34,7 +45,7 @@ class Meter(models.Model):
 
     PRINTED = ("item", "unit")
 
-    objects = Taxed.as_manager()
+    objects = Meters.as_manager()
 
     class Meta:
         verbose_name = verbose_name_plural = _("従量料金")

@@ -285,6 +285,10 @@ class MailAdmin(ReadOnly):
     ]  # fmt: skip
     actions = ["send_again"]
 
+    def get_ordering(self, request):
+        """Of a month by the number of its invoice, as the keys have it; the newest first would walk through all that came later."""
+        return ["key"] if request.GET.get("month") else super().get_ordering(request)
+
     def get_queryset(self, request):
         """Without reminders: whether one goes says what the company has noted for itself (社内確認)."""
         return super().get_queryset(request).exclude(kind=Mail.Kind.INVOICE_REMINDER)

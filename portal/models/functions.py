@@ -43,6 +43,13 @@ class HasGrams(Func):
     output_field = models.BooleanField()
 
 
+class IsAmong(Func):
+    """SQL `key = ANY(array)`: the array is found once, whatever the rows are sorted by and however few of them are read."""
+
+    arg_joiner, template = " = ANY(", "%(expressions)s)"
+    output_field = models.BooleanField()
+
+
 def has_grams(column, grams):
     return HasGrams(SearchGrams(column), Value(grams))
 

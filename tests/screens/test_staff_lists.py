@@ -6,8 +6,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Customer, User
+from billing.documents.rendering import render_waiting
 from billing.models import Invoice, NumberGone, Upload
-from contracts.models import Contract
+from contracts.models import Contract, Meter
 from portal import history, listing, mail
 from portal.models import Action
 from tests import make
@@ -161,3 +162,22 @@ def it_lists_a_month_by_customer_and_without_a_month_the_newest_first(cast, web,
     assert [row.customer.number for row in of_month] == ["C0000001", "C0000002"]
     newest = web.get("/admin/billing/invoice/").context["cl"].result_list
     assert [row.pk for row in newest] == sorted((row.pk for row in newest), reverse=True)
+
+
+def it_finds_a_meter_by_its_item_its_contract_and_its_company(cast, web, db):
+    contract = cast.a.contracts.get()
+    meter = make.make_meter(contract, 10)
+    Meter.objects.filter(pk=meter.pk).update(item="はがきの通数")
+    make.make_meter(cast.b.contracts.get(), 10)
+    web.force_login(cast.staff)
+    for typed in ("はがき", f"通数 {contract.number}", contract.number, cast.a.number, cast.a.name):
+        found = web.get("/admin/contracts/meter/", {"q": typed}).context["cl"].result_list
+        assert [row.pk for row in found] == [meter.pk], typed
+
+
+def it_lists_a_months_mails_by_their_invoices(cast, web, db):
+    make.close_month()
+    list(render_waiting())
+    web.force_login(cast.staff)
+    keys = [row.key for row in web.get("/admin/portal/mail/?month=2026-04").context["cl"].result_list]
+    assert keys == sorted(keys) and len(keys) == 2
