@@ -21,6 +21,8 @@ import ssl
 import struct
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -37,7 +39,16 @@ EXPECTED_FIRST = {"vendor", "tax_classes", "daily_run"}
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >>/var/log/systemctl.said
 """
+REPOSITORY = "/srv/repository.git"
 LAST_MONTH = (datetime.now(UTC).date().replace(day=1) - timedelta(1)).strftime("%Y-%m")
+
+
+MORE = """from django.db import migrations
+
+class Migration(migrations.Migration):
+    dependencies = [("portal", "{before}")]
+    operations = [migrations.RunSQL("CREATE TABLE of_the_trial (id integer)")]
+"""
 
 
 class Wrong(Exception):
@@ -151,6 +162,13 @@ class Root:
             return
         if started.wait() not in {0, *map(int, said.get("SuccessExitStatus", "0").split())}:
             raise Wrong(f"{name} = {started.returncode}\n{self.path(f'/var/log/{name}.log').read_text()[-3000:]}")
+
+    def stop(self):
+        for _name, process in self.running:
+            process.terminate()
+        for _name, process in self.running:
+            process.wait()
+        self.running = []
 
     def check_units(self):
         for name, process in self.running:
@@ -276,14 +294,18 @@ class Guide:
                     self.root.unit(name if "." in name else f"{name}.service")
 
     def clone(self):
-        """Of this checkout's repository; in a root that was used before, the same folder at that commit."""
-        folder = self.root.path("/srv/portal")
-        if not folder.exists():
-            folder.parent.mkdir(exist_ok=True)
-            subprocess.run(["git", "clone", "-q", HERE, folder], check=True)
-            subprocess.run(["chown", "-R", "root:root", folder], check=True)
-        subprocess.run(["git", "-C", folder, "fetch", "-q", HERE, self.commit], check=True)
-        subprocess.run(["git", "-C", folder, "checkout", "-q", "--detach", "FETCH_HEAD"], check=True)
+        """From a repository of its own, which gets a newer version later; in a root that was used before, the folder at this commit."""
+        kept = self.root.path(REPOSITORY)
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.parent.mkdir(exist_ok=True)
+        subprocess.run(["git", "clone", "-q", "--bare", HERE, kept], check=True)
+        subprocess.run(["git", "-C", kept, "update-ref", "refs/heads/main", self.commit], check=True)
+        subprocess.run(["chown", "-R", "root:root", kept], check=True)
+        if not self.root.path("/srv/portal").exists():
+            self.root.run(f"git clone -q {REPOSITORY} /srv/portal")
+        self.root.run(
+            f"cd /srv/portal; git remote set-url origin {REPOSITORY}; git fetch -q; git checkout -q --detach origin/main"
+        )
 
     def first_person(self):
         self.root.answer(
@@ -369,6 +391,58 @@ class Guide:
         self.root.unit("portal-backup.service", wait=True)
         self.doctor(expected=set())
 
+    def upgrade(self):
+        """To a version with one more migration and another lock, while people ask for pages; and back."""
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["git", "clone", "-q", self.root.path(REPOSITORY), folder], check=True)
+            self.newer(Path(folder))
+        end, answers = threading.Event(), []
+
+        def ask():
+            while not end.wait(0.2):
+                answers.append(Browser().ask("/login/")[0])
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        try:
+            told = self.root.run("/srv/portal/bin/upgrade v1.2")
+        finally:
+            end.set()
+            asking.join()
+        say(f"upgraded; {len(answers)} pages asked for meanwhile: {sorted(set(answers))}")
+        if set(answers) != {200} or "切り替えました" not in told:
+            raise Wrong(f"{set(answers)}\n{told}")
+        self.restart()
+        self.root.run("/srv/portal/bin/upgrade v1.2")
+        self.root.run("/srv/portal/bin/upgrade --back")
+        self.restart()
+        self.doctor(expected=set())
+
+    def newer(self, folder):
+        """Version v1.2 of the portal in that clone."""
+        before = sorted((folder / "portal/migrations").glob("[0-9]*.py"))[-1].stem
+        (folder / "portal/migrations/9999_of_the_trial.py").write_text(MORE.format(before=before))
+        with (folder / "requirements.txt").open("a") as lock:
+            lock.write("# another lock\n")
+        git = ["git", "-C", folder, "-c", "user.name=trial", "-c", f"user.email=trial@{HOST}"]
+        for words in (["add", "-A"], ["commit", "-qm", "v1.2"], ["tag", "v1.2"], ["push", "-q", "origin", "v1.2"]):
+            subprocess.run([*git, *words], check=True)
+
+    def restart(self):
+        """As systemd would: the web that runs ends, another begins."""
+        names = [name for name, _process in self.root.running]
+        self.root.stop()
+        for name in names:
+            self.root.unit(name)
+        for _try in range(60):
+            try:
+                if self.browser.ask("/login/")[0] in (200, 302):
+                    return
+            except OSError:
+                pass
+            time.sleep(1)
+        raise Wrong("no web after a restart")
+
     def nothing(self):
         """Told to the reader; nothing to do in a root without it."""
 
@@ -380,7 +454,7 @@ class Guide:
         "portal-manage doctor": doctor,
         "portal-manage renew_contracts": daily,
         "portal-manage check_month": close,
-        "cd /srv/portal && git pull": nothing,
+        "/srv/portal/bin/upgrade": upgrade,
     }
 
 
