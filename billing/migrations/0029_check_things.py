@@ -6,6 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    harmless = {"index": "A few rows a day."}
     dependencies = [("billing", "0028_month_checks"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
 
     operations = [
@@ -13,8 +14,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             "MonthCheck",
             "fault",
-            models.TextField(blank=True, default="", verbose_name="終わらなかった理由"),
-            preserve_default=False,
+            models.TextField(blank=True, db_default="", default="", verbose_name="終わらなかった理由"),
         ),
         migrations.AddField(
             "MonthCheck",

@@ -72,7 +72,7 @@ class MonthCheck(models.Model):
     is_closed = models.BooleanField(_("締め後"))
     findings = models.JSONField(_("結果"), default=list)
     things = models.JSONField(_("見つかったもの"), null=True)
-    fault = models.TextField(_("終わらなかった理由"), blank=True)
+    fault = models.TextField(_("終わらなかった理由"), blank=True, default="", db_default="")
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("依頼した人")
     )

@@ -4,6 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    harmless = {"index": "Only contracts that run out are in it, and the table is read once."}
     dependencies = [("contracts", "0011_numbers_stay")]
 
     operations = [

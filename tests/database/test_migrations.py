@@ -8,7 +8,7 @@ from django.db.migrations.state import ProjectState
 from tests import expanding
 
 # Each app's last migration in the version from which on upgrades go on under a working web. What came before was never released.
-MARKED = {"portal": 32, "accounts": 14, "contracts": 11, "orders": 6, "billing": 29}
+MARKED = {"portal": 32, "accounts": 14, "contracts": 11, "orders": 6, "billing": 28}
 
 
 def it_only_adds_to_what_the_version_before_it_uses(db):
