@@ -1,11 +1,13 @@
-"""Staff's pages on which お客様の画面を見る begins and ends."""
+"""Staff's pages on which お客様の画面を見る begins and ends, and the one that asks again who they are."""
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
+from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
@@ -14,21 +16,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import credentials, factors, seeing
 from accounts.forms import CodeForm, password_field
 from accounts.models import Customer
-from portal import rights
+from portal import fresh, rights
 from portal.forms import LineField
 
 
-class SeeAsForm(CodeForm):
-    """Why somebody wants to look, and that it is really this person: by the password, or by a code of the second factor."""
+class PersonForm(CodeForm):
+    """That it is really this person: by the password, or by a code of the second factor."""
 
-    reason = LineField(
-        label=gettext_lazy("理由"),
-        max_length=100,
-        help_text=gettext_lazy("例: 請求書の見方についてのお問い合わせ Q202611-000012"),
-        error_messages={"required": gettext_lazy("理由を入力してください。")},
-    )
     password = password_field(gettext_lazy("あなたのパスワード"), "current-password", required=False)
-    field_order = ["reason", "password", "code"]
+    field_order = ["reason", "password", "code"]  # a reason only where it is asked for
 
     def __init__(self, person, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -36,7 +32,7 @@ class SeeAsForm(CodeForm):
         self.fields["code"].required = False
         self.fields["code"].widget.attrs.pop("autofocus")
         if person.has_second_factor:
-            self.fields["code"].help_text = _("パスワードの代わりに、アプリの確認コードでも始められます")
+            self.fields["code"].help_text = _("パスワードの代わりに、アプリの確認コードも使えます")
         else:
             self.fields["code"].widget = forms.HiddenInput()
 
@@ -55,6 +51,17 @@ class SeeAsForm(CodeForm):
             self.add_error(None, refused)
             return False
         return True
+
+
+class SeeAsForm(PersonForm):
+    """Why somebody wants to look, and that it is really this person."""
+
+    reason = LineField(
+        label=gettext_lazy("理由"),
+        max_length=100,
+        help_text=gettext_lazy("例: 請求書の見方についてのお問い合わせ Q202611-000012"),
+        error_messages={"required": gettext_lazy("理由を入力してください。")},
+    )
 
 
 @sensitive_post_parameters("password", "code")
@@ -102,3 +109,28 @@ def see_as_end(request):
         response = redirect("admin:accounts_customer_change", customer.pk)
     response.delete_cookie(settings.SEE_AS_COOKIE_NAME)
     return response
+
+
+@sensitive_post_parameters("password", "code")
+@require_http_methods(["GET", "HEAD", "POST"])
+def confirm_person(request):
+    """Asks for the password or a code, then begins the download that was wanted; `next` is its address on staff's pages."""
+    wanted = request.GET.get("next", "")
+    if not (wanted.startswith("/admin/") and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)):
+        raise Http404
+    form = PersonForm(request.user, request.POST or None)
+    if request.method == "POST" and form.is_valid() and form.check_person():
+        fresh.confirm(request)
+        return redirect(request.get_full_path())
+    path, _mark, query = wanted.partition("?")
+    parent = f"{path.rstrip('/').rpartition('/')[0]}/"
+    page = {
+        **admin.site.each_context(request),
+        "title": _("ご本人の確認"),
+        "form": form,
+        "is_fresh": fresh.is_fresh(request),
+        "minutes": fresh.LASTS.seconds // 60,
+        "wanted": wanted,
+        "back": f"{parent}?{query}" if query else parent,
+    }
+    return render(request, "admin/accounts/confirm.html", page)

@@ -1,4 +1,4 @@
-"""Addresses of sign-in, password, account and user pages, and of staff's way to a customer's pages."""
+"""Addresses of sign-in, password, account and user pages, of staff's way to a customer's pages, and where they say again who they are."""
 
 from django.contrib import admin
 from django.urls import path
@@ -25,6 +25,7 @@ urlpatterns = [
     path("account/security/sessions/", views.other_sessions_end, name="other_sessions_end"),
     path("account/security/factor/", views.second_factor, name="second_factor"),
     path("account/security/factor/off/", views.second_factor_off, name="second_factor_off"),
+    path("admin/confirm/", admin.site.admin_view(desk.confirm_person), name="admin_confirm"),
     path("admin/see-as/end/", admin.site.admin_view(desk.see_as_end), name="admin_see_as_end"),
     path("admin/see-as/<str:number>/", admin.site.admin_view(desk.see_as), name="admin_see_as"),
 ]

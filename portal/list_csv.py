@@ -10,7 +10,7 @@ from django.http import HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from portal import history, rights
+from portal import fresh, history, rights
 from portal.forms import MonthField
 from portal.lists import columns
 from portal.lists.export import LIMIT, TooLong, counted_csv
@@ -23,6 +23,8 @@ def csv_page(desk, request):
     """The file, for whoever may see the rows and may take lists away. Raises PermissionDenied."""
     rights.need(request.user, f"{desk.opts.app_label}.view_{desk.opts.model_name}")
     rights.need(request.user, rights.EXPORT_LISTS)
+    if asked := fresh.asked_again(request):
+        return asked
     request.GET = request.GET.copy()
     encoding = request.GET.pop("encoding", [""])[-1]
     try:

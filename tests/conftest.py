@@ -6,8 +6,10 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import Client, TransactionTestCase
+from django.utils import timezone
 
 from accounts import throttle
+from portal import fresh
 from portal.db import rls
 from portal.db.embedded import Unavailable
 from portal.db.schema import ROLE
@@ -61,6 +63,13 @@ class WebClient(Client):
             return super().request(**request)
         with rls.scope(ROLE):
             return super().request(**request)
+
+    def force_login(self, user, backend=None):
+        """As whoever has just given the password."""
+        super().force_login(user, backend)
+        session = self.session
+        session[fresh.KEY] = timezone.now().timestamp()
+        session.save()
 
 
 @pytest.fixture

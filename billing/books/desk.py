@@ -12,7 +12,7 @@ from billing.books.filters import BooksFilter
 from billing.books.records import COLUMNS, by_tax_class
 from billing.documents import archive
 from billing.models import Invoice
-from portal import history, rights
+from portal import fresh, history, rights
 from portal.lists.address import query
 from portal.lists.export import LIMIT, TooLong, counted_csv
 from portal.lists.screen import conditions
@@ -68,6 +68,8 @@ def page(request, search, refused="", status=200):
 def books_archive(request):
     """The documents found as ZIP with 索引簿, each file named by its customer; 400 with the page where they are too many."""
     rights.need(request.user, EXPORT)
+    if asked := fresh.asked_again(request):
+        return asked
     search = searched(request)
     if not search.is_valid():
         return page(request, search)
@@ -89,6 +91,8 @@ def books_archive(request):
 def books_csv(request):
     """The documents found as CSV for the vendor's bookkeeping, a row for each document and tax class."""
     rights.need(request.user, EXPORT)
+    if asked := fresh.asked_again(request):
+        return asked
     search = searched(request)
     if not search.is_valid():
         return page(request, search)

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET
 from billing.models import Upload
 from billing.uploads import services, sheets
 from billing.uploads.kinds import SORTS, may_export, may_import, need_import
-from portal import rights
+from portal import fresh, rights
 from portal.imports.faults import Fault, together
 from portal.middleware import LARGEST_FILE
 from portal.once import given_key, once
@@ -148,6 +148,8 @@ def template_file(request, kind):
 def export_file(request, kind):
     if not may_export(request.user, kind):
         rights.refuse()
+    if asked := fresh.asked_again(request):
+        return asked
     return sheets.export(SORTS[kind], by=request.user)
 
 

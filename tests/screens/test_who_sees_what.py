@@ -74,7 +74,8 @@ TABLE |= {
     name: (SIGN_IN, *[f"/admin/login/?next=/admin/import/customers/{path}"] * 2) for name, path in IMPORTS.items()
 }
 TABLE["admin_search"] = (SIGN_IN, *["/admin/login/?next=/admin/search/"] * 2)  # test_search.py says what staff find
-TABLE["admin_check"] = (SIGN_IN, *["/admin/login/?next=/admin/check/2026-04/"] * 2)  # test_staff_home.py says who may
+TABLE["admin_confirm"] = (SIGN_IN, *["/admin/login/?next=/admin/confirm/"] * 2)  # test_fresh.py says who is asked
+TABLE["admin_check"] = (SIGN_IN, *["/admin/login/?next=/admin/check/2026-04/"] * 2)  # test_admin_matrix.py says who may
 # test_see_as.py says who of the staff may look at a customer's pages.
 SEE_AS = {"admin_see_as": "C0000001/", "admin_see_as_end": "end/"}
 TABLE |= {name: (SIGN_IN, *[f"/admin/login/?next=/admin/see-as/{path}"] * 2) for name, path in SEE_AS.items()}
@@ -84,7 +85,7 @@ TABLE |= {name: (SIGN_IN, *[f"/admin/login/?next=/admin/books/{path}"] * 2) for 
 FREE = {"healthz", "logout"}
 FOR_STAFF = {
     "password_change", "security", "other_sessions_end", "second_factor", "second_factor_off", "admin_login", "admin_password",
-    *IMPORTS, "admin_search", "admin_check", *SEE_AS, *BOOKS,
+    *IMPORTS, "admin_search", "admin_check", "admin_confirm", *SEE_AS, *BOOKS,
 }  # fmt: skip
 
 
