@@ -70,7 +70,7 @@ def contract_detail(request, number):
         "meters": [{"meter": meter, "facts": price_facts(meter), "usages": usages(meter)} for meter in meters],
         "terms": lines(
             TermTable,
-            term_history(contract),
+            term_history(contract, Vendor.objects.for_user(request.user).first()),
             label=_("契約期間の履歴"),
             empty=_("取り消されたため、契約期間はありません。")
             if contract.withdrawn_on
@@ -111,12 +111,11 @@ def usages(meter):
     return lines(UsageTable, rows, label=_("使用量"), empty=_("使用量はまだ届いていません。"))
 
 
-def term_history(contract):
+def term_history(contract, vendor):
     """The terms, newest first, each with the orders that it gave and that stand, and why there is none."""
     orders = defaultdict(list)
     for order in contract.orders.with_invoice().filter(reversed_on=None).order_by("number"):
         orders[order.term_id].append(order)
-    vendor = Vendor.objects.first()
     for term in contract.terms.standing().select_related("contract").order_by("-sequence"):
         note = term_note(term, [order.kind for order in orders[term.pk]], vendor.first_month if vendor else None)
         for order in orders[term.pk] or [None]:
