@@ -420,8 +420,9 @@ class Guide:
 
     def newer(self, folder):
         """Version v1.2 of the portal in that clone."""
-        before = sorted((folder / "portal/migrations").glob("[0-9]*.py"))[-1].stem
-        (folder / "portal/migrations/9999_of_the_trial.py").write_text(MORE.format(before=before))
+        migrations = folder / "portal" / "migrations"
+        before = sorted(migrations.glob("[0-9]*.py"))[-1].stem
+        (migrations / "9999_of_the_trial.py").write_text(MORE.format(before=before))
         with (folder / "requirements.txt").open("a") as lock:
             lock.write("# another lock\n")
         git = ["git", "-C", folder, "-c", "user.name=trial", "-c", f"user.email=trial@{HOST}"]
