@@ -81,8 +81,10 @@ def it_prints_every_table_whole(world, server, browser_of, email):
     page = browser_of(email)
     found = []
     for name, what, path, _click in pages(world[email], lambda path: page.request.get(server + path)):
+        if what:
+            continue
         page.goto(server + path)
-        if what or not page.locator("main table").count():
+        if not page.locator("main table").count():
             continue
         words = {word for cell in page.evaluate(CELLS) for word in map(squeezed, cell.split())}
         sheets, text = printed(page)
