@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.urls import reverse
 
 from billing.models import Upload
+from portal import months
+from portal.models import Vendor
 from tests.browser.pages import pages
 from tests.browser.world import STAFF, Person
 
@@ -26,6 +28,7 @@ def own_pages(request, wanted=lambda what: True):
     for upload in Upload.objects.light().filter(kind="customers")[:2]:
         found.append((f"import of {upload.pk}", reverse("admin_upload", args=["customers", upload.pk])))
     found.append(("import", reverse("admin_import", args=["customers"])))
+    found.append(("check", reverse("admin_check", args=[months.format_month(Vendor.objects.settings().first_month)])))
     found += [("search", f"{reverse('admin_search')}{asked}") for asked in ("", "?q=example", "?q=Z9Z9")]
     answers = [(what, path, request(path)) for what, path in sorted(found) if wanted(what)]
     opened = [(what, path, answer.text()) for what, path, answer in answers if answer.status == 200]
