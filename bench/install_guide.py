@@ -301,7 +301,7 @@ class Guide:
         subprocess.run(["git", "clone", "-q", "--bare", HERE, kept], check=True)
         subprocess.run(["git", "-C", kept, "update-ref", "refs/heads/main", self.commit], check=True)
         subprocess.run(["chown", "-R", "root:root", kept], check=True)
-        if not self.root.path("/srv/portal").exists():
+        if not self.root.path("/srv/portal/.git").exists():
             self.root.run(f"git clone -q {REPOSITORY} /srv/portal")
         self.root.run(
             f"cd /srv/portal; git remote set-url origin {REPOSITORY}; git fetch -q; git checkout -q --detach origin/main"
