@@ -3,10 +3,8 @@
 A job's `request` names what caused it; the worker goes on under that id (portal/trace.py).
 """
 
-from contextlib import suppress
 from datetime import date
 
-from django.core.exceptions import ValidationError
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
@@ -74,9 +72,8 @@ def covers(numbers, decided, earlier):
 
 @app.task(name=checked.TASK, queue=checked.QUEUE)
 def check_month(month, by=None, request=""):
-    """点検 of a month for whoever of the staff asked; one that is refused is kept with the reason, which their page tells."""
-    with suppress(ValidationError):
-        checked.check_and_keep(date.fromisoformat(month), today=months.today(), by=User.objects.filter(pk=by).first())
+    """点検 of a month for whoever of the staff asked; one that couldn't be ended is kept with the reason, which their page tells."""
+    checked.work(date.fromisoformat(month), today=months.today(), by=User.objects.filter(pk=by).first())
     forget_failed(checked.TASK, lambda **earlier: earlier["month"] == month)
 
 

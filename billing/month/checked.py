@@ -24,6 +24,7 @@ TASK, QUEUE = "billing.check_month", "render"
 PRIORITY = 7  # as of all that staff wait for, ahead of 100,000 renderings
 SHOWN = 20  # things of one finding that are kept, as the command prints them
 LONGEST = 300  # characters of a thing that are kept
+MOST_TRIES = 3  # of a job whose worker dies
 
 
 def ask_for_check(month: date, *, by: User | AnonymousUser) -> bool:
@@ -50,27 +51,41 @@ def jobs_under_way(month: date) -> QuerySet:
     return of_month.filter(Q(status="todo") | Q(status="doing"))
 
 
+def work(month: date, *, today: date, by: User | None) -> None:
+    """What a job does: check, unless that took worker after worker down. Whatever became of it is kept."""
+    if jobs_under_way(month).filter(status="doing", attempts__gte=MOST_TRIES).exists():
+        fault = _("途中でワーカーが%d回終了しました（メモリ不足など）。システムの担当者に連絡してください。")
+        MonthCheck.objects.create(fault=fault % MOST_TRIES, **known(month, by))
+        return
+    with suppress(ValidationError):
+        check_and_keep(month, today=today, by=by)
+
+
+def known(month: date, by: User | None) -> dict[str, Any]:
+    is_closed = month <= MonthRun.objects.last_closed()
+    return {"month": month, "at": timezone.now(), "by": by, "is_closed": is_closed}
+
+
 def check_and_keep(month: date, *, today: date, by: User | None = None) -> list[checks.Finding]:
     """All findings about the month, kept with the first things of each. Raises ValidationError as `checks.check` does.
 
     Why one couldn't be ended is kept too.
     """
-    known: dict[str, Any] = {"month": month, "at": timezone.now(), "by": by}
-    known["is_closed"] = month <= MonthRun.objects.last_closed()
+    begun = known(month, by)
     try:
         findings = checks.check(month, today=today)
     except ValidationError as refused:
-        MonthCheck.objects.create(fault=" ".join(refused.messages), **known)
+        MonthCheck.objects.create(fault=" ".join(refused.messages), **begun)
         raise
     except Exception:
         with suppress(Error):
             fault = _("途中でエラーが起きました。もう一度点検しても同じときは、システムの担当者に連絡してください。")
-            MonthCheck.objects.create(fault=fault, **known)
+            MonthCheck.objects.create(fault=fault, **begun)
         raise
     told = [each for each in findings if each.rows]
     counts = [{"code": each.code, "kind": each.kind, "count": len(each.rows)} for each in told]
     things = {each.code: things_of(each) for each in told}
-    MonthCheck.objects.create(findings=counts, things=things, **known)
+    MonthCheck.objects.create(findings=counts, things=things, **begun)
     return findings
 
 

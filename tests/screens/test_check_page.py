@@ -33,9 +33,9 @@ def sql(statement):
         cursor.execute(statement)
 
 
-def work():
+def work(status="todo"):
     """What a worker does of the checks."""
-    for job in ProcrastinateJob.objects.filter(task_name="billing.check_month", status="todo"):
+    for job in ProcrastinateJob.objects.filter(task_name="billing.check_month", status=status):
         app.tasks[job.task_name].func(**job.args)
         sql(f"DELETE FROM procrastinate_jobs WHERE id = {job.pk}")
 
@@ -145,6 +145,13 @@ def it_tells_why_a_check_could_not_be_ended(desk, worker, monkeypatch):
         page = desk.web.get(APRIL)
     assert "2026/05/08 14:00 の点検は終わりませんでした。途中でエラーが起きました" in said(page)
     assert "点検しています" not in said(page)
+    with time_machine.travel("2026-05-08T14:30+09:00"):
+        desk.web.post(APRIL)
+        sql(
+            "UPDATE procrastinate_jobs SET status = 'doing', attempts = 3 WHERE task_name = 'billing.check_month' AND status = 'todo'"
+        )
+        work("doing")
+        assert "途中でワーカーが3回終了しました" in said(desk.web.get(APRIL)), "it isn't tried for ever"
     with time_machine.travel("2026-05-08T15:00+09:00"):
         page = check(desk.web)
     assert "終わりませんでした" not in said(page)
