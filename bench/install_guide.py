@@ -253,18 +253,18 @@ class Browser:
             raise Wrong(f"{path} leads to {headers['Location']}")
 
 
+def blocks():
+    """(language, text) of each of the guide's blocks, in their order."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", (HERE / "docs/install.md").read_text(), re.M | re.S)
+
+
 class Guide:
     def __init__(self, root, commit):
         self.root, self.commit = root, commit
         self.browser = Browser()
 
-    def blocks(self):
-        """(language, text) of each block, in their order."""
-        text = (HERE / "docs/install.md").read_text()
-        return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)
-
     def follow(self):
-        for language, block in self.blocks():
+        for language, block in blocks():
             say(f"{language}: {block.strip().splitlines()[0]}")
             if language == "sh":
                 self.root.run(block)

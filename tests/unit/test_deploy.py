@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import install_guide
 from portal import environment
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -87,6 +88,12 @@ def it_has_blocks_that_a_shell_can_read_and_whose_files_are_there(block):
     assert (done.returncode, done.stderr) == (0, "")
     for name in re.findall(r"deploy/[\w@.*-]+", block):
         assert list(DEPLOY.parent.glob(name)), name
+
+
+def it_has_no_block_that_its_trial_in_an_empty_debian_leaves_out():
+    by_hand = [text for language, text in install_guide.blocks() if language != "sh"]
+    assert len(by_hand) > 5
+    assert [text for text in by_hand if not text.startswith(tuple(install_guide.Guide.BY_HAND))] == []
 
 
 def it_starts_every_unit_and_timer_that_is_to_run():
