@@ -20,7 +20,7 @@ from billing.documents import given
 from billing.documents.registered import SINCE
 from billing.models import Invoice, InvoicePdf, Kind, NumberGone, State, TaxTotal
 from billing.month.kept import ADDRESSEE, issuer
-from portal import months, numbers, reading, rights
+from portal import characters, months, numbers, reading, rights
 from portal.imports import columns
 from portal.imports.columns import Column, Row, chunks, of_model
 from portal.imports.faults import Code, Fault
@@ -36,7 +36,7 @@ LOOKS_LIKE_OURS = re.compile(r"B[0-9]{6}-")
 
 def file_name(typed: str) -> str:
     """The name of a file beside the table. Raises ValidationError for one that leads elsewhere."""
-    name = given.named(reading.ENDS.sub("", typed))
+    name = given.named(characters.trimmed(typed))
     if re.search(r"[/\\\x00]", name) or name in (".", ".."):
         raise ValidationError(_("フォルダを含まない、ファイル名だけを書いてください。"))
     return name

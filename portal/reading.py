@@ -15,22 +15,14 @@ import idna
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from portal import months
+from portal import characters, months
 
 FIRST_YEAR, LAST_YEAR = 1900, 2999  # beyond them the calendar's arithmetic may fail
 MOST_YEN = 10**15
 MOST_QUANTITY = Decimal("999999999.999")
 SHOWN = 30  # characters of what was typed that a message repeats
 
-# Soft hyphen, zero-width blanks and joiners, direction marks, word joiner, byte order mark: typed by nobody, pasted by many.
-JOINERS = "\u200c\u200d"  # these two change how a text looks in some scripts, and so stay in texts
-INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
-DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63"
-ENDS = re.compile(rf"^[\s{INVISIBLE}{JOINERS}]+|[\s{INVISIBLE}{JOINERS}]+$")
-UNSEEN = re.compile(rf"[{INVISIBLE}{JOINERS}\ufe00-\ufe0f\x00-\x1f\x7f-\x9f\u2028\u2029]")
 BREAKS = re.compile(r"(\r\n|[\r\n\t])")
-VOICED = re.compile("[\u3041-\u30fe][\u3099\u309a]")  # kana with its mark as a character of its own
-
 SEPARATED_DAY = re.compile(r"(\d{4})([/.-])(\d{1,2})\2(\d{1,2})", re.ASCII)
 WRITTEN_DAY = re.compile(r"(\d{4})()年(\d{1,2})月(\d{1,2})日", re.ASCII)
 PLAIN_DAY = re.compile(r"(\d{4})()(\d{2})(\d{2})", re.ASCII)
@@ -154,13 +146,13 @@ def text(typed: str) -> str:
     Blanks that can't be told from others (U+00A0) become such; kana with a mark of its own becomes one character, as
     fonts have it. Raises ValidationError for line breaks, tabs and control characters in it.
     """
-    return _words(ENDS.sub("", typed))
+    return characters.seen(characters.trimmed(typed))
 
 
 def passage(typed: str) -> str:
     """Words on several lines, read likewise; breaks, tabs and what a line is indented by stay as they are typed."""
-    parts = BREAKS.split(ENDS.sub("", typed))
-    return "".join(part if BREAKS.fullmatch(part) else _words(part) for part in parts)
+    parts = BREAKS.split(characters.trimmed(typed))
+    return "".join(part if BREAKS.fullmatch(part) else characters.seen(part) for part in parts)
 
 
 def key(typed: str) -> str:
@@ -168,15 +160,15 @@ def key(typed: str) -> str:
 
     An invisible character inside it is told: the person sees nothing wrong, and looks for what can't be found.
     """
-    given = _narrow(ENDS.sub("", typed)).translate(_DASHES)
-    if found := UNSEEN.search(given):
-        _refuse_unseen(found[0])
+    given = characters.narrow(characters.trimmed(typed)).translate(characters.HYPHENS)
+    if found := characters.UNSEEN.search(given):
+        characters.refuse_unseen(found[0])
     return given
 
 
 def code(typed: str) -> str:
     """A number of ours, whose letters are capitals (D20), or a part of one: ｂ202604ー000001 is B202604-000001."""
-    return key(typed).translate(_LONG_MARK).upper()
+    return key(typed).translate(characters.LONG_MARK).upper()
 
 
 def email(typed: str) -> str:
@@ -185,7 +177,8 @@ def email(typed: str) -> str:
     A local part in quotes stays (old addresses of mobile phones: "a..b"@docomo.ne.jp) unless it needs none. Addresses
     within a machine or a network (a@localhost, a@[127.0.0.1]) are refused: no mail gets there.
     """
-    given = unicodedata.normalize("NFKC", re.sub(f"[{INVISIBLE}{JOINERS}]", "", typed)).strip().lower()
+    given = re.sub(f"[{characters.INVISIBLE}{characters.JOINERS}]", "", typed)
+    given = unicodedata.normalize("NFKC", given).strip().lower()
     if not given:
         return ""
     local, at, domain = given.rpartition("@")
@@ -202,7 +195,7 @@ def email(typed: str) -> str:
 
 def phone(typed: str) -> str:
     """A telephone number with half-width digits and hyphens: 03-1234-5678, 03-1234-5678内線123, +81-3-1234-5678."""
-    given = key(typed).translate(_LONG_MARK)
+    given = key(typed).translate(characters.LONG_MARK)
     given = re.sub(r" *内線[ :-]*", "内線", re.sub(r"\((内線[ \d]+)\)$", r"\1", given))
     given = re.sub(r"[ ().-]+", "-", given).strip("-")
     if given and not PHONE.fullmatch(given):
@@ -212,7 +205,7 @@ def phone(typed: str) -> str:
 
 def postal_code(typed: str) -> str:
     """A Japanese postal code: 100-0001, whether or not the hyphen or a 〒 was typed."""
-    given = key(typed).translate(_LONG_MARK).replace(" ", "").removeprefix("〒")
+    given = key(typed).translate(characters.LONG_MARK).replace(" ", "").removeprefix("〒")
     found = POSTAL_CODE.fullmatch(given)
     if given and not found:
         _refuse(_("「%(text)s」は郵便番号として読み取れません。100-0001 のように入力してください。"), typed)
@@ -256,7 +249,7 @@ def clock(typed: str) -> time | None:
 
 def kana(typed: str) -> str:
     """A reading in full-width katakana, whatever kana was typed; Latin letters and signs in half width."""
-    given = " ".join(unicodedata.normalize("NFKC", text(typed)).translate(_KATAKANA).split())
+    given = " ".join(unicodedata.normalize("NFKC", text(typed)).translate(characters.KATAKANA).split())
     if given and not KANA.fullmatch(given):
         _refuse(_("「%(text)s」はカタカナで入力してください（例 ヤマダ ハナコ）。"), typed)
     return given
@@ -267,15 +260,7 @@ def fold(typed: str) -> str:
 
     The database's function `search_form` gives the same, so that what is stored and what is sought meet.
     """
-    return unicodedata.normalize("NFKC", typed).translate(_FOLDED)
-
-
-def _words(given: str) -> str:
-    given = re.sub(f"[{INVISIBLE}]", "", given).replace("\u00a0", " ")
-    given = VOICED.sub(lambda kana: unicodedata.normalize("NFC", kana[0]), given)
-    if found := re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", given):
-        _refuse_unseen(found[0])
-    return given
+    return unicodedata.normalize("NFKC", typed).translate(characters.FOLDED)
 
 
 def _day(given: str, typed: str, example: str) -> date:
@@ -312,7 +297,7 @@ def _date(year: int, number: int, day_of_month: int, era: Era | None, typed: str
 
 def _closed_up(given: str) -> str:
     """Without the blanks that documents put between the parts of a date; between two digits they stay, and are wrong."""
-    return re.sub(r"(?<!\d) +| +(?!\d)", "", given.translate(_LONG_MARK))
+    return re.sub(r"(?<!\d) +| +(?!\d)", "", given.translate(characters.LONG_MARK))
 
 
 def _without_era(given: str) -> tuple[Era | None, str]:
@@ -322,20 +307,6 @@ def _without_era(given: str) -> tuple[Era | None, str]:
     era = ERAS[found[1]]
     year = era.before + (1 if found[2] == "元" else int(found[2]))
     return era, f"{year if found[2].strip('0') else 0:04}{given[found.end() :]}"
-
-
-def _narrow(given: str) -> str:
-    """Half-width letters, digits and signs, full-width kana. Not NFKC, which would read 10² as 102."""
-    if given.isascii():
-        return given
-    return unicodedata.normalize("NFC", "".join(map(_narrowed, given)))
-
-
-def _narrowed(each: str) -> str:
-    if unicodedata.category(each) == "Zs":
-        return " "
-    tag = unicodedata.decomposition(each).partition(" ")[0]
-    return unicodedata.normalize("NFKC", each) if tag in ("<wide>", "<narrow>", "<square>") else each
 
 
 def _amount(given: str) -> Decimal | None:
@@ -380,40 +351,7 @@ def _refuse_address(typed: str) -> NoReturn:
     _refuse(_("「%(text)s」はEメールとして読み取れません。hanako@example.com のように入力してください。"), typed)
 
 
-def _refuse_unseen(character: str) -> NoReturn:
-    if character in "\t\n\v\f\r\u2028\u2029":
-        raise ValidationError(_("途中に改行やタブがあります。取り除いてください。"))
-    raise ValidationError(
-        _("途中に見えない文字（U+%(code)s）があります。入力し直してください。") % {"code": f"{ord(character):04X}"}
-    )
-
-
 def _refuse(message: str, typed: str, example: str = "") -> NoReturn:
-    shown = UNSEEN.sub("", typed).strip()
+    shown = characters.UNSEEN.sub("", typed).strip()
     shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
     raise ValidationError(message % {"text": shown, "example": example})
-
-
-def _pairs(upper: str, lower: str) -> dict[int, str]:
-    return dict(zip(map(ord, upper), lower, strict=True))
-
-
-def _run(first: str, last: str) -> str:
-    return "".join(map(chr, range(ord(first), ord(last) + 1)))
-
-
-_DASHES = dict.fromkeys(map(ord, DASHES), "-")
-_LONG_MARK = {ord("ー"): "-"}  # between digits it was meant as a hyphen: the same key, with kana switched on
-_KATAKANA = _pairs(_run("ぁ", "ゖ") + "ゝゞ", _run("ァ", "ヶ") + "ヽヾ")
-_FOLDED = {
-    **dict.fromkeys(map(ord, "\t\n\v\f\r \u0085\u1680\u2028\u2029" + INVISIBLE + JOINERS), None),
-    **dict.fromkeys(
-        [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)], None
-    ),  # variation selectors: how a character is drawn, not which it is
-    **_DASHES,
-    **_KATAKANA,
-    ord("〜"): "~",
-    **_pairs(_run("A", "Z") + _run("À", "Ö") + _run("Ø", "Þ"), _run("a", "z") + _run("à", "ö") + _run("ø", "þ")),
-    **_pairs(_run("Α", "Ρ") + _run("Σ", "Ω"), _run("α", "ρ") + _run("σ", "ω")),
-    **_pairs(_run("А", "Я") + "Ё", _run("а", "я") + "ё"),
-}

@@ -9,7 +9,8 @@ from django.test import Client, TransactionTestCase
 from django.utils import timezone
 
 from accounts import throttle
-from portal import fresh
+from contracts.admin import preview
+from portal import fresh, listing
 from portal.db import rls
 from portal.db.embedded import Unavailable
 from portal.db.schema import ROLE
@@ -53,6 +54,12 @@ def django_db_setup(request, django_test_environment, django_db_keepdb, django_d
     with django_db_blocker.unblock():
         connection.creation.destroy_test_db(former, verbosity=0)
         databases.drop_migrated()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def unhurried():
+    """A busy machine finds what an idle one finds; tests of these limits set their own."""
+    preview.PATIENCE = listing.PATIENCE = 60
 
 
 class WebClient(Client):

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext as _
 
-from portal import reading
+from portal import characters, reading
 from portal.imports.faults import Code, Fault
 from portal.imports.sheets import SEPARATORS, Record, Sheet, Unreadable
 from portal.lists.columns import FORMULA
@@ -151,7 +151,7 @@ def places_of(sheet: Sheet, columns: Sequence[Column]) -> tuple[dict[str, int], 
         column = by_words.get(reading.fold(cell))
         if column is None:
             if reading.fold(cell) not in ("", reading.fold(ERRORS)):
-                unknown.append(reading.ENDS.sub("", cell))
+                unknown.append(characters.trimmed(cell))
         elif column.name in places:
             told = _("見出し「%s」が2つあります。どちらか1つにしてください。") % column.label
             faults.append(Fault(line, column.label, cell, Code.COLUMN_TWICE, told))
@@ -200,7 +200,7 @@ def reader(
 
     def row_of(record: Record) -> tuple[Row, list[Fault]]:
         row, faults = Row(record.line, {}), []
-        if any(reading.ENDS.sub("", cell) for cell in record.cells[width:]):
+        if any(characters.trimmed(cell) for cell in record.cells[width:]):
             told = _('見出しより多くの列に書かれています。桁区切りのある数は "12,345" のように囲んでください。')
             return row, [Fault(record.line, "", record.cells[-1], Code.TOO_MANY_CELLS, told)]
         if word := total_of(record.cells, keys):
@@ -210,7 +210,7 @@ def reader(
             cell = (
                 record.cells[place] if place < len(record.cells) else ""
             )  # spreadsheets leave out blank cells at the end
-            if not cell or not reading.ENDS.sub("", cell):
+            if not cell or not characters.trimmed(cell):
                 if column.required:
                     told = _("「%s」が空です。") % column.label
                     faults.append(Fault(record.line, column.label, "", Code.NEEDED, told))
@@ -227,11 +227,11 @@ def reader(
 
 def total_of(cells: Sequence[str], keys: Iterable[int]) -> str:
     """The word for a sum that a row begins with, while no key has anything else; '' if it doesn't."""
-    first = next((place for place, cell in enumerate(cells) if reading.ENDS.sub("", cell)), 0)
+    first = next((place for place, cell in enumerate(cells) if characters.trimmed(cell)), 0)
     if not cells or len(cells[first]) > LONGEST_TOTAL or reading.fold(cells[first]) not in TOTALS:
         return ""
     others = (cells[place] for place in keys if place != first and place < len(cells))
-    return "" if any(reading.ENDS.sub("", cell) for cell in others) else cells[first]
+    return "" if any(characters.trimmed(cell) for cell in others) else cells[first]
 
 
 class Wrong(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from portal import reading
+from portal import characters
 from portal.imports.faults import Code, Fault
 
 SEPARATORS = ",\t;|"
@@ -130,7 +130,7 @@ def first_wrong_byte(content: bytes, encoding: str) -> int | None:
 
 def separator_of(content: bytes, encoding: str) -> str:
     """What stands between the cells: what Excel's own line says, else whatever occurs most in the first line that says something."""
-    lines = (line for line in text_of(content, encoding) if reading.ENDS.sub("", line))
+    lines = (line for line in text_of(content, encoding) if characters.trimmed(line))
     first = next(lines, "")
     if found := SEPARATOR_LINE.fullmatch(first.rstrip("\r\n")):
         return found[1]
@@ -161,4 +161,4 @@ def text_of(content: bytes, encoding: str) -> io.TextIOWrapper:
 
 def filled(rows: Iterator[Record]) -> Iterator[Record]:
     """Those in which something is written, if only what nobody sees is left out."""
-    return (row for row in rows if any(reading.ENDS.sub("", cell) for cell in row.cells))
+    return (row for row in rows if any(characters.trimmed(cell) for cell in row.cells))

@@ -1,34 +1,21 @@
 """`import_contracts`: contracts come in by their own numbers, and their orders are those that a person's save would have made."""
 
-import json
 import random
 from datetime import date
-from io import StringIO
 
 import pytest
-import time_machine
 from django.core.exceptions import PermissionDenied
-from django.core.management import call_command
-from django.db import connection, transaction
-from django.test.utils import CaptureQueriesContext
+from django.db import transaction
 
 from contracts.models import Contract, ContractLine, Meter, MeterTier, Service, Term
 from orders.imports import CONTRACTS
-from orders.models import Order, OrderLine, UsageCharge
+from orders.models import Order, OrderLine
 from orders.services import start_contract
 from portal.imports.taking import take_in
 from portal.models import HistoryEvent, Mail
 from tests import make
+from tests.commands.contract_files import HEADING, METERED, counts, faults, new, orders, row, sender, vendor_in_may
 
-HEADING = (
-    "契約番号,お客様番号,契約名,サービス,プラン,契約形態,契約開始日,更新区分,解約日,請求開始年月,発注番号,備考,"
-    "行,品目,数量,単位,単価,税込/税抜,税区分,課金開始日,課金終了日"
-)
-NAMES = [
-    "number", "customer", "name", "service", "plan", "form", "start_on", "auto_renew", "cancel_on", "bill_from", "purchase_order",
-    "note", "line", "item", "quantity", "unit", "unit_price", "price_basis", "tax_kind", "charge_from", "charge_to",
-]  # fmt: skip
-METERED = "number,customer,name,service,start_on,line,item,unit,unit_price,meter,meter_service,free_quantity,prices_from,tiers"
 ORDERED = [
     "order__contract__number", "order__kind", "order__month", "order__ordered_on", "order__starts_on", "order__ends_on",
     "order__amount", "order__is_difference", "position", "item", "starts_on", "ends_on", "quantity", "unit_price", "amount",
@@ -38,53 +25,13 @@ ORDERED = [
 
 @pytest.fixture(autouse=True)
 def in_may(db):
-    with time_machine.travel("2026-05-08T03:00Z"):
-        make.make_vendor()
-        make.make_customer("A"), make.make_customer("B")
+    with vendor_in_may():
         yield
 
 
 @pytest.fixture
 def send(tmp_path):
-    """Write a file and take it in; returns what was told as JSON, errors too."""
-
-    def sent(*lines, encoding="utf-8", options=()):
-        path, said = tmp_path / "contracts.csv", StringIO()
-        path.write_bytes("\r\n".join([*lines, ""]).encode(encoding))
-        try:
-            call_command("import_contracts", str(path), "--json", *options, stdout=said)
-        except SystemExit as ended:
-            assert ended.code == 2
-        return json.loads(said.getvalue())
-
-    return sent
-
-
-def row(**values):
-    return ",".join(values.get(name, "") for name in NAMES)
-
-
-def new(number="K-1", **values):
-    """A row of a new contract of A since April with one line of 1,000 yen."""
-    given = {
-        "customer": "A", "name": "サーバ", "service": "cloud", "start_on": "2026-04-01", "item": "基本", "unit_price": "1000",
-    }  # fmt: skip
-    return row(**{"number": number, **given, **values})
-
-
-def counts(told):
-    return told["added"], told["changed"], told["unchanged"]
-
-
-def faults(told):
-    return [(fault["line"], fault["heading"], fault["value"], fault["code"]) for fault in told["errors"]]
-
-
-def orders(number=None):
-    found = Order.objects.filter(contract__number=number) if number else Order.objects
-    return [
-        f"{each.month:%Y-%m} {each.kind} {each.amount}" for each in found.order_by("contract__number", "month", "id")
-    ]
+    return sender(tmp_path)
 
 
 def stored():
@@ -318,59 +265,6 @@ def it_gives_no_order_for_what_was_billed_before_the_portal_began(send):
     ]
 
 
-def it_takes_prices_of_metered_services_from_month_to_month(send):
-    told = send(
-        METERED,
-        "K-1,A,従量,line,2026-04-01,,通信,GB,10,1,,5,,500:9;1000:7",
-        "K-1,,,,,,,,12,○,,,2026-06,",
-        "K-1,,,,,,保管,GB,3,1,cloud,,,",
-        "K-1,,,,,,基本,式,1000,,,,,",
-    )
-    assert (counts(told), told["errors"]) == ((1, 0, 0), [])
-    meter = Meter.objects.get(service__code="line")
-    assert [(each.since, each.free_quantity, len(each.ladder)) for each in meter.prices.all()] == [
-        (None, 5, 3),
-        (make.JUNE, 0, 1),
-    ]
-    assert orders("K-1") == ["2026-04 new 1000", "2026-05 renewal 1000"]
-    make.use(meter.contract, "100", today=date(2026, 5, 8))
-    told = send(METERED, "K-1,,,,,,,,20,1,,,,(空)", "K-1,,,,,,,,12,1,,,2026-06,")
-    assert (counts(told), told["errors"]) == ((0, 1, 0), [])
-    assert not MeterTier.objects.exists()
-    assert sum(each.amount for each in meter.usages.get().charges.filter(dropped_on=None)) == 95 * 20
-    event = HistoryEvent.objects.filter(action="prices_changed").latest("pk")
-    assert event.data["changes"]["単価"] == ["10", "20"]
-    make.close_month()
-    told = send(
-        METERED,
-        "K-1,,,,,,,,30,1,,,,",
-        "K-2,A,従,line,2026-04-01,,通信,GB,10,1,,5,2026-06,",
-        "K-3,,,,,,,,9,1,cloud,,2026-06,500",
-    )
-    assert faults(told) == [
-        (2, "", "", "IM-021"),
-        (3, "適用開始年月", "2026-06", "IM-021"),
-        (4, "段階料金", "500", "IM-012"),
-    ]
-
-
-def it_asks_no_more_of_the_database_for_many_changed_prices(send):
-    def asked(count, price):
-        rows = [f"M-{n},A,従量,line,2026-04-01,,通信,GB,{price},1,,5,,500:{price}" for n in range(count)]
-        with CaptureQueriesContext(connection) as queries:
-            assert counts(send(METERED, *rows)) in ((count, 0, 0), (0, count, 0))
-        return len(queries)
-
-    asked(8, 10)
-    for contract in Contract.objects.all():
-        make.use(contract, "700", today=date(2026, 5, 8))
-    assert asked(8, 20) == asked(2, 30)
-    charged = UsageCharge.objects.filter(dropped_on=None).order_by("usage__meter__contract__number", "position")
-    assert list(charged.values_list("unit_price", flat=True)[6:9]) == [0, 20, 20]
-    assert list(charged.values_list("unit_price", flat=True)[:3]) == [0, 30, 30]
-    assert HistoryEvent.objects.filter(action="prices_changed", data__changes__has_key="単価").count() == 18
-
-
 def it_keeps_numbers_and_gives_no_other_contract_them(send):
     send(HEADING, new("K0000007"), options=["--dry-run"])
     send(HEADING, new("K0000004"))
@@ -388,15 +282,6 @@ def it_names_the_person_who_imports_and_asks_for_the_rights(send):
     assert take_in(CONTRACTS, "x.csv", by=staff, **given).owners == ["A"]
     event = HistoryEvent.objects.get(action="contract_created")
     assert (event.actor, event.subject, event.data["changes"]["明細1 単価"]) == (staff, "K-1", ["", "1,000"])
-
-
-def it_charges_used_quantities_for_the_days_that_are_left_after_a_解約日(send):
-    send(METERED, "K-1,A,従量,line,2026-04-01,,通信,GB,10,1,,,,")
-    contract = Contract.objects.get()
-    make.use(contract, "100", today=make.IN_MAY)
-    assert counts(send("number,cancel_on", "K-1,2026-04-20")) == (0, 1, 0)
-    charge = contract.meters.get().usages.get().charges.get(dropped_on=None)
-    assert (f"{charge.ends_on}", charge.amount) == ("2026-04-20", 1000)
 
 
 def it_orders_what_the_form_would_have_ordered(send):
