@@ -37,7 +37,9 @@ from django.test.utils import (
 
 from accounts.models import Customer, User
 from bench import search
-from contracts.models import Contract
+from billing.month.open_months import redraft
+from portal import months
+from tests import make
 from tests.filled import filled
 from tests.seen import pages_of, statements
 
@@ -138,7 +140,7 @@ MONTHS = """
 
 
 def make_rows(customers):
-    if Customer.objects.count() == customers:
+    if Customer.objects.count() >= customers:
         return
     search.make_rows(customers)
     begun = time.monotonic()
@@ -211,8 +213,14 @@ def other_pages(web):
 
 def previews(web):
     """(name, address, what is sent) of 「保存するとこうなります」 for a changed quantity, price and end of a contract."""
-    contracts = Contract.objects.exclude(pk__in=Contract.objects.filter(terms__sequence__gt=1)).order_by("pk")
-    page = f"/admin/contracts/contract/{contracts[1000].pk}/change/"
+    running = months.month_of(months.today())
+    customer, _is_new = Customer.objects.get_or_create(
+        number="N-1", defaults={"name": "株式会社試算", "address": "東京都"}
+    )
+    for price in (9000, 5000, 1200)[customer.contracts.count() :]:
+        make.make_contract(customer, (price,), start_on=running, today=months.today())
+        redraft(customer, today=months.today())
+    page = f"/admin/contracts/contract/{customer.contracts.order_by('pk').first().pk}/change/"
     changes = {"quantity": {"lines__0__quantity": "3"}, "price": {"lines__0__unit_price": "9000"}}
     for name, changed in changes.items():
         given = filled(web, page, apply="next", **changed) | {"_preview": "1"}

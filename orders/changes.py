@@ -131,7 +131,8 @@ def terms_to_be(contract: Contract, stored: list[Term], today: date) -> list[Ter
     since = stored[-1].starts_on if stored else max(vendor.first_month if vendor else date.min, contract.start_on)
     dates: dict[str, Any] = {"form": contract.form, "start_on": contract.start_on, "end_on": contract.cancel_on}
     # Without 自動更新 a term that the 解約日 took away comes again, but no other.
-    begun = None if contract.auto_renew else contract.terms.aggregate(last=Max("starts_on"))["last"]
+    terms = contract.terms.filter(customer=contract.customer_id)
+    begun = None if contract.auto_renew else terms.aggregate(last=Max("starts_on"))["last"]
     renews = contract.auto_renew or begun is not None
     coming = months.terms(**dates, auto_renew=renews, since=since, until=min(today, begun or today))
     known = months.terms(**dates, since=stored[0].starts_on, until=since) if stored else []

@@ -191,10 +191,10 @@ WANTED_ORDERS = f"""
 
 def find_wanted(cursor: Any, today: date) -> None:
     """Keep what must be ordered in the temporary tables `wanted_line` and `wanted_order`."""
-    keep(cursor, "wanted_line", WANTED, {"today": today})
+    keep(cursor, {"wanted_line": WANTED}, {"today": today})
     price_nets(cursor, "wanted_line")
     put_in_place(cursor)
-    keep(cursor, "wanted_order", WANTED_ORDERS)
+    keep(cursor, {"wanted_order": WANTED_ORDERS})
 
 
 def put_in_place(cursor: Any) -> None:

@@ -12,6 +12,7 @@ from contracts.models import CHARGED_SQL
 from orders.billed import COUNTS, FROZEN, GIVEN, PROPOSED
 from portal import money
 from portal.db.ids import Ids
+from portal.db.temporary import keep
 from portal.models import VALID_SQL, PriceBasis, Vendor
 
 # What stands for these customers, and whether it still follows its contract.
@@ -140,18 +141,13 @@ def find_lines(cursor: Any, changed: Ids, others: Ids) -> None:
     """Keep, in temporary tables, orders, terms and lines (`due_line`, with what they owe) of all terms of the customers
     `changed`, and of the terms of `others` that have no order."""
     given = {"changed": changed, "others": others, "customers": Ids(changed + others)}
-    keep(cursor, "followed_order", ORDERS, given)
-    keep(cursor, "followed_term", TERMS, given)
-    keep(cursor, "billed_line", BILLED, given)
     # Materialised: the numbers, the prices and the inserts must see the same rows.
-    keep(cursor, "due_line", LINES, given)
+    keep(
+        cursor,
+        {"followed_order": ORDERS, "followed_term": TERMS, "billed_line": BILLED, "due_line": LINES},
+        given,
+    )
     price_parts(cursor)
-
-
-def keep(cursor: Any, table: str, sql: str, given: dict[str, Any] | None = None) -> None:
-    """The rows of a query as a temporary table."""
-    cursor.execute(f"DROP TABLE IF EXISTS pg_temp.{table}")
-    cursor.execute(f"CREATE TEMP TABLE {table} ON COMMIT DROP AS {sql}", given)
 
 
 def price_parts(cursor: Any) -> None:
@@ -178,9 +174,9 @@ def price_nets(cursor: Any, table: str) -> None:
             % {"item": untaxed[0], "day": f"{untaxed[1]:%Y/%m/%d}"}
         )
     cursor.execute(f"SELECT DISTINCT amount, rate FROM {table} WHERE price_basis = %s", [PriceBasis.INCLUSIVE])
-    mode = Vendor.objects.settings().rounding
-    priced = [(amount, rate, money.tax_total(0, amount, rate, mode).base) for amount, rate in cursor.fetchall()]
-    if priced:
+    if inclusive := cursor.fetchall():
+        mode = Vendor.objects.settings().rounding
+        priced = [(amount, rate, money.tax_total(0, amount, rate, mode).base) for amount, rate in inclusive]
         cursor.execute(
             f"""
             UPDATE {table} d SET net = p.net FROM unnest(%s::bigint[], %s::numeric[], %s::bigint[]) AS p (amount, rate, net)

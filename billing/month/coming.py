@@ -5,11 +5,14 @@ from datetime import date
 from typing import NamedTuple, TypeVar
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer
 from billing.models import OF_MONTH, Invoice, MonthRun, Parked
+from billing.models.invoices import Invoices
+from billing.models.runs import NEVER
 from billing.month import batches, close, parking
 from billing.month.open_months import earliest_open
 from portal import months
@@ -40,26 +43,50 @@ def next_bills(
         month, bills = earliest_open(customer.pk), list[Bill]()
         while len(bills) < COUNT:
             go_on()
-            if not is_done(customer, month):
-                bills.append(close_alone(customer, month, today))
+            before = standing(customer, month)
+            if not before.is_done:
+                bills.append(close_alone(customer, before, today))
             month = months.add_months(month, 1)
         seen = look()
         transaction.set_rollback(True)
     return bills, seen
 
 
-def is_done(customer: Customer, month: date) -> bool:
-    """Whether the month asks for no bill any more: it is closed and the customer isn't parked in it, or its bill is fixed."""
-    mine = Invoice.objects.filter(customer=customer, month=month, kind__in=OF_MONTH)
-    waits = mine.drafts().exists() or Parked.objects.filter(customer=customer, month=month).exists()
-    return (month <= MonthRun.objects.last_closed() and not waits) or mine.fixed().exists()
+class Standing(NamedTuple):
+    """A month of the customer's: whether it asks for no bill any more, the last month that is closed, and whether an earlier
+    one is parked."""
+
+    month: date
+    is_done: bool
+    closed: date
+    waits: bool
 
 
-def close_alone(customer: Customer, month: date, today: date) -> Bill:
+def standing(customer: Customer, month: date) -> Standing:
+    """A month is done once it is closed and the customer isn't parked in it, or once its bill is fixed."""
+    mine, parked = of_month(month), Parked.objects.filter(customer=OuterRef("pk"))
+    closed = MonthRun.objects.filter(kind=MonthRun.Kind.CLOSE, finished_at__isnull=False).order_by("-month")
+    last, drafted, fixed, is_parked, waits = Customer.objects.values_list(
+        Subquery(closed.values("month")[:1]),
+        Exists(mine.drafts()),
+        Exists(mine.fixed()),
+        Exists(parked.filter(month=month)),
+        Exists(parked.filter(month__lt=month)),
+    ).get(pk=customer.pk)
+    last = last or NEVER
+    return Standing(month, (month <= last and not drafted and not is_parked) or fixed, last, waits)
+
+
+def of_month(month: date) -> Invoices:
+    """The month's bill of the customer in the outer query."""
+    return Invoice.objects.filter(customer=OuterRef("pk"), month=month, kind__in=OF_MONTH)
+
+
+def close_alone(customer: Customer, before: Standing, today: date) -> Bill:
     """Close the month for this customer alone, on the first day that may, as if all others were through."""
-    closed = MonthRun.objects.last_closed()
+    month, closed = before.month, before.closed
     day = max(today, months.add_months(month, 1))
-    if Parked.objects.filter(customer=customer, month__lt=month).exists():
+    if before.waits:
         parking.park([customer.pk], month, _("前の月の保留が解決していません。"))
     else:
         batches.attempt(
@@ -70,6 +97,8 @@ def close_alone(customer: Customer, month: date, today: date) -> Bill:
     if month > closed:
         run = MonthRun(month=month, kind=MonthRun.Kind.CLOSE, as_of=day, whole=True, finished_at=timezone.now())
         run.save()  # without the settings: who counts it again never sees it
-    parked = Parked.objects.filter(customer=customer, month=month).first()
-    made = Invoice.objects.fixed().filter(customer=customer, month=month, kind__in=OF_MONTH).first()
-    return Bill(month, made.total if made and not parked else 0, parked.reason if parked else "")
+    parked = Parked.objects.filter(customer=OuterRef("pk"), month=month)
+    reason, total = Customer.objects.values_list(
+        Subquery(parked.values("reason")[:1]), Subquery(of_month(month).fixed().values("total")[:1])
+    ).get(pk=customer.pk)
+    return Bill(month, 0 if reason is not None else total or 0, reason or "")

@@ -15,6 +15,7 @@ from billing.month import credits
 from billing.month.due import DUE, days_due, set_terms_of_payment
 from portal import money, months, numbers
 from portal.db.ids import Ids
+from portal.db.temporary import keep
 from portal.models import Vendor
 
 # What the month's invoice must show and no invoice shows yet: orders and used quantities (従量) of the month, and late
@@ -56,6 +57,16 @@ UNBILLED = f"""
     WHERE v.customer_id = ANY(%(customers)s) AND v.what = 'rebill' AND c.withdrawn_on IS NULL
         AND (v.month = %(month)s OR v.month < %(month)s AND v.month <= %(closed)s)
         AND NOT EXISTS (SELECT FROM billing_invoiceline b WHERE b.replaces_id = l.id AND b.origin = 'rebill')
+"""
+# Sums by tax class of what is unbilled of customers without an invoice of the month.
+NEW_TOTALS = f"""
+    SELECT u.customer_id, u.tax_kind, u.tax_rate,
+        coalesce(sum(u.amount) FILTER (WHERE u.price_basis = 'exclusive'), 0)::bigint AS exclusive,
+        coalesce(sum(u.amount) FILTER (WHERE u.price_basis = 'inclusive'), 0)::bigint AS inclusive
+    FROM unbilled u WHERE u.customer_id NOT IN (
+        SELECT i.customer_id FROM billing_invoice i
+        WHERE i.month = %(month)s AND i.customer_id = ANY(%(customers)s) AND {LIVE_SQL}
+    ) GROUP BY 1, 2, 3
 """
 OF_BATCH = f"{DRAFT_SQL} AND i.month = %(month)s AND i.customer_id = ANY(%(customers)s)"
 DRAFTS = f"billing_invoice i WHERE {OF_BATCH}"
@@ -184,9 +195,7 @@ def drop_empty(cursor: Any, given: dict[str, Any]) -> None:
 
 def find_unbilled(cursor: Any, given: dict[str, Any]) -> None:
     """Keep what is to be billed in a temporary table that the planner knows: in a batch the tables change too fast."""
-    cursor.execute("DROP TABLE IF EXISTS pg_temp.unbilled")
-    cursor.execute(f"CREATE TEMP TABLE unbilled ON COMMIT DROP AS {UNBILLED}", given)
-    cursor.execute("ANALYZE pg_temp.unbilled (customer_id)")
+    keep(cursor, {"unbilled": UNBILLED}, given, counted="customer_id")
 
 
 def add_invoices(cursor: Any, given: dict[str, Any]) -> None:
@@ -196,21 +205,7 @@ def add_invoices(cursor: Any, given: dict[str, Any]) -> None:
     same sums have the same tax: Python rounds it once for all of them.
     """
     rounding = Vendor.objects.settings().rounding
-    cursor.execute("DROP TABLE IF EXISTS pg_temp.new_total")
-    cursor.execute(
-        f"""
-        CREATE TEMP TABLE new_total ON COMMIT DROP AS
-        SELECT u.customer_id, u.tax_kind, u.tax_rate,
-            coalesce(sum(u.amount) FILTER (WHERE u.price_basis = 'exclusive'), 0)::bigint AS exclusive,
-            coalesce(sum(u.amount) FILTER (WHERE u.price_basis = 'inclusive'), 0)::bigint AS inclusive
-        FROM unbilled u WHERE u.customer_id NOT IN (
-            SELECT i.customer_id FROM billing_invoice i
-            WHERE i.month = %(month)s AND i.customer_id = ANY(%(customers)s) AND {LIVE_SQL}
-        ) GROUP BY 1, 2, 3
-        """,
-        given,
-    )
-    cursor.execute("ANALYZE pg_temp.new_total (customer_id)")
+    keep(cursor, {"new_total": NEW_TOTALS}, given, counted="customer_id")
     cursor.execute("SELECT DISTINCT exclusive, inclusive, tax_rate FROM new_total")
     totals = [
         (exclusive, inclusive, rate, *money.tax_total(exclusive, inclusive, rate, rounding))
@@ -281,17 +276,12 @@ def columns(rows: Sequence[Sequence[Any]], *names: str) -> dict[str, list[Any]]:
 
 def add_lines(cursor: Any, given: dict[str, Any]) -> int:
     """Copy what is unbilled behind what the drafts have; returns how many lines. Keeps in `draft` what the drafts had."""
-    cursor.execute("DROP TABLE IF EXISTS pg_temp.draft")
-    cursor.execute(
-        f"""
-        CREATE TEMP TABLE draft ON COMMIT DROP AS
+    drafted = f"""
         SELECT i.id, i.customer_id, coalesce(max(l.position), 0) AS last
         FROM (SELECT i.id, i.customer_id FROM {DRAFTS}) i
         LEFT JOIN billing_invoiceline l ON l.invoice_id = i.id GROUP BY i.id, i.customer_id
-        """,
-        given,
-    )
-    cursor.execute("ANALYZE pg_temp.draft (customer_id)")
+    """
+    keep(cursor, {"draft": drafted}, given, counted="customer_id")
     cursor.execute(
         """
         INSERT INTO billing_invoiceline (customer_id, invoice_id, position, origin, contract_id, service_id, order_id,

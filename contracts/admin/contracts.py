@@ -53,7 +53,8 @@ class ServiceAdmin(Kept):
 
 def has_begun(contract):
     """Whether the contract ever had a term; the page has read so with it."""
-    return contract.begun if hasattr(contract, "begun") else contract.terms.exists()
+    of_customer = contract.terms.filter(customer=contract.customer_id)  # by whom the index of all terms begins
+    return contract.begun if hasattr(contract, "begun") else of_customer.exists()
 
 
 def booked(lines):

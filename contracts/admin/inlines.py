@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from django import forms
 from django.contrib import admin
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef, Subquery
@@ -71,8 +72,16 @@ class Given(NamedTuple):
     reversed_on: str | None
 
 
+class Terms(forms.BaseInlineFormSet):
+    """Found by the contract's customer, with whom their index begins."""
+
+    def __init__(self, *given, queryset, instance, **named):
+        super().__init__(*given, queryset=queryset.filter(customer=instance.customer_id), instance=instance, **named)
+
+
 class TermInline(Shown):
     model = Term
+    formset = Terms
     classes = ["collapse"]
     fields = readonly_fields = ["sequence", "starts_on", "ends_on", "ordered", "dropped_on"]
     ordering = ["-sequence"]

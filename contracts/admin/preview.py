@@ -20,7 +20,8 @@ from orders.models import Kind, Order
 from portal.db.rls import patient
 
 MOST_ORDERS = 12  # that are shown singly
-PATIENCE = 3.0  # seconds; a statement that takes four ends in an error
+PATIENCE = 10.0  # seconds for all of it
+STATEMENT = 3.0  # seconds for one statement; four end in an error
 
 
 class TooSlow(ValidationError):
@@ -96,7 +97,7 @@ def preview(
 
 @contextmanager
 def in_time() -> Iterator[Callable[[], None]]:
-    """What is done within, and each of its statements, may take `PATIENCE`; it calls what is given here now and then."""
+    """What is done within may take `PATIENCE`, each of its statements `STATEMENT`; it calls what is given here now and then."""
     until = time.monotonic() + PATIENCE
 
     def go_on() -> None:
@@ -104,7 +105,7 @@ def in_time() -> Iterator[Callable[[], None]]:
             raise TooSlow
 
     try:
-        with patient(PATIENCE):
+        with patient(STATEMENT):
             yield go_on
     except OperationalError as error:
         if not isinstance(error.__cause__, QueryCanceled):

@@ -144,8 +144,8 @@ def it_says_so_where_it_takes_too_long_and_stores_nothing(cast, desk, monkeypatc
     contract = cast.b.contracts.get()
     given = filled(desk, page_of(contract), lines__0__quantity="3", apply="next", _preview="1")
     before = digests()
-    for seconds in (0, 0.001):  # the whole, and a statement of it
-        monkeypatch.setattr("contracts.admin.preview.PATIENCE", seconds)
+    for name, seconds in (("STATEMENT", 0.001), ("PATIENCE", 0)):
+        monkeypatch.setattr(f"contracts.admin.preview.{name}", seconds)
         answer = desk.post(page_of(contract), given)
         assert differing(before, digests()) == set()
         assert answer.status_code == 200

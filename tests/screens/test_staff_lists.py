@@ -181,3 +181,12 @@ def it_lists_a_months_mails_by_their_invoices(cast, web, db):
     web.force_login(cast.staff)
     keys = [row.key for row in web.get("/admin/portal/mail/?month=2026-04").context["cl"].result_list]
     assert keys == sorted(keys) and len(keys) == 2
+
+
+def it_finds_a_contracts_terms_by_its_customer(cast, web, db):
+    """Of all terms, dropped ones too, there is no index that begins with the contract."""
+    web.force_login(cast.staff)
+    with CaptureQueriesContext(connection) as asked:
+        web.get(f"/admin/contracts/contract/{cast.a.contracts.get().pk}/change/")
+    [listed] = [each["sql"] for each in asked if each["sql"].startswith('SELECT "contracts_term"."id"')]
+    assert '"contracts_term"."customer_id" = ' in listed
