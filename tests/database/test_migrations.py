@@ -21,9 +21,16 @@ def it_only_adds_to_what_the_version_before_it_uses(db):
         assert all(len(reason) > 10 for reason in harmless.values())
 
 
+@pytest.fixture(scope="module")
+def all_migrated() -> ProjectState:
+    made = MigrationLoader(None).project_state()
+    assert made.apps.get_models()  # made once: a copy of the state takes them along
+    return made
+
+
 @pytest.fixture
-def state(db) -> ProjectState:
-    return MigrationLoader(None).project_state()
+def state(all_migrated, db) -> ProjectState:
+    return all_migrated
 
 
 def with_sql(*statements):
