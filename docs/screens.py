@@ -1,4 +1,4 @@
-"""Pictures of every screen, wide and as on a phone: `.venv/bin/python docs/screens.py FOLDER` beside bin/demo.
+"""Pictures of every screen of customers and of some of staff's, wide and as on a phone: `.venv/bin/python docs/screens.py FOLDER` beside bin/demo.
 
 PORT is that of the demo. Beside bin/dev the page of what is missing is Django's own, and wider than a phone.
 """
@@ -35,17 +35,22 @@ SCREENS = {
 }
 
 
+DESK = {
+    "desk": "/admin/",
+    "desk-customer": "/admin/accounts/customer/1/change/",
+    "desk-contract": "/admin/contracts/contract/1/change/",
+    "desk-inquiry": "/admin/portal/inquiry/2/change/",
+    "desk-search": "/admin/search/?q=みどり",
+    "desk-books": "/admin/books/",
+}
+
+
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for name, width in WIDTHS.items():
-            page = browser.new_page(viewport={"width": width, "height": 900})
-            page.goto(f"{URL}/login/")
-            page.screenshot(path=folder / f"login-{name}.png", full_page=True)
-            page.fill("[name=username]", "hanako@example.com")
-            page.fill("[name=password]", "Portal-2024!")
-            page.click("main button")
+            page = signed_in(browser, width, "hanako@example.com", folder / f"login-{name}.png")
             links = {}
             for list_path, kind in (
                 ("/orders/", "order"),
@@ -54,13 +59,30 @@ def main(folder):
             ):
                 page.goto(URL + list_path)
                 links[kind] = page.locator("table.rows tbody a").first.get_attribute("href")
-            for screen, path in (SCREENS | links).items():
-                page.goto(URL + path)
-                page.wait_for_timeout(400)
-                page.screenshot(path=folder / f"{screen}-{name}.png", full_page=True)
-                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-                    print(f"{screen} is wider than {width} px", file=sys.stderr)
+            picture(page, SCREENS | links, folder, name)
+            picture(signed_in(browser, width, "staff@example.net"), DESK, folder, name)
         browser.close()
+
+
+def signed_in(browser, width, email, before=None):
+    """A page of its own in which this person is signed in; `before` is where a picture of the sign-in page goes."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(f"{URL}/login/")
+    if before:
+        page.screenshot(path=before, full_page=True)
+    page.fill("[name=username]", email)
+    page.fill("[name=password]", "Portal-2024!")
+    page.click("main button")
+    return page
+
+
+def picture(page, screens, folder, name):
+    for screen, path in screens.items():
+        page.goto(URL + path)
+        page.wait_for_timeout(400)
+        page.screenshot(path=folder / f"{screen}-{name}.png", full_page=True)
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            print(f"{screen} is wider than {page.viewport_size['width']} px", file=sys.stderr)
 
 
 if __name__ == "__main__":

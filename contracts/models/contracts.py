@@ -116,10 +116,15 @@ class Contracts(Scoped):
         return ending.filter(term_ends_on__range=(today, today + ENDS_WITHIN))
 
     def with_main_line(self, today=None):
-        """Adds quantity, unit and tax rate of the main (first) line, and the monthly fee of the lines in force (D21)."""
+        """Adds quantity, unit and tax rate of the main line, and the monthly fee of the lines in force (D21).
+
+        The main line is the first one in force; one that goes on after a change stands where the former one stood (D23).
+        """
         today = today or months.today()
         lines = ContractLine.objects.filter(contract=OuterRef("pk"), customer=OuterRef("customer"))
-        main = lines.with_rate(today).order_by("position")
+        stands = Case(When(charge_to__lt=today, then=1), When(charge_from__gt=today, then=1), default=0)
+        place = Coalesce("continues__continues__position", "continues__position", "position")
+        main = lines.with_rate(today).order_by(stands, place, "position")
         fee = lines.in_force(today).order_by().values("contract").annotate(fee=Sum("net")).values("fee")
         return self.annotate(
             quantity=Subquery(main.values("quantity")[:1]),

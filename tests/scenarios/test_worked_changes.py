@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from billing import credits
 from billing.models import Invoice, InvoiceLine, Parked
 from billing.month import close
+from contracts.models import Contract
 from billing.settled import introduce_rate
 from orders.services import cancel_booked, offers
 from portal.models import TaxClass
@@ -111,6 +112,14 @@ def it_holds_in_example_9_the_copy_stands_on_the_invoice_where_its_line_stood(tw
     save(two_pieces, "07-02", lines=[line(two_pieces, position=3, quantity=Decimal(5))], apply="next")
     run("08-01")
     assert [bill(two_pieces.customer, month) for month in ("06", "07", "08")] == [[2000, 500], [3000, 500], [5000, 500]]
+
+
+def it_holds_in_example_9_the_list_shows_the_line_that_is_in_force(two_pieces):
+    save(two_pieces, "06-05", lines=[three(two_pieces)], apply="next")
+    save(two_pieces, "07-05", lines=[line(two_pieces, position=3, quantity=Decimal(5))], apply="next")
+    shown = Contract.objects.filter(pk=two_pieces.pk)
+    found = [shown.with_main_line(day(on)).get().quantity for on in ("06-30", "07-01", "07-31", "08-01")]
+    assert found == [2, 3, 3, 5]
 
 
 def it_holds_in_example_9_a_booked_change_is_taken_back(two_pieces):
