@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from billing import credits
 from billing.models import Invoice, InvoiceLine, Parked
 from billing.month import close
-from contracts.models import Contract
 from billing.settled import introduce_rate
+from contracts.models import Contract
 from orders.services import cancel_booked, offers
 from portal.models import TaxClass
 from tests.scenarios.words import (
