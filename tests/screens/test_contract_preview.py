@@ -86,7 +86,12 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+NIGHTLY = ("quantity now", "line ended", "line added later", "cancelled later")
+
+
+@pytest.mark.parametrize(
+    "change", [pytest.param(name, marks=pytest.mark.nightly if name in NIGHTLY else ()) for name in CHANGES]
+)
 def it_says_what_three_closes_will_bill(cast, desk, time_machine, change):
     Service.objects.update(prorate=True)
     customer, contract = cast.b, cast.b.contracts.get()

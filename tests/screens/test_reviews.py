@@ -131,7 +131,7 @@ def it_is_never_seen_by_the_vendors_staff(browser, cast):
     for model, desk in admin.site._registry.items():
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         addresses = [reverse(f"{name}_changelist") + query for query in ("", f"?q={SECRET}")]
-        for row in desk.get_queryset(browser.get("/admin/").wsgi_request)[:3]:
+        for row in desk.get_queryset(browser.get("/admin/").wsgi_request)[:1]:
             addresses += [reverse(f"{name}_{page}", args=[row.pk]) for page in ("change", "history", "delete")]
         for address in addresses:
             page = text(browser.get(address))
