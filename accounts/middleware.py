@@ -103,7 +103,7 @@ class SeeAs:
         if settings.SEE_AS_COOKIE_NAME not in request.COOKIES:
             return self.get_response(request)
         own, path = request.path_info.startswith(WITHOUT_ONLOOKERS), request.path_info
-        with rls.scope(rls.OWNER):
+        with rls.scope(rls.DESK):
             look = seeing.current(request)
             if look and not own:
                 seeing.note_page(look, request.method, path)

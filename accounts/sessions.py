@@ -1,7 +1,7 @@
 """Sessions in PostgreSQL that know whose they are, so that they can be listed and ended.
 
 The browser's cookie holds the key, the table only its hash: whoever reads the table can't go on with anybody's session.
-The web's role can't write sessions at all; what a request changes about its own is stored as the owner.
+The web's role can't write sessions at all; what a request changes about its own is stored as staff's.
 """
 
 import hashlib
@@ -35,16 +35,16 @@ class SessionStore(DatabaseStore):
         return row
 
     def exists(self, session_key):
-        with rls.scope(rls.OWNER):
+        with rls.scope(rls.DESK):
             return super().exists(stored(session_key))
 
     def save(self, must_create=False):
-        with rls.scope(rls.OWNER):
+        with rls.scope(rls.DESK):
             super().save(must_create)
 
     def delete(self, session_key=None):
         if key := session_key or self.session_key:
-            with rls.scope(rls.OWNER):
+            with rls.scope(rls.DESK):
                 self.model.objects.filter(session_key=stored(key)).delete()
 
     def create_model_instance(self, data):

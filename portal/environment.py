@@ -31,6 +31,7 @@ KNOWN = (
     "SESSION_IDLE_MINUTES",
     "STAFF_SECOND_FACTOR",
     "TRUSTED_PROXIES",
+    "WEB_DATABASE_URL",
 )
 # How alike a name must be to be taken for a slip: DATABASE_URI is 0.92 to DATABASE_URL, a singular to its plural 0.86.
 ALIKE = 0.85
@@ -74,7 +75,7 @@ def folder(name: str) -> str:
 
 def need_all_with_database() -> None:
     """Raises ImproperlyConfigured, a line for each that is missing, where DATABASE_URL says that this is no try-out (D39)."""
-    missing = [name for name in NEEDED if not env(name)] if env("DATABASE_URL") else []
+    missing = [name for name in NEEDED if not env(name)] if env("DATABASE_URL", env("WEB_DATABASE_URL")) else []
     if missing:
         raise ImproperlyConfigured(
             "\n".join(f"DATABASE_URL を使うときは {name} も設定してください（{NEEDED[name]}）。" for name in missing)
@@ -103,11 +104,9 @@ def split(url: str) -> SplitResult | Any:
     return parts
 
 
-def database() -> dict[str, Any]:
-    """DATABASE_URL as Django wants it; without one, that of the embedded server. What was given may hold a password: it isn't repeated."""
-    url = env("DATABASE_URL")
-    if not url:
-        return {"ENGINE": "portal.db", "NAME": "portal", "USER": "portal"}
+def database(name: str = "DATABASE_URL") -> dict[str, Any]:
+    """A database's URL as Django wants it. What was given may hold a password: it isn't repeated."""
+    url = env(name)
     try:
         given: dict[str, Any] = dict(conninfo_to_dict(url))
     except ProgrammingError:
@@ -115,11 +114,11 @@ def database() -> dict[str, Any]:
     ports = str(given.get("port", "")).split(",")
     if not (given.get("dbname") or given.get("service")) or not all(port.isdigit() for port in ports if port):
         raise ImproperlyConfigured(
-            "DATABASE_URL を読めません。postgresql://ユーザ:パスワード@ホスト:5432/データベース名 の形で書いてください"
+            f"{name} を読めません。postgresql://ユーザ:パスワード@ホスト:5432/データベース名 の形で書いてください"
             "（パスワードの記号は %40 のような形にします）。"
         )
     known = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
-    settings = {name: given.pop(key, "") for name, key in known.items()}
+    settings = {setting: given.pop(key, "") for setting, key in known.items()}
     return {"ENGINE": "portal.db", **settings, "OPTIONS": given}
 
 

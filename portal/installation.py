@@ -10,6 +10,7 @@ import time
 from django.conf import settings
 from django.db import Error, connection
 
+from portal.db import rls
 from portal.models import Installation
 
 MARK = """
@@ -48,7 +49,8 @@ def watch():
     """Ask, for the pages of this process; a database that is away tells nothing new."""
     home = watched.get("home", True)
     try:
-        home = at_home()
+        with rls.scope(rls.DESK):
+            home = at_home()
     except Error:
         pass
     finally:

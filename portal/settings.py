@@ -8,14 +8,15 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from portal import environment, logs, secret, trace
-from portal.db.embedded import Server
+from portal.db import embedded
 from portal.environment import env, folder, one_of, whole
 
 environment.need_all_with_database()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = Path(env("PORTAL_DATA_DIR", str(BASE_DIR / "var"))).absolute()
-DATABASE_URL = env("DATABASE_URL")
+WEB_DATABASE_URL = env("WEB_DATABASE_URL")
+DATABASE_URL = env("DATABASE_URL", WEB_DATABASE_URL)  # whoever is given the web's only can be the web, and nothing else
 PORT = whole("PORT", 8000)
 PORTAL_URL = environment.address(f"http://127.0.0.1:{PORT}")
 HTTPS = PORTAL_URL.startswith("https://")
@@ -91,10 +92,14 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
 
-EMBEDDED = None if DATABASE_URL else Server(DATA / "pg")
-DATABASES = {
-    "default": {"OPTIONS": {}, **environment.database(), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True},
-}
+EMBEDDED = None if DATABASE_URL else embedded.Server(DATA / "pg")
+if DATABASE_URL:
+    database = environment.database("DATABASE_URL" if env("DATABASE_URL") else "WEB_DATABASE_URL")
+else:
+    database = {"ENGINE": "portal.db", "NAME": "portal", "USER": "portal", "OPTIONS": {}}
+DATABASES = {"default": {**database, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
+# How the web logs in (portal/db/web.py); None if it is as the commands do.
+WEB_DATABASE = environment.database("WEB_DATABASE_URL") if WEB_DATABASE_URL else EMBEDDED and {"USER": embedded.WEB}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"

@@ -1,4 +1,4 @@
-"""The web process: connects as the web's role from its first query on."""
+"""The web process: connects as the web's role from its first query on, and doesn't start as anybody else."""
 
 import os
 import sys
@@ -6,38 +6,36 @@ import sys
 import django
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
+from django.db import connections
 
 from portal import environment
 
 
-def web():
+def begin():
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     try:
         django.setup()
     except ImproperlyConfigured as reason:
         sys.stderr.write(f"{reason}\n")
         sys.exit(3)
-    from portal.db import ready, rls
+    from portal import installation
+    from portal.db import ready, web
     from portal.db.embedded import Unavailable
     from portal.middleware import readable_content_type
 
     for slip in environment.slips():
         sys.stderr.write(f"{slip}\n")
+    web.connect()
     try:
-        missing = ready.without_tables()
+        trouble = ready.without_tables() or web.unfit()
     except Unavailable as reason:
-        missing = str(reason)
-    if missing:
-        sys.stderr.write(f"{missing}\n")
+        trouble = str(reason)
+    if trouble:
+        sys.stderr.write(f"{trouble}\n")
         sys.exit(3)
-    from django.db import connection
-
-    from portal import installation
-
     installation.watch()
-    connection.close()
-    rls.connect_as_web()
+    connections.close_all()
     return readable_content_type(get_wsgi_application())
 
 
-application = web()
+application = begin()

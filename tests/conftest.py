@@ -1,6 +1,7 @@
 """The cast (hanako and taro at company A, jiro at B, staff), and clients that meet the database as the web does."""
 
 import gc
+from contextlib import contextmanager
 
 import pytest
 from django.conf import settings
@@ -69,7 +70,7 @@ class WebClient(Client):
     def request(self, **request):
         if not connection.in_atomic_block:
             return super().request(**request)
-        with rls.scope(ROLE):
+        with rls.scope(ROLE), own_temporary_tables():
             return super().request(**request)
 
     def force_login(self, user, backend=None):
@@ -78,6 +79,15 @@ class WebClient(Client):
         session = self.session
         session[fresh.KEY] = timezone.now().timestamp()
         session.save()
+
+
+@contextmanager
+def own_temporary_tables():
+    """A test's transaction outlives its requests; temporary tables of theirs and of the test's own can't stand in each other's way."""
+    connection.connection.execute("DISCARD TEMP")
+    yield
+    if not connection.needs_rollback:
+        connection.connection.execute("DISCARD TEMP")
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ from django.db import connection
 
 from billing.doctor.findings import odd, well, wrong
 from portal import installation
-from portal.db import catalogue, ready
-from portal.db.schema import ROLE
+from portal.db import catalogue, ready, roles
+from portal.db.schema import DESK, ROLE
 
-RESTORED = "復元のときにロールがなかったかもしれません。ロールを作ってから、もう一度復元します（docs/operations.md）。"
 # Without these a crash loses what was committed.
 DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 FEWEST_CONNECTIONS = 40
@@ -74,21 +73,22 @@ def database_role():
 
 
 def web_role():
-    found = ask(
-        "SELECT rolsuper OR rolbypassrls OR rolcanlogin, pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = %s",
-        ROLE,
-    )
-    if found is None:
-        return wrong(f"ロール {ROLE} がありません", "manage.py migrate を実行します。")
-    too_much, member = found
-    if too_much:
-        return wrong(
-            f"ロール {ROLE} の権限が強すぎます",
-            f"ALTER ROLE {ROLE} NOSUPERUSER NOBYPASSRLS NOLOGIN（スーパーユーザで実行）",
+    for role in (ROLE, DESK):
+        found = ask(
+            "SELECT rolsuper OR rolbypassrls OR rolcanlogin, pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = %s",
+            role,
         )
-    if not member:
-        return wrong(f"このロールは {ROLE} になれません", f"GRANT {ROLE} TO 所有者のロール（スーパーユーザで実行）")
-    return well(f"Webのロール {ROLE} があります")
+        if found is None:
+            return wrong(f"ロール {role} がありません", "manage.py migrate を実行します。")
+        too_much, member = found
+        if too_much:
+            return wrong(
+                f"ロール {role} の権限が強すぎます",
+                f"ALTER ROLE {role} NOSUPERUSER NOBYPASSRLS NOLOGIN（スーパーユーザで実行）",
+            )
+        if not member:
+            return wrong(f"このロールは {role} になれません", f"GRANT {role} TO 所有者のロール（スーパーユーザで実行）")
+    return well(f"Webのロール {ROLE} と {DESK} があります")
 
 
 def pooler():
@@ -103,41 +103,32 @@ def pooler():
 
 
 def policies():
-    return guarded("policies", "行ごとのアクセス制限（ポリシー）")
+    return guarded(roles.closed, "行ごとのアクセス制限（ポリシー）")
 
 
 def grants():
-    return guarded("grants", "Webのロールの権限")
+    return guarded(roles.granted, "Webのロールの権限")
+
+
+def guarded(look, name):
+    with connection.cursor() as cursor:
+        changed = sorted({table or "データベース" for table, _statement in look(cursor)})
+    if changed:
+        return wrong(f"{name}が決まったものと違います: {shortened(changed)}", "manage.py migrate を実行します。")
+    return well(f"{name}は決まったとおりです")
 
 
 def triggers():
-    return guarded("triggers", "確定した行を守るトリガ")
-
-
-def guarded(kind, name):
-    """Other than `migrate` left it; and every table of customers has a policy, whatever that was."""
-    changed = set(catalogue.differing(connection)[kind])
-    if kind == "policies":
-        changed |= set(open_tables())
-    if changed:
-        shown = ", ".join(sorted(changed)[:MOST_SHOWN]) + (
-            f" ほか {len(changed) - MOST_SHOWN}" if len(changed) > MOST_SHOWN else ""
+    if changed := catalogue.changed_triggers(connection):
+        return wrong(
+            f"確定した行を守るトリガが migrate の作ったものと違います: {shortened(changed)}",
+            "人が変えたのでなければ、復元が途中で失敗しています。もう一度復元します（docs/operations.md）。",
         )
-        return wrong(f"{name}が migrate の作ったものと違います: {shown}", RESTORED)
-    return well(f"{name}は migrate の作ったとおりです")
+    return well("確定した行を守るトリガは migrate の作ったとおりです")
 
 
-def open_tables():
-    """Tables with a customer's number that the web may read without a policy."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'customer_id'"
-            " JOIN pg_roles r ON r.rolname = %s"
-            " WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND NOT c.relrowsecurity"
-            " AND has_table_privilege(r.oid, c.oid, 'SELECT')",
-            [ROLE],
-        )
-        return [name for (name,) in cursor.fetchall()]
+def shortened(names):
+    return ", ".join(names[:MOST_SHOWN]) + (f" ほか {len(names) - MOST_SHOWN}" if len(names) > MOST_SHOWN else "")
 
 
 def migrations():

@@ -15,7 +15,7 @@ from django.utils.timezone import localtime
 from accounts.models import User
 from billing.models import Invoice, InvoicePdf, InvoiceXml
 from portal.db import rls
-from portal.db.schema import ROLE
+from portal.db.schema import DESK, ROLE
 from portal.lists.columns import FORMULA
 from portal.months import last_day
 from portal.templatetags.figures import ymd
@@ -176,6 +176,6 @@ def entry(name: str, day: date) -> ZipInfo:
 def stored(file: File, user: User) -> bytes:
     """Read as the user may read: a customer's as the web's role of that customer, the vendor's staff all."""
     of_staff = user.is_staff and user.customer_id is None
-    with rls.scope(rls.OWNER if of_staff else ROLE, user.customer_id):
+    with rls.scope(DESK if of_staff else ROLE, user.customer_id):
         rows = file.kept.objects.all() if of_staff else file.kept.objects.for_user(user)
         return bytes(rows.values_list("content", flat=True).get(invoice=file.document))

@@ -26,7 +26,7 @@ from portal.environment import KNOWN, env
 
 DUMP, FACTS, KEY = "database.dump", "facts.json", "secret.key"
 PDFS_LOOKED_AT = 200
-SECRETS = {"SECRET_KEY", "DATABASE_URL", "EMAIL_URL", "METRICS_TOKEN"}
+SECRETS = {"SECRET_KEY", "DATABASE_URL", "WEB_DATABASE_URL", "EMAIL_URL", "METRICS_TOKEN"}
 SUMS = {
     "documents": "SELECT count(*), coalesce(sum(total), 0) FROM billing_invoice",
     "lines": "SELECT count(*), coalesce(sum(amount), 0) FROM billing_invoiceline",

@@ -1,4 +1,4 @@
-"""The database backend: Django's own for PostgreSQL, plus starting the embedded server and, in the web, limited patience."""
+"""The database backend: Django's own for PostgreSQL, plus starting the embedded server and, in the web, limited patience and a look at each connection."""
 
 from django.conf import settings
 from django.db.backends.postgresql import base, client
@@ -37,6 +37,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         made.adapters.register_dumper(Ids, IdsDumper)
         if patience := self.settings_dict.get("PATIENCE"):
             limit(made, patience)
+        if check := self.settings_dict.get("CHECK"):
+            try:
+                check(made)
+            except Exception:
+                made.close()
+                raise
         return made
 
 

@@ -1,8 +1,8 @@
-"""What guards the tables (policies, the web's grants, triggers), as `migrate` left it, and what has become of it since.
+"""What guards the tables (policies, grants, triggers), as `migrate` left it, and what has become of it since.
 
-A restore that met a missing role loses policies and says so only on the screen of whoever ran it. What was there is kept as a
-comment on a table, which a dump brings along. Names, states and sources are compared, not expressions: each major version of
-PostgreSQL prints those in its own way.
+A backup says what there was, and a restore compares. Policies and grants are made by each `migrate` anew (roles.py); triggers by
+migrations only, so what there was of them is kept as a comment on a table, which a dump brings along. Names, states and sources
+are compared, not expressions: each major version of PostgreSQL prints those in its own way.
 """
 
 import json
@@ -56,14 +56,9 @@ def keep(connection):
         cursor.execute(cursor.fetchone()[0])
 
 
-def differing(connection):
-    """{policies, grants, triggers: names of the tables where they are no longer as they were}"""
-    before, now = kept(connection) or {}, found(connection)
-    return {
-        kind: sorted(
-            table for table in {*now[kind], *before.get(kind, {})} if now[kind].get(table) != before[kind].get(table)
-        )
-        if kind in before
-        else []
-        for kind in now
-    }
+def changed_triggers(connection):
+    """Names of the tables whose triggers are no longer as they were kept."""
+    before, now = (kept(connection) or {}).get("triggers"), found(connection)["triggers"]
+    if before is None:
+        return []
+    return sorted(table for table in {*now, *before} if now.get(table) != before.get(table))

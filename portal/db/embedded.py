@@ -27,6 +27,9 @@ START_SECONDS = 60
 SOCKET_PATH_MAX = 90  # sun_path holds 108 bytes on Linux, 104 on macOS, and the file name is part of it
 SEPARATORS = set(",'\"")  # PostgreSQL and libpq would read a path with one of these as several
 SERVER_USER = "nobody"  # PostgreSQL refuses to run as root
+# Roles: who may do everything, which only this file asks for; who owns the database; how the web logs in (portal/db/web.py).
+ADMIN, OWNER, WEB = "postgres", "portal", "portal_login"
+IN_BETWEEN = "portal_in_between"
 
 CONF = """
 listen_addresses = ''
@@ -42,6 +45,35 @@ log_timezone = 'UTC'
 jit = off
 """
 CONF_FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
+# For psql, as ADMIN, once for each data folder; it may be run again wherever it was broken off.
+SET_UP = f"""
+DROP ROLE IF EXISTS {IN_BETWEEN};
+SELECT 'CREATE ROLE {OWNER}' WHERE to_regrole('{OWNER}') IS NULL \\gexec
+SELECT 'CREATE ROLE {WEB}' WHERE to_regrole('{WEB}') IS NULL \\gexec
+ALTER ROLE {OWNER} LOGIN CREATEROLE CREATEDB;
+ALTER ROLE {WEB} LOGIN NOINHERIT;
+SELECT format('GRANT %I TO {OWNER} WITH ADMIN TRUE, INHERIT FALSE, SET TRUE', rolname) FROM pg_roles
+    WHERE rolname IN ('{WEB}', 'portal_web', 'portal_desk') \\gexec
+SELECT 'CREATE DATABASE portal' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'portal') \\gexec
+ALTER DATABASE portal OWNER TO {OWNER};
+\\connect portal
+SELECT format('ALTER TABLE %s OWNER TO {OWNER}', oid::regclass) FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm') AND relowner = '{ADMIN}'::regrole
+UNION ALL
+SELECT format('ALTER ROUTINE %s OWNER TO {OWNER}', oid::regprocedure) FROM pg_proc
+    WHERE pronamespace = 'public'::regnamespace AND proowner = '{ADMIN}'::regrole
+UNION ALL
+SELECT format('ALTER TYPE %s OWNER TO {OWNER}', oid::regtype) FROM pg_type
+    WHERE typnamespace = 'public'::regnamespace AND typowner = '{ADMIN}'::regrole
+    AND (typtype IN ('e', 'd') OR EXISTS (SELECT FROM pg_class c WHERE c.oid = typrelid AND c.relkind = 'c'))
+\\gexec
+"""
+# The tests' owner may look past guards to empty tables, and their databases are made anew.
+SET_UP_FAST = f"""
+GRANT SET ON PARAMETER session_replication_role, deadlock_timeout TO {OWNER};
+GRANT pg_checkpoint TO {OWNER};
+SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE datname LIKE 'test\\_%' \\gexec
+"""
 
 
 class Unavailable(Exception):
@@ -180,6 +212,8 @@ class Server:
                 fcntl.flock(hold, fcntl.LOCK_SH)
                 if not self.alive():
                     self._start()
+                if not (self.data / "owner.made").exists():
+                    self._set_up()
                 self._watch()
             except BaseException:
                 os.close(hold)
@@ -213,15 +247,16 @@ class Server:
         with open(self.beside(".watch"), "a") as watch:
             fcntl.flock(watch, fcntl.LOCK_EX)
 
-    def _run(self, *command):
+    def _run(self, *command, script=""):
         env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
         done = subprocess.run(
             [*server_user_prefix(), *map(str, command)],
             env=env,
             cwd="/",
-            stdin=subprocess.DEVNULL,
+            input=script.encode(),
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE if "initdb" in str(command[0]) else subprocess.DEVNULL,
+            # The server that pg_ctl starts would keep a pipe open.
+            stderr=subprocess.DEVNULL if Path(str(command[0])).name == "pg_ctl" else subprocess.PIPE,
             check=False,
         )
         if done.returncode:
@@ -279,9 +314,23 @@ class Server:
                 if not tries_left:
                     raise
                 time.sleep(1)
-        if not (self.data / "database.made").exists():
-            self._run(programs / "createdb", "-h", sockets, "-U", "portal", "portal")
-            (self.data / "database.made").touch()
+
+    def _set_up(self):
+        """Roles and database; in a folder that an earlier version made, whose owner is the superuser, he is owner only from now on."""
+        try:
+            self._psql(ADMIN, "")
+        except Unavailable:
+            # PostgreSQL demotes nobody that initdb made, and renames nobody who asks for it himself.
+            self._psql(OWNER, f"SELECT 'CREATE ROLE {IN_BETWEEN} SUPERUSER LOGIN' WHERE to_regrole('{IN_BETWEEN}') IS NULL \\gexec")
+            self._psql(IN_BETWEEN, f"ALTER ROLE {OWNER} RENAME TO {ADMIN};")
+        self._psql(ADMIN, SET_UP + (SET_UP_FAST if self.fast else ""))
+        (self.data / "owner.made").touch()
+
+    def _psql(self, role, script):
+        self._run(
+            binaries() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.socket_dir(), "-U", role, "-d", "postgres",
+            script=script,
+        )  # fmt: skip
 
     def _make_cluster(self, programs):
         new = self.beside(".new")
@@ -290,7 +339,7 @@ class Server:
         new.mkdir(mode=0o700)
         self._give(new)
         self._run(
-            programs / "initdb", "-D", new, "-U", "portal", "-A", "trust", "-E", "UTF8", "--no-sync",
+            programs / "initdb", "-D", new, "-U", ADMIN, "-A", "trust", "-E", "UTF8", "--no-sync",
             "--locale=C", "--lc-ctype=C.UTF-8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
         )  # fmt: skip
         with open(new / "postgresql.conf", "a") as conf:

@@ -1,37 +1,24 @@
 """The second lock: every web request runs in one transaction as the role `portal_web`, tied to one customer by PostgreSQL.
 
+Staff's requests run as `portal_desk`, which sees all customers' rows (portal/db/roles.py); no request runs as the owner.
+
 Web processes connect as `portal_web` from the start, so whatever escapes a request's scope (a streamed body, an
 `on_commit` hook) fails loudly instead of seeing everybody's rows: the policies compare with a setting that isn't there.
 """
 
 from contextlib import contextmanager
 
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 
 from portal import trace
-from portal.db.schema import ONLOOKER, ROLE
+from portal.db.schema import DESK, ONLOOKER, ROLE
+from portal.db.web import SILENCE
 
-OWNER = "none"  # PostgreSQL's word for the role that logged in
-
-# Paths that look at the database before anybody is known, or that staff work in. They keep the owner's eyes.
-OWNER_PATHS = ("/login/", "/password/reset/", "/healthz", "/readyz", "/metrics", "/admin/")
-
-# What somebody at a screen waits for, in seconds: a row that a run holds, a statement, a connection, and a server that
-# doesn't even say that time is up. Batch commands have no such limit.
-LOCK, STATEMENT, CONNECT, SILENCE = 3, 4, 2, 6
-
-
-def connect_as_web():
-    """Make every connection of this process begin as `portal_web`, and impatient; the web calls it before its first query."""
-    database = connections.settings["default"]
-    options = database["OPTIONS"]
-    given = f"{options.get('options', '')} -c role={ROLE} -c lock_timeout={LOCK}s -c statement_timeout={STATEMENT}s"
-    database["OPTIONS"] = {"connect_timeout": CONNECT, **options, "options": given.strip()}
-    database["PATIENCE"] = SILENCE
-
+# Paths that look at the database before anybody is known, or that staff work in: they run as `portal_desk`.
+DESK_PATHS = ("/login/", "/password/reset/", "/healthz", "/readyz", "/metrics", "/admin/")
 
 def take(role, customer_id=None):
-    """Be `role`, for this customer, until the transaction ends (OWNER is the one that logged in)."""
+    """Be `role`, for this customer, until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('role', %s, true), set_config('portal.customer', %s, true)",
@@ -102,12 +89,12 @@ class ScopeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request):
-        with scope(OWNER):  # session and user are loaded as owner
+        with scope(DESK):  # session and user are loaded before anybody is known
             user = request.user
             customer_id = getattr(user, "customer_id", None)
             trace.person.set(user.pk)
             staff = user.is_authenticated and customer_id is None
-            if not staff and not request.path_info.startswith(OWNER_PATHS):
+            if not staff and not request.path_info.startswith(DESK_PATHS):
                 take(ROLE, customer_id)
             response = self.get_response(request)
             if response.status_code >= 500 or getattr(request, "view_raised", False):

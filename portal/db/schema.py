@@ -1,25 +1,31 @@
-"""SQL that the migrations of every app need: the web's role, policies, grants, keys that carry the customer, closed gaps."""
+"""SQL that the migrations of every app need: the web's roles, policies, grants, keys that carry the customer, closed gaps."""
 
-ROLE = "portal_web"
+ROLE = "portal_web"  # customers' pages
+DESK = "portal_desk"  # sign-in, where nobody is known yet, and staff's pages
 ONLOOKER = "portal.onlooker"  # the setting that is on while staff look at a customer's pages
 
 # Roles belong to the whole server: two databases migrated at once meet here. PostgreSQL 15 has no SET option yet.
-CREATE_ROLE = f"""
+CREATE_ROLE = "".join(
+    f"""
 DO $$ BEGIN
-    CREATE ROLE {ROLE} NOLOGIN;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+        CREATE ROLE {role} NOLOGIN;
+    END IF;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$;
 DO $$ BEGIN
     IF current_setting('server_version_num')::int < 160000 THEN
-        IF NOT pg_has_role(current_user, '{ROLE}', 'MEMBER') THEN
-            EXECUTE format('GRANT {ROLE} TO %I', current_user);
+        IF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN
+            EXECUTE format('GRANT {role} TO %I', current_user);
         END IF;
-    ELSIF NOT pg_has_role(current_user, '{ROLE}', 'SET') THEN
-        EXECUTE format('GRANT {ROLE} TO %I WITH INHERIT FALSE, SET TRUE', current_user);
+    ELSIF NOT pg_has_role(current_user, '{role}', 'SET') THEN
+        EXECUTE format('GRANT {role} TO %I WITH INHERIT FALSE, SET TRUE', current_user);
     END IF;
 EXCEPTION WHEN unique_violation THEN NULL;
 END $$;
 """
+    for role in (ROLE, DESK)
+)
 
 # What a database may not leave open, mended by every `migrate`. With `pg_temp` searched first, as it is by default, whoever
 # can make temporary tables puts an own one in the place of a guard's, or code in the place of a function's.

@@ -173,7 +173,7 @@ def it_asks_to_sign_in_when_the_session_ends_while_its_page_is_made(cast, web, m
 
     def ended_meanwhile(request, *args, **kwargs):
         request.session["seen"] = 0
-        with rls.scope(rls.OWNER):
+        with rls.scope(rls.DESK):
             Session.objects.all().delete()
         return render(request, *args, **kwargs)
 

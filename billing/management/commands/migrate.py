@@ -1,23 +1,24 @@
 """Django's `migrate`, except that it doesn't begin while a month run is active, and waits for no lock longer than 5 seconds.
 
 A table's change that waits behind somebody's transaction makes everybody else wait behind it. Each time, whether there
-was something to apply or not, it closes the gaps that a database is born or restored with, and
-brings the roles of staff up to date (D37).
+was something to apply or not, it makes the database's roles, their grants and policies what `portal/db/roles.py` says, closes
+the gaps that a database is born or restored with, and brings the roles of staff up to date (D37).
 """
 
 from contextlib import contextmanager, suppress
 
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
-from django.db import Error, connections
+from django.db import Error, ProgrammingError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from billing.management.base import BUSY, CONFIGURATION
 from billing.month import lock
 from portal import rights
-from portal.db import catalogue, schema
+from portal.db import catalogue, roles, schema
 
 LOCK_SECONDS = 5
+NOT_ALLOWED = "42501"  # insufficient_privilege
 
 
 class Command(migrate.Command):
@@ -25,21 +26,39 @@ class Command(migrate.Command):
         try:
             if options["plan"] or options["check_unapplied"]:
                 return super().handle(*args, **options)
-            if applied := changes_something(options):
-                with lock.alone(), short_waits(connections[options["database"]]):
+            connection = connections[options["database"]]
+            with allowed():
+                roles.make(connection)
+            applied = changes_something(options)
+            if applied or roles.differences(connection):
+                with lock.alone(), short_waits(connection):
                     super().handle(*args, **options)
+                    if not options["app_label"]:
+                        with allowed():
+                            roles.ensure(connection)
             else:
                 super().handle(*args, **options)
             if not options["app_label"]:
-                schema.close_gaps(connections[options["database"]])
+                schema.close_gaps(connection)
                 rights.set_up_roles()
-                keep_guards(connections[options["database"]], applied)
+                keep_guards(connection, applied)
         except lock.Busy as busy:
             raise CommandError(str(busy), returncode=BUSY) from None
         except Error as error:  # `--traceback` says where
             raise CommandError(
                 f"データベースのエラーです: {str(error).strip().splitlines()[0]}", returncode=CONFIGURATION
             ) from error
+
+
+@contextmanager
+def allowed():
+    """Raises CommandError with what to do where this role may not make or change roles."""
+    try:
+        yield
+    except ProgrammingError as error:
+        if getattr(error.__cause__, "sqlstate", None) != NOT_ALLOWED:
+            raise
+        raise CommandError(roles.WHO_MAKES_THE_ROLES, returncode=CONFIGURATION) from None
 
 
 def keep_guards(connection, applied):
