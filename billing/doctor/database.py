@@ -11,6 +11,11 @@ from portal.db.schema import DESK, ROLE
 # Without these a crash loses what was committed.
 DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 FEWEST_CONNECTIONS = 40
+TOO_MUCH = """
+    SELECT rolsuper OR rolbypassrls OR rolcreaterole,
+        EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace AND pg_has_role(u.oid, relowner, 'MEMBER'))
+    FROM pg_roles u WHERE rolname = %s
+"""
 MOST_SHOWN = 6
 
 
@@ -91,6 +96,24 @@ def web_role():
     return well(f"Webのロール {ROLE} と {DESK} があります")
 
 
+def web_login():
+    """The web itself looks at each of its connections; this is what the owner can see of it beforehand."""
+    if not settings.WEB_DATABASE:
+        return odd(
+            "Webも表の所有者としてログインします", "WEB_DATABASE_URL にWeb専用のロールを書き、manage.py migrate を実行します。"
+        )
+    name = settings.WEB_DATABASE["USER"]
+    if any(ask(TOO_MUCH, name) or ()):
+        return wrong(
+            f"Webのロール {name} の権限が強すぎます",
+            f"ALTER ROLE {name} NOSUPERUSER NOBYPASSRLS NOCREATEROLE（スーパーユーザで実行）。表や所有者の権限を持たせません。",
+        )
+    with connection.cursor() as cursor:
+        if list(roles.logging_in(connection, cursor)):
+            return wrong(f"Webのロール {name} が決まったものと違います", "manage.py migrate を実行します。")
+    return well(f"Webは {name} としてログインします")
+
+
 def pooler():
     """Whoever stands between gives connections a number of its own."""
     connection.ensure_connection()
@@ -150,6 +173,6 @@ def instance():
 
 
 CHECKS = (
-    postgres_version, postgres_settings, encoding, database_role, web_role, pooler, policies, grants, triggers, migrations,
+    postgres_version, postgres_settings, encoding, database_role, web_role, web_login, pooler, policies, grants, triggers, migrations,
     instance,
 )  # fmt: skip

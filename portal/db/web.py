@@ -43,7 +43,7 @@ def connect():
         begins = (f"-c {name}={value}" for name, value in BEGINS.items())
         given = " ".join([options.get("options", ""), *begins]).strip()
         database["OPTIONS"] = {"connect_timeout": CONNECT, **options, "options": given}
-    database |= {"PATIENCE": SILENCE, "CHECK": check}
+    database["PATIENCE"] = SILENCE
 
 
 def check(begun):
@@ -62,13 +62,19 @@ def check(begun):
 
 
 def unfit():
-    """Why the web may not start, in one line; empty if it may. A database that is away is asked at each connection later."""
+    """Why the web may not start, in one line; empty if it may, and from now on each new connection is looked at.
+
+    A database that is away tells nothing yet.
+    """
+    connection.settings_dict["CHECK"] = check
     try:
         connection.ensure_connection()
     except Unfit as reason:
         return str(reason)
     except OperationalError as error:
-        return NOT_THROUGH_POOLER if "unsupported startup parameter" in str(error) else ""
+        if "unsupported startup parameter" in str(error):
+            return NOT_THROUGH_POOLER
+        return f"ロール {ROLE} がありません。manage.py migrate を実行してください。" if f'"{ROLE}"' in str(error) else ""
     finally:
         connection.close()
     return ""

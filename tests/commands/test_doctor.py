@@ -41,6 +41,9 @@ def well(cast, settings, tmp_path, monkeypatch):
     settings.DATA = tmp_path
     tmp_path.chmod(0o700)
     settings.DATABASE_URL = "dbname=portal"
+    if not settings.EMBEDDED:  # whose web has its role already
+        settings.WEB_DATABASE = {"USER": "portal_login"}
+        call_command("migrate", verbosity=0)
     for name, value in ADDRESS.items():
         setattr(settings, name, value)
     settings.DEFAULT_FROM_EMAIL = "noreply@example.com"
@@ -217,6 +220,9 @@ def it_finds_a_server_with_few_connections(well, monkeypatch):
         ("REVOKE INSERT ON billing_invoice FROM portal_desk", "grants"),
         ("GRANT DELETE ON billing_download TO portal_desk", "grants"),
         ("DROP POLICY staff ON billing_invoice", "policies"),
+        ("ALTER ROLE portal_login CREATEROLE", "web_login"),
+        ("REVOKE portal_desk FROM portal_login", "web_login"),
+        ("ALTER ROLE portal_login RENAME TO somebody_else", "web_login"),
         ("ALTER POLICY staff ON billing_invoice TO PUBLIC", "policies"),
         ("ALTER TABLE billing_invoice DISABLE TRIGGER USER", "triggers"),
         (
@@ -229,6 +235,11 @@ def it_finds_a_guard_that_is_not_as_it_was_made(well, broken, code):
     sql("SET CONSTRAINTS ALL IMMEDIATE")
     sql(broken)
     assert complaints() == lone(code)
+
+
+def it_finds_a_web_that_logs_in_as_the_owner(well, settings):
+    settings.WEB_DATABASE = None
+    assert complaints() == lone("web_login", "warn")
 
 
 def it_asks_nothing_of_triggers_where_nothing_was_kept(well):

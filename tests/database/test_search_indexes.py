@@ -11,6 +11,8 @@ from django.urls import reverse
 from accounts.models import User
 from billing.demo import data
 from billing.search import KINDS
+from portal.db import rls
+from portal.db.schema import DESK
 
 LARGE = {kind.model._meta.db_table for kind in KINDS}
 RARE = ["株式会社見本12", "user15@example.com", "B202604-000012", "K0000012", "99"]
@@ -53,7 +55,7 @@ def scans(plan):
 
 def walks(statement, *, rare):
     """The tables that PostgreSQL would read as a whole; where a word is rare also those whose grams it would compute row by row."""
-    with connection.cursor() as cursor:
+    with rls.scope(DESK), connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}")
         found = cursor.fetchone()[0]
     plans = json.loads(found) if isinstance(found, str) else found

@@ -17,6 +17,8 @@ from billing.corrections.reissue import reissue
 from billing.documents import archive
 from billing.documents.rendering import render_waiting
 from billing.models import Download, Invoice, TaxTotal
+from portal.db import rls
+from portal.db.schema import DESK
 from portal.models import Action, HistoryEvent
 from tests import make
 from tests.replay import remembered
@@ -193,7 +195,7 @@ def it_lets_who_sees_invoices_search_and_who_bills_take_them_away(role, sees, ta
     ],
 )
 def it_is_searched_by_an_index(conditions, index, cast):
-    with connection.cursor() as cursor:
+    with rls.scope(DESK), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
         order = "ORDER BY issued_on DESC, number DESC" if index == "books_by_day" else ""
         cursor.execute(

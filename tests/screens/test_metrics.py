@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from billing import gauges
 from billing.models import Invoice, Parked
-from portal.db import ready
+from portal.db import ready, rls
+from portal.db.schema import DESK
 from portal.models import Installation, Mail
 from tests import make, processes
 
@@ -122,7 +123,7 @@ def it_counts_the_days_to_the_deadline_of_the_month_to_be_closed(cast, measured,
 
 def it_asks_each_figure_in_a_statement_that_an_index_serves(db):
     """With sequential scans discouraged none is left: there is an index for each, however large the table."""
-    with connection.cursor() as cursor:
+    with rls.scope(DESK), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         with CaptureQueriesContext(
             connection,
