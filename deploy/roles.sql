@@ -3,6 +3,7 @@
 -- It may be run again. Other names: -v owner=… -v web=… ; passwords from the environment: PORTAL_OWNER_PASSWORD, PORTAL_WEB_PASSWORD.
 -- `migrate` does the same where the owner has CREATEROLE; what each role may do with the tables is in portal/db/roles.py.
 \set ON_ERROR_STOP on
+SET client_min_messages = warning;
 \if :{?owner}
 \else
     \set owner portal

@@ -99,7 +99,9 @@ else:
     database = {"ENGINE": "portal.db", "NAME": "portal", "USER": "portal", "OPTIONS": {}}
 DATABASES = {"default": {**database, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
 # How the web logs in (portal/db/web.py); None if it is as the commands do.
-WEB_DATABASE = environment.database("WEB_DATABASE_URL") if WEB_DATABASE_URL else EMBEDDED and {"USER": embedded.WEB}
+WEB_DATABASE: dict[str, Any] | None = {"USER": embedded.WEB} if EMBEDDED else None
+if WEB_DATABASE_URL:
+    WEB_DATABASE = environment.database("WEB_DATABASE_URL")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"

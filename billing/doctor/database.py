@@ -100,7 +100,8 @@ def web_login():
     """The web itself looks at each of its connections; this is what the owner can see of it beforehand."""
     if not settings.WEB_DATABASE:
         return odd(
-            "Webも表の所有者としてログインします", "WEB_DATABASE_URL にWeb専用のロールを書き、manage.py migrate を実行します。"
+            "Webも表の所有者としてログインします",
+            "WEB_DATABASE_URL にWeb専用のロールを書き、manage.py migrate を実行します。",
         )
     name = settings.WEB_DATABASE["USER"]
     if any(ask(TOO_MUCH, name) or ()):

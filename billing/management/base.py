@@ -127,8 +127,20 @@ class OperatorCommand(BaseCommand):
         return tell
 
 
+def check_direct():
+    """Raises CommandError (3) behind a pooler, which would keep a run's lock when the run is over: it numbers connections itself."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        if cursor.fetchone()[0] != connection.connection.info.backend_pid:
+            raise CommandError(
+                "PgBouncerなどを通して接続しています。コマンドとワーカーの DATABASE_URL はPostgreSQLへ直接向けてください。",
+                returncode=CONFIGURATION,
+            )
+
+
 def check_role():
-    """Raises CommandError (3) unless this role sees every customer's rows and the tables are there."""
+    """Raises CommandError (3) unless this role sees every customer's rows and the tables are there, without a pooler in between."""
+    check_direct()
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_user = %s, pg_has_role(relowner, 'USAGE') FROM pg_class WHERE relname = 'billing_invoice'",

@@ -321,7 +321,10 @@ class Server:
             self._psql(ADMIN, "")
         except Unavailable:
             # PostgreSQL demotes nobody that initdb made, and renames nobody who asks for it himself.
-            self._psql(OWNER, f"SELECT 'CREATE ROLE {IN_BETWEEN} SUPERUSER LOGIN' WHERE to_regrole('{IN_BETWEEN}') IS NULL \\gexec")
+            self._psql(
+                OWNER,
+                f"SELECT 'CREATE ROLE {IN_BETWEEN} SUPERUSER LOGIN' WHERE to_regrole('{IN_BETWEEN}') IS NULL \\gexec",
+            )
             self._psql(IN_BETWEEN, f"ALTER ROLE {OWNER} RENAME TO {ADMIN};")
         self._psql(ADMIN, SET_UP + (SET_UP_FAST if self.fast else ""))
         (self.data / "owner.made").touch()

@@ -17,6 +17,7 @@ from portal.db.web import SILENCE
 # Paths that look at the database before anybody is known, or that staff work in: they run as `portal_desk`.
 DESK_PATHS = ("/login/", "/password/reset/", "/healthz", "/readyz", "/metrics", "/admin/")
 
+
 def take(role, customer_id=None):
     """Be `role`, for this customer, until the transaction ends."""
     with connection.cursor() as cursor:

@@ -82,6 +82,7 @@ DESK_WRITES = {
     "billing_invoiceline": "INSERT, UPDATE, DELETE",
     "billing_monthcheck": "INSERT",
     "billing_monthrun": "INSERT, UPDATE",
+    "billing_monthtally": "INSERT, UPDATE",
     "billing_numbergone": "INSERT",
     "billing_parked": "INSERT, UPDATE, DELETE",
     "billing_rendering": "UPDATE (parked_at, tries)",
@@ -142,7 +143,10 @@ WEB_POLICIES = {
     ("otp_static_statictoken", "own_customer"): f"USING ({OWN_DEVICE}) WITH CHECK ({OWN_DEVICE})",
     ("otp_totp_totpdevice", "own_customer"): f"USING ({OWN_USER}) WITH CHECK ({OWN_USER})",
     ("portal_counter", "inquiries"): "USING (series LIKE 'Q%') WITH CHECK (series LIKE 'Q%')",
-    ("procrastinate_jobs", "own_deliveries"): "USING (task_name = 'portal.deliver') WITH CHECK (task_name = 'portal.deliver'"
+    (
+        "procrastinate_jobs",
+        "own_deliveries",
+    ): "USING (task_name = 'portal.deliver') WITH CHECK (task_name = 'portal.deliver'"
     f" AND queue_name = 'mail' AND status = 'todo' AND {OWN_MAIL})",
 }
 # What is taken from that again.
@@ -152,7 +156,14 @@ WEB_RESTRICTIONS = {
     ("portal_message", "no_memos"): "USING (kind <> 'memo') WITH CHECK (kind = 'customer')",
 }
 # Closed to the web whatever is granted one day.
-CLOSED = ("billing_decision", "billing_discount", "billing_numbergone", "billing_parked", "billing_rendering", "orders_pending")
+CLOSED = (
+    "billing_decision",
+    "billing_discount",
+    "billing_numbergone",
+    "billing_parked",
+    "billing_rendering",
+    "orders_pending",
+)
 BEHIND_POLICIES = sorted({table for table, _name in WEB_POLICIES} | set(CLOSED))
 
 # Constant, so that the planner drops it: behind any other policy an operator that isn't leakproof is served by no index.
@@ -232,7 +243,10 @@ def logging_in(connection, cursor):
     quoted, database = cursor.fetchone()
     cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name])
     if not cursor.fetchone():
-        yield "", f"CREATE ROLE {quoted} LOGIN NOINHERIT{known_by(connection, name)}"
+        yield (
+            "",
+            f"CREATE ROLE {quoted} LOGIN NOINHERIT{known_by(connection, name, settings.WEB_DATABASE.get('PASSWORD'))}",
+        )
     cursor.execute(MEMBER_OF, [name])
     for role in sorted({ROLE, DESK} - {role for (role,) in cursor.fetchall()}):
         yield "", f"GRANT {role} TO {quoted}"
@@ -244,9 +258,9 @@ def logging_in(connection, cursor):
             yield "", f"ALTER ROLE {quoted} IN DATABASE {database} SET {setting} TO {parts}"
 
 
-def known_by(connection, name):
+def known_by(connection, name, password):
     """Its password, as PostgreSQL keeps it: a log of statements tells nobody."""
-    if not (password := settings.WEB_DATABASE.get("PASSWORD")):
+    if not password:
         return ""
     kept = connection.connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256")
     return f" PASSWORD '{kept.decode()}'"
@@ -256,7 +270,10 @@ def granted(cursor):
     cursor.execute(TABLES)
     tables = [name for (name,) in cursor.fetchall()]
     cursor.execute(SEQUENCES)
-    writes = [*DESK_WRITES.items(), *((serial, "USAGE") for table, serial in cursor.fetchall() if "INSERT" in DESK_WRITES.get(table, ""))]
+    writes = [
+        *DESK_WRITES.items(),
+        *((serial, "USAGE") for table, serial in cursor.fetchall() if "INSERT" in DESK_WRITES.get(table, "")),
+    ]
     wanted = {
         *(right for table, rights in WEB.items() for right in each(ROLE, table, rights)),
         *((DESK, table, "", "SELECT") for table in tables),

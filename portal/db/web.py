@@ -23,9 +23,7 @@ BEGUN = f"""
         EXISTS (SELECT FROM pg_roles WHERE rolname = '{DESK}' AND pg_has_role(u.oid, oid, 'MEMBER'))
     FROM pg_roles u WHERE u.rolname = session_user
 """
-NOT_THROUGH_POOLER = (
-    "Webの接続に役割と制限時間を設定できません。PgBouncerなどを通すときは、WEB_DATABASE_URL にWeb専用のロールを指定してください。"
-)
+NOT_THROUGH_POOLER = "Webの接続に役割と制限時間を設定できません。PgBouncerなどを通すときは、WEB_DATABASE_URL にWeb専用のロールを指定してください。"
 
 
 class Unfit(OperationalError):
@@ -52,12 +50,16 @@ def check(begun):
         *found, name, above, owns, may_be_desk = cursor.execute(BEGUN).fetchone()
     begun.rollback()  # of the transaction that psycopg began
     if settings.WEB_DATABASE and (above or owns):
-        raise Unfit(f"WEB_DATABASE_URL のロール {name} は強すぎます。表の所有者でも管理者でもない、Web専用のロールにしてください。")
+        raise Unfit(
+            f"WEB_DATABASE_URL のロール {name} は強すぎます。表の所有者でも管理者でもない、Web専用のロールにしてください。"
+        )
     if not may_be_desk:
         raise Unfit(f"ロール {name} は {DESK} になれません。manage.py migrate を実行してください。")
     if lost := [key for (key, value), now in zip(BEGINS.items(), found, strict=True) if now.replace(" ", "") != value]:
         if settings.WEB_DATABASE:
-            raise Unfit(f"ロール {name} に {', '.join(lost)} の設定がありません。manage.py migrate を実行してください。")
+            raise Unfit(
+                f"ロール {name} に {', '.join(lost)} の設定がありません。manage.py migrate を実行してください。"
+            )
         raise Unfit(NOT_THROUGH_POOLER)
 
 
@@ -74,7 +76,9 @@ def unfit():
     except OperationalError as error:
         if "unsupported startup parameter" in str(error):
             return NOT_THROUGH_POOLER
-        return f"ロール {ROLE} がありません。manage.py migrate を実行してください。" if f'"{ROLE}"' in str(error) else ""
+        return (
+            f"ロール {ROLE} がありません。manage.py migrate を実行してください。" if f'"{ROLE}"' in str(error) else ""
+        )
     finally:
         connection.close()
     return ""

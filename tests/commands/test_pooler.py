@@ -5,9 +5,11 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -45,24 +47,25 @@ pytestmark = [
 
 
 @pytest.fixture
-def pooler(tmp_path_factory):
+def pooler():
     """A function that starts a pooler with one connection to the server for each role, and returns its port."""
-    begun = []
+    begun, folders = [], []
 
     def start(ignored=""):
-        folder = tmp_path_factory.mktemp("pooler")
+        folder = Path(tempfile.mkdtemp())  # where another user may come to: it refuses to run as root
         with closing(socket.create_server(("127.0.0.1", 0))) as free:
             listen = free.getsockname()[1]
         given = connection.get_connection_params()
         (folder / "users").write_text(f'"{embedded.OWNER}" ""\n"{embedded.WEB}" ""\n')
         text = CONFIGURATION.format(host=given["host"], port=5432, listen=listen, folder=folder, ignored=ignored)
         (folder / "ini").write_text(text)
-        as_user = []
-        if os.geteuid() == 0:  # it refuses to run as root
-            as_user = ["-u", embedded.SERVER_USER]
+        if os.geteuid() == 0:
             for path in (folder, *folder.iterdir()):
                 os.chown(path, pwd.getpwnam(embedded.SERVER_USER).pw_uid, -1)
-        begun.append(subprocess.Popen([POOLER, "-q", *as_user, folder / "ini"], stderr=subprocess.DEVNULL))
+        folders.append(folder)
+        begun.append(
+            subprocess.Popen([*embedded.server_user_prefix(), POOLER, "-q", folder / "ini"], stderr=subprocess.DEVNULL)
+        )
         until = time.monotonic() + processes.WAIT_SECONDS
         while True:
             try:
@@ -77,6 +80,8 @@ def pooler(tmp_path_factory):
     for each in begun:
         each.terminate()
         each.wait(processes.WAIT_SECONDS)
+    for folder in folders:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -126,10 +131,18 @@ def it_leaves_nothing_of_a_request_in_the_pool(through):
     _cast, hanako, _jiro, staff = through
     staff.get("/admin/")
     hanako.get("/invoices/")
-    begun = psycopg.connect(host="127.0.0.1", port=connection.settings_dict["PORT"], user=embedded.WEB, dbname=connection.settings_dict["NAME"])
+    begun = psycopg.connect(
+        host="127.0.0.1",
+        port=connection.settings_dict["PORT"],
+        user=embedded.WEB,
+        dbname=connection.settings_dict["NAME"],
+    )
     with begun:
         web.check(begun)
-        assert begun.execute("SELECT current_user, current_setting('portal.customer', true)").fetchone() in [(ROLE, ""), (ROLE, None)]
+        assert begun.execute("SELECT current_user, current_setting('portal.customer', true)").fetchone() in [
+            (ROLE, ""),
+            (ROLE, None),
+        ]
         with pytest.raises(psycopg.Error):
             begun.execute("SELECT * FROM billing_invoice")
 
@@ -137,8 +150,15 @@ def it_leaves_nothing_of_a_request_in_the_pool(through):
 @pytest.mark.parametrize("ignored", ["", "options"])
 def it_refuses_a_web_that_logs_in_as_the_owner(pooler, tmp_path, ignored):
     """Whether the pooler takes no start-up options, or, as it is often told to, drops them in silence."""
-    given = {"host": "127.0.0.1", "port": pooler(ignored), "user": embedded.OWNER, "dbname": connection.settings_dict["NAME"]}
-    ended = processes.start("help", patch="import portal.wsgi", **processes.here(tmp_path) | {"DATABASE_URL": make_conninfo(**given)})
+    given = {
+        "host": "127.0.0.1",
+        "port": pooler(ignored),
+        "user": embedded.OWNER,
+        "dbname": connection.settings_dict["NAME"],
+    }
+    ended = processes.start(
+        "help", patch="import portal.wsgi", **processes.here(tmp_path) | {"DATABASE_URL": make_conninfo(**given)}
+    )
     said, told = ended.communicate(timeout=processes.WAIT_SECONDS)
     assert (ended.returncode, said) == (3, "")
     assert told.splitlines() == [web.NOT_THROUGH_POOLER]

@@ -19,11 +19,13 @@ pytestmark = [
 
 # What nobody but the owner does to a table.
 TO_A_TABLE = (
-    "TRUNCATE {}", "TRUNCATE {} CASCADE", "DROP TABLE {} CASCADE", "ALTER TABLE {} ADD own int", "ALTER TABLE {} DISABLE TRIGGER ALL",
-    "ALTER TABLE {} DISABLE TRIGGER USER", "ALTER TABLE {} DISABLE ROW LEVEL SECURITY", "ALTER TABLE {} OWNER TO {role}",
-    "CREATE POLICY own ON {} USING (true)", "CREATE INDEX own ON {} ((1))", "CREATE RULE own AS ON UPDATE TO {} DO INSTEAD NOTHING",
-    "CREATE TRIGGER own BEFORE UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
-    "COMMENT ON TABLE {} IS 'x'", "GRANT SELECT ON {} TO PUBLIC", "ALTER TABLE {} RENAME TO other", "VACUUM FULL {}",
+    "TRUNCATE {0}", "TRUNCATE {0} CASCADE", "DROP TABLE {0} CASCADE", "ALTER TABLE {0} ADD own int", "ALTER TABLE {0} DISABLE TRIGGER ALL",
+    "ALTER TABLE {0} DISABLE TRIGGER USER", "ALTER TABLE {0} DISABLE ROW LEVEL SECURITY", "ALTER TABLE {0} OWNER TO {role}",
+    "CREATE POLICY own ON {0} USING (true)", "CREATE INDEX own ON {0} ((1))", "CREATE RULE own AS ON UPDATE TO {0} DO INSTEAD NOTHING",
+    "CREATE TRIGGER own BEFORE UPDATE ON {0} FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "COMMENT ON TABLE {0} IS 'x'", "ALTER TABLE {0} RENAME TO other",
+    # Who may grant nothing is told so in a warning only.
+    "DO $$ BEGIN GRANT SELECT ON {0} TO PUBLIC; ASSERT has_table_privilege('public', '{0}', 'SELECT'); END $$",
 )  # fmt: skip
 # Ways out of the role and of the database.
 OUT = (
@@ -55,7 +57,9 @@ def intruder(role, customer):
     given = connection.get_connection_params()
     with psycopg.connect(host=given["host"], dbname=given["dbname"], user=WEB) as begun:
         web.check(begun)
-        begun.execute("SELECT set_config('role', %s, true), set_config('portal.customer', %s, true)", [role, str(customer.pk)])
+        begun.execute(
+            "SELECT set_config('role', %s, true), set_config('portal.customer', %s, true)", [role, str(customer.pk)]
+        )
         yield begun
         begun.rollback()
 
@@ -92,7 +96,7 @@ def writes(table):
     yield "DELETE", f'DELETE FROM "{table}" WHERE false'
     [columns] = names(
         "SELECT string_agg(quote_ident(attname) || ' = ' || quote_ident(attname), ', ') FROM pg_attribute"
-        f" WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"
+        f" WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' AND attidentity <> 'a'"
     )
     yield "UPDATE", f'UPDATE "{table}" SET {columns} WHERE false'
 
@@ -120,11 +124,17 @@ def it_reads_and_changes_nothing_of_other_customers_as_a_customer(world):
                        " WHERE attname = 'customer_id')"):  # fmt: skip
         with intruder(ROLE, world.a) as begun:
             try:
-                foreign = begun.execute(f'SELECT count(*) FROM "{table}" WHERE customer_id IS DISTINCT FROM {world.a.pk}').fetchone()
+                foreign = begun.execute(
+                    f'SELECT count(*) FROM "{table}" WHERE customer_id IS DISTINCT FROM {world.a.pk}'
+                ).fetchone()
             except psycopg.errors.InsufficientPrivilege:
                 continue
         assert foreign == (0,), table
-    for nobody in ("SELECT * FROM billing_invoice", "SELECT * FROM accounts_customer", "UPDATE accounts_user SET language = 'en'"):
+    for nobody in (
+        "SELECT * FROM billing_invoice",
+        "SELECT * FROM accounts_customer",
+        "UPDATE accounts_user SET language = 'en'",
+    ):
         with intruder(ROLE, world.a) as begun, pytest.raises(psycopg.Error):
             begun.execute("SELECT set_config('portal.customer', '', true)")
             begun.execute(nobody)
@@ -138,4 +148,7 @@ def it_reads_a_table_and_never_a_temporary_one_in_its_place(world):
 
 
 def it_has_no_function_that_works_with_its_owners_rights_but_for_triggers():
-    assert names("SELECT proname FROM pg_proc WHERE prosecdef AND prorettype <> 'trigger'::regtype AND proowner <> 10") == []
+    assert (
+        names("SELECT proname FROM pg_proc WHERE prosecdef AND prorettype <> 'trigger'::regtype AND proowner <> 10")
+        == []
+    )

@@ -12,7 +12,7 @@ from django.core.management.commands import migrate
 from django.db import Error, ProgrammingError, connections
 from django.db.migrations.executor import MigrationExecutor
 
-from billing.management.base import BUSY, CONFIGURATION
+from billing.management.base import BUSY, CONFIGURATION, check_direct
 from billing.month import lock
 from portal import rights
 from portal.db import catalogue, roles, schema
@@ -26,6 +26,7 @@ class Command(migrate.Command):
         try:
             if options["plan"] or options["check_unapplied"]:
                 return super().handle(*args, **options)
+            check_direct()
             connection = connections[options["database"]]
             with allowed():
                 roles.make(connection)
