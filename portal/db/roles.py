@@ -197,7 +197,13 @@ POLICED = """
     FROM pg_policies WHERE schemaname = 'public'
 """
 OPEN = f"{TABLES} AND NOT relrowsecurity AND relname = ANY(%s)"
-MAKES_TEMPORARY = "SELECT has_database_privilege(%s, current_database(), 'TEMPORARY')"
+# By itself: what a new database gives to everybody is taken back (schema.CLOSE_GAPS).
+MAKES_TEMPORARY = """
+    SELECT EXISTS (
+        SELECT FROM pg_database d, aclexplode(d.datacl) a JOIN pg_roles r ON r.oid = a.grantee
+        WHERE d.datname = current_database() AND r.rolname = %s AND a.privilege_type = 'TEMPORARY'
+    )
+"""
 MEMBER_OF = """
     SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles u ON u.oid = m.member
     WHERE u.rolname = %s

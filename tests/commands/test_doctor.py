@@ -188,9 +188,9 @@ def answers(monkeypatch, part, answer):
         ("server_version_num", (140010, "14.10"), {"postgres_version": "fail"}),
         ("pg_encoding_to_char", ("SQL_ASCII",), {"encoding": "fail"}),
         ("rolsuper, rolname", (True, "postgres"), {"database_role": "warn"}),
-        ("rolbypassrls", (True, True), {"web_role": "fail"}),
-        ("rolbypassrls", (False, False), {"web_role": "fail"}),
-        ("rolbypassrls", None, {"web_role": "fail"}),
+        ("rolbypassrls OR rolcanlogin", (True, True), {"web_role": "fail"}),
+        ("rolbypassrls OR rolcanlogin", (False, False), {"web_role": "fail"}),
+        ("rolbypassrls OR rolcanlogin", None, {"web_role": "fail"}),
         ("pg_backend_pid", (1,), {"pooler": "fail"}),
     ],
 )
