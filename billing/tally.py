@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from billing.counting import Figure, fill
 from billing.menu import list_of
-from billing.models import OF_MONTH, Download, Kind, MonthTally, State
+from billing.models import OF_MONTH, Download, Invoice, Kind, MonthRun, MonthTally, State
 from portal import months
 
 AGE = timedelta(days=1)  # after which a month is counted again: by then the downloads since are many
@@ -147,3 +147,13 @@ def keep(tallies: Sequence[MonthTally]) -> None:
     names = [field.name for field in MonthTally._meta.fields if not field.primary_key]
     if tallies:
         MonthTally.objects.bulk_create(tallies, update_conflicts=True, unique_fields=["month"], update_fields=names)
+
+
+def count_closed(today: date) -> None:
+    """Count the closed months of the last year, so that nobody who opens the board has to wait for it."""
+    runs = MonthRun.objects.filter(kind=MonthRun.Kind.CLOSE, finished_at__isnull=False)
+    runs = runs.filter(month__gte=months.add_months(months.month_of(today), -12))
+    for month in sorted(set(runs.values_list("month", flat=True))):
+        documents = documents_of(Invoice.objects.all(), month, None)
+        fill(documents.figures)
+        settle([documents])

@@ -9,7 +9,7 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from accounts.models import User
-from billing import reminders
+from billing import reminders, tally
 from billing.documents import rendering
 from billing.models import Invoice
 from billing.month import checked, close, lock
@@ -33,6 +33,14 @@ def sweep(timestamp=0):
     forget_failed_renderings()
     uploads.defer_left_over()
     forget_failed("billing.sweep")
+
+
+@app.periodic(cron="13 * * * *")
+@app.task(name="billing.count_closed", queue="sweep", queueing_lock="billing.count_closed", priority=20)
+def count_closed(timestamp=0):
+    """Every hour: count the closed months of staff's board anew."""
+    tally.count_closed(months.today())
+    forget_failed("billing.count_closed")
 
 
 @app.periodic(cron="0 0 * * *")  # in UTC: at 9 in Japan, when offices open

@@ -19,6 +19,7 @@ from billing.documents.rendering import render, render_waiting
 from billing.models import Download, Invoice, MonthCheck, MonthRun, MonthTally, Parked, Rendering
 from billing.month import parking
 from billing.proposals import decide, proposals
+from billing.tasks import count_closed
 from contracts.models import Contract
 from portal import mail
 from portal.models import Mail, Vendor
@@ -138,6 +139,21 @@ def it_counts_right_what_it_knows_of_a_closed_month(desk):
         known = MonthTally.objects.get()
         assert (known.opened, known.ended) == (2, 1)
         assert known.until > timezone.now() - timedelta(hours=1)
+
+
+def it_finds_closed_months_counted_by_a_worker(desk):
+    with time_machine.travel(NOW):
+        make.close_month()
+        list(render_waiting())
+        count_closed.func()
+        first = Invoice.objects.filter(month=make.APRIL).order_by("number").first()
+        Download.objects.create(customer=desk.a, invoice=first, user=desk.hanako)
+        assert (MonthTally.objects.get().documents, MonthTally.objects.get().opened) == (2, 0)
+        assert equal_to_their_lists(desk.web)["/admin/billing/invoice/?month=2026-04&step=opened"] == 1
+    with time_machine.travel("2026-05-08T13:00+09:00"):
+        count_closed.func()
+        assert MonthTally.objects.get().opened == 1
+        equal_to_their_lists(desk.web)
 
 
 @time_machine.travel(NOW)
