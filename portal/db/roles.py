@@ -99,6 +99,7 @@ DESK_WRITES = {
     "orders_order": "INSERT, UPDATE",
     "orders_orderline": "INSERT, UPDATE, DELETE",
     "orders_pending": "INSERT, DELETE",
+    "orders_usagecharge": "INSERT, UPDATE, DELETE",
     "otp_static_staticdevice": "INSERT, UPDATE, DELETE",
     "otp_static_statictoken": "INSERT, UPDATE, DELETE",
     "otp_totp_totpdevice": "INSERT, UPDATE, DELETE",
