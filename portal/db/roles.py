@@ -80,7 +80,6 @@ DESK_WRITES = {
     "billing_discount": "INSERT, UPDATE, DELETE",
     "billing_invoice": "INSERT, UPDATE, DELETE",
     "billing_invoiceline": "INSERT, UPDATE, DELETE",
-    "billing_monthcheck": "INSERT",
     "billing_monthrun": "INSERT, UPDATE",
     "billing_monthtally": "INSERT, UPDATE",
     "billing_numbergone": "INSERT",

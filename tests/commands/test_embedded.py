@@ -114,6 +114,56 @@ def it_keeps_what_was_committed_when_the_server_is_killed(data):
         assert ask(data, "SELECT answer FROM kept") == 42
 
 
+OF_FORMER_OWNER = """
+    SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relowner = 10)
+        + (SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proowner = 10)
+        + (SELECT count(*) FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typowner = 10)
+        + (SELECT count(*) FROM pg_database WHERE datname = 'portal' AND datdba = 10)
+"""
+IN_USE = """
+    CREATE ROLE portal_web;
+    CREATE TABLE kept (id serial, answer int); INSERT INTO kept (answer) VALUES (42);
+    CREATE VIEW seen AS SELECT answer FROM kept; GRANT SELECT ON seen TO portal_web;
+    CREATE TYPE state AS ENUM ('draft'); CREATE TYPE pair AS (a state, b int);
+    CREATE FUNCTION asked() RETURNS int LANGUAGE sql AS 'SELECT answer FROM kept'
+"""
+
+
+def it_gives_its_owner_no_superusers_rights(data):
+    with user_of(data):
+        assert ask(data, "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user") is False
+        for attack in ("COPY (SELECT 1) TO PROGRAM 'true'", "SELECT pg_read_file('PG_VERSION')", "SET ROLE postgres"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                ask(data, attack)
+
+
+def it_takes_the_superuser_from_the_owner_of_a_folder_that_an_earlier_version_made(no_data, monkeypatch):
+    with monkeypatch.context() as earlier:
+        earlier.setattr(embedded, "ADMIN", embedded.OWNER)
+        earlier.setattr(embedded.Server, "_set_up", lambda server: None)
+        server = embedded.Server(no_data, fast=True)
+        host = server.ensure()
+        with psycopg.connect(host=host, user="portal", dbname="postgres", autocommit=True) as made:
+            made.execute("CREATE DATABASE portal")
+        ask(no_data, IN_USE)
+        assert ask(no_data, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is True
+        assert ask(no_data, OF_FORMER_OWNER) > 4
+        server.release()
+    for _again in range(2):
+        with user_of(no_data):
+            assert ask(no_data, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
+            assert ask(no_data, OF_FORMER_OWNER) == 0
+            assert ask(no_data, "SELECT asked()") == 42
+            ask(
+                no_data,
+                "ALTER TABLE kept ADD more int; ALTER TABLE kept DROP more; INSERT INTO kept (answer) VALUES (42)",
+            )
+            assert ask(no_data, "SELECT set_config('role', 'portal_web', false)") == "portal_web"
+            assert ask(no_data, "SELECT has_table_privilege('portal_web', 'seen', 'SELECT')") is True
+        wait_until(lambda: not embedded.Server(no_data).alive())
+        (no_data / "owner.made").unlink()  # as if it had been broken off at the end
+
+
 def it_sorts_the_same_on_every_machine(data):
     with user_of(data):
         sql = "SELECT format('%s %s %s', datlocprovider, datlocale, pg_encoding_to_char(encoding)) FROM pg_database"

@@ -4,9 +4,12 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.db import connection
+from django.db.models import CASCADE, SET_NULL
 
+from billing.models import Invoice
 from portal.db import catalogue, roles, web
 from portal.db.embedded import WEB
 from portal.db.schema import DESK, ROLE
@@ -152,3 +155,18 @@ def it_has_no_function_that_works_with_its_owners_rights_but_for_triggers():
         names("SELECT proname FROM pg_proc WHERE prosecdef AND prorettype <> 'trigger'::regtype AND proowner <> 10")
         == []
     )
+
+
+def it_lets_staff_take_away_what_goes_with_what_they_delete():
+    """Django deletes, or lets go of, what hangs on a row by statements of its own. (Drafts are deleted in SQL.)"""
+    may = {
+        table: {name for name, columns in roles.PART.findall(text) if not columns}
+        for table, text in roles.DESK_WRITES.items()
+    }
+    for model in apps.get_models():
+        if "DELETE" not in may.get(model._meta.db_table, ()) or model is Invoice:
+            continue
+        for bound in model._meta.get_fields(include_hidden=True):
+            if bound.auto_created and not bound.concrete and (bound.one_to_many or bound.one_to_one):
+                need = {CASCADE: "DELETE", SET_NULL: "UPDATE"}.get(bound.on_delete)
+                assert need is None or need in may[bound.related_model._meta.db_table], (model, bound.related_model)
