@@ -39,6 +39,7 @@ class PriceInline(ToRead):
 class MeterAdmin(Locked):
     """Each month's quantity costs what its month's price says; what is billed keeps its price (D32)."""
 
+    large = True  # each row names a contract and its company: sorted by anything else, all of them would be read
     list_display = ["contract", "service", "item", "unit", "now"]
     list_select_related = ["contract__customer", "service"]
     search_fields = ["contract__number", "contract__customer__number", "item"]
