@@ -1,10 +1,12 @@
 """Short words to write a life of 2026 with, and to read what became of it. Days are "04-20", months "04"."""
 
 from datetime import date
+from decimal import Decimal
 
 from tests.oracle import calendar as cal
 from tests.oracle import events as ev
 from tests.oracle import play as play_log
+from tests.oracle.arithmetic import Class
 
 
 def day(text):
@@ -77,3 +79,10 @@ def proposals(life):
 def refusal(life):
     """Orders and yen that the last event would have charged of closed months."""
     return life.refusals[-1].count, life.refusals[-1].yen
+
+
+# What most of the examples begin with: the class at 10 %, a line of 10,000 yen a month, its contract and a yearly one.
+TEN = Class("standard", Decimal("0.10"), "exclusive")
+BASIC = line("basic", 10000)
+APRIL = registered("04-01", "04-01", BASIC)
+YEAR = registered("04-01", "04-01", line("year", 36000), form="yearly")

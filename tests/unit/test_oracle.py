@@ -1,10 +1,7 @@
 """The model gives the worked examples 1 to 8, and what is right a day, a month or a line beside them."""
 
-from decimal import Decimal
-
 import pytest
 
-from tests.oracle.arithmetic import Class
 from tests.oracle.events import (
     AddLine,
     BillFrom,
@@ -13,6 +10,10 @@ from tests.oracle.events import (
     MoveEnd,
 )
 from tests.oracle.words import (
+    APRIL,
+    BASIC,
+    TEN,
+    YEAR,
     cancelled,
     closed,
     day,
@@ -30,11 +31,7 @@ from tests.oracle.words import (
     yen,
 )
 
-TEN = Class("standard", Decimal("0.10"), "exclusive")
-BASIC = line("basic", 10000)
 LATER = registered("04-05", "04-20", BASIC)
-APRIL = registered("04-01", "04-01", BASIC)
-YEAR = registered("04-01", "04-01", line("year", 36000), form="yearly")
 
 
 # 1: registered before it begins

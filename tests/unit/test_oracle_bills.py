@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import pytest
 
-from tests.oracle.arithmetic import Class
 from tests.oracle.events import (
     AddLine,
     Adjusted,
@@ -16,6 +15,10 @@ from tests.oracle.events import (
     Voided,
 )
 from tests.oracle.words import (
+    APRIL,
+    BASIC,
+    TEN,
+    YEAR,
     cancelled,
     closed,
     day,
@@ -32,12 +35,6 @@ from tests.oracle.words import (
     saved,
     yen,
 )
-
-TEN = Class("standard", Decimal("0.10"), "exclusive")
-BASIC = line("basic", 10000)
-APRIL = registered("04-01", "04-01", BASIC)
-YEAR = registered("04-01", "04-01", line("year", 36000), form="yearly")
-
 
 # 9: another quantity from the next term
 

@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import pytest
 
-from tests.oracle.arithmetic import Class
 from tests.oracle.events import (
     AddLine,
     Adjusted,
@@ -28,6 +27,10 @@ from tests.oracle.events import (
     Withdrawn,
 )
 from tests.oracle.words import (
+    APRIL,
+    BASIC,
+    TEN,
+    YEAR,
     cancelled,
     closed,
     day,
@@ -45,10 +48,6 @@ from tests.oracle.words import (
     yen,
 )
 
-TEN = Class("standard", Decimal("0.10"), "exclusive")
-BASIC = line("basic", 10000)
-APRIL = registered("04-01", "04-01", BASIC)
-YEAR = registered("04-01", "04-01", line("year", 36000), form="yearly")
 ENDED = (APRIL, closed("04"), saved("05-12", MoveEnd("basic", day("04-15"))))  # with 日割: a proposal of 5,000
 
 
