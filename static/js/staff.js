@@ -1,5 +1,5 @@
 // Names for readers of the screen where Django's admin leaves a field without one: its column's head, or its row's label;
-// and the key to the search box.
+// the key to the search box; and pages that wait for a worker.
 "use strict";
 
 const text = (element) => element?.textContent.trim().replace(/[:：]$/, "");
@@ -34,6 +34,10 @@ document.addEventListener("keydown", (event) => {
   box.focus();
   box.select();
 });
+
+// What waits for a worker looks again by itself, as long as somebody looks at it; without scripts the page's head does it.
+const waiting = document.querySelector("[data-look-again]");
+if (waiting) setInterval(() => document.hidden || location.reload(), waiting.dataset.lookAgain * 1000);
 
 // Alt+S (where the browser has it so) is 「保存」.
 document.querySelector(".submit-row [name=_save]")?.setAttribute("accesskey", "s");
