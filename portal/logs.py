@@ -175,10 +175,11 @@ class AsJson(Private):
         return json.dumps(line, ensure_ascii=False)
 
 
-def traced(error):
-    """As Python prints an error, with the text of each only where it can't be anybody's."""
+def traced(error, told=()):
+    """As Python prints an error, with the text of each only where it can't be anybody's; those before it that aren't `told` yet."""
     earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    before = [traced(earlier), ""] if earlier else []
+    told = (*told, error)
+    before = [traced(earlier, told), ""] if earlier and earlier not in told else []
     said = text_of(error)
     name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
     frames = ["Traceback (most recent call last):", *"".join(traceback.format_tb(error.__traceback__)).splitlines()]

@@ -6,13 +6,12 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
-from django.db import Error, transaction
+from django.db import Error, connection, transaction
 from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
-from procrastinate.exceptions import AlreadyEnqueued
 
 from accounts.models import User
 from billing.models import MonthCheck, MonthRun
@@ -27,17 +26,16 @@ LONGEST = 300  # characters of a thing that are kept
 MOST_TRIES = 3  # of a job whose worker dies
 
 
+@transaction.atomic
 def ask_for_check(month: date, *, by: User | AnonymousUser) -> bool:
     """Have a worker check the month, unless one is about to. Returns whether it is to because of this. Raises PermissionDenied."""
     rights.need(by, "billing.view_invoice")
+    with connection.cursor() as cursor:  # of two at the same moment the second sees the first one's job
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock_of(month)])
     if jobs_under_way(month).exists():
         return False
     task = app.configure_task(TASK, queue=QUEUE, priority=PRIORITY, queueing_lock=lock_of(month))
-    try:
-        with transaction.atomic():
-            task.defer(month=month.isoformat(), by=by.pk, **trace.for_job())
-    except AlreadyEnqueued:
-        return False
+    task.defer(month=month.isoformat(), by=by.pk, **trace.for_job())
     return True
 
 

@@ -5,14 +5,15 @@ from threading import Barrier
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts import credentials, services, throttle, tokens
 from accounts.models import User
+from billing.month.checked import ask_for_check
 from portal.db import rls
 from portal.db.schema import ROLE
 from portal.models import Inquiry, Mail
-from tests import make
+from tests import make, processes
 from tests.conftest import WebClient
 
 ROUNDS = 200
@@ -180,3 +181,14 @@ def it_looks_at_no_more_passwords_in_a_burst_than_one_after_the_other(cast):
     with Racers(10) as racers:
         passed = [racers.run(*[lambda: throttle.count((throttle.ACCOUNT, key))] * 10) for _round in range(10)]
     assert sum(map(sum, passed)) == throttle.ACCOUNT.free
+
+
+def it_has_one_check_of_a_month_made_for_two_who_ask_at_once(cast):
+    def ask():
+        with transaction.atomic():
+            return ask_for_check(make.APRIL, by=cast.staff)
+
+    with Racers(2) as racers:
+        for round_ in range(10):
+            assert sorted(racers.run(ask, ask)) == [False, True], round_
+            processes.empty_queue()
