@@ -273,7 +273,7 @@ def ended_with(line: Line) -> Change:
     if line.alone or is_metered(line) or months.month_of(line.starts_on) != months.month_of(line.ends_on):
         words = _("前月のみの請求（{days}）").format(days=days)
     else:
-        words = _("{day}まで").format(day=ymd(line.ends_on))
+        words = _("{day}分までの請求").format(day=ymd(line.ends_on))
     return Change(cause, -line.amount, line.item, words, link_of(line))
 
 

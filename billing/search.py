@@ -1,6 +1,7 @@
 """The one search box of staff's pages: what is typed finds customers first, then users, documents and mails of theirs."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib import admin
@@ -12,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -25,7 +27,7 @@ from portal import searching
 from portal.listing import TOO_MANY, within_limit
 from portal.models import Inquiry, Mail
 from portal.models.functions import IsAmong
-from portal.templatetags.figures import yen
+from portal.templatetags.figures import yen, ymd
 
 SHOWN = 5
 MOST = 100  # counted; what is beyond is 「100件以上」
@@ -55,6 +57,11 @@ class Kind(NamedTuple):
     @property
     def name(self):
         return f"{self.model._meta.app_label}_{self.model._meta.model_name}"
+
+
+def day(moment):
+    """The day here of a moment as JSON has it: 2026/04/01."""
+    return ymd(localtime(datetime.fromisoformat(moment)))
 
 
 def month(day):
@@ -114,7 +121,7 @@ KINDS = [
             row["number"],
             row["subject"],
             row["customer"],
-            joined(row["created_at"][:10].replace("-", "/"), Inquiry.State(row["state"]).label),
+            joined(day(row["created_at"]), Inquiry.State(row["state"]).label),
         ),
     ),
     Kind(
@@ -125,7 +132,7 @@ KINDS = [
             "",
             str(Mail.Kind(row["kind"]).label),
             joined(row["sent_to"], row["customer"]),
-            joined(row["created_at"][:10].replace("-", "/"), Mail.State(row["state"]).label),
+            joined(day(row["created_at"]), Mail.State(row["state"]).label),
         ),
     ),
 ]

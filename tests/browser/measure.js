@@ -60,6 +60,8 @@ async () => {
         fault(`text is covered by ${told(top)}`, parent);
       }
     }
+    const lines = new Set([...range.getClientRects()].map((each) => Math.round(each.top))).size;
+    if (lines > 2 && node.data.trim().length / lines < 3 && visible(parent.getBoundingClientRect(), parent)) fault("text is squeezed", parent);
     const cell = parent.closest("td, th");
     if (cell && innerWidth >= 768) {
       for (const word of node.data.matchAll(/[ァ-ヶー]{2,12}|[A-Za-z0-9][A-Za-z0-9.,]{1,11}/g)) {

@@ -1,8 +1,9 @@
 """The one search box of staff's pages: whatever number, name or address somebody has in hand leads to its page."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -193,6 +194,12 @@ def mails(world):
     for invoice in Invoice.objects.filter(kind="invoice"):
         mail.queue(Mail.Kind.INVOICE_FIXED, key=f"invoice_fixed:{invoice.number}", customer=invoice.customer)
     Mail.objects.filter(kind="invoice_fixed", customer=world.a).update(sent_to="hanako@example.com", state="sent")
+
+
+def it_dates_what_it_found_by_the_day_here(world):
+    with time_machine.travel(datetime(2026, 4, 30, 15, 30, tzinfo=UTC), tick=False):
+        make.make_inquiry(world.hanako, subject="月末の件")
+    assert "2026/05/01" in search(world, "月末の").content.decode()
 
 
 def it_finds_by_parts_in_any_width_and_kana_where_every_word_stands(world, mails):
