@@ -195,3 +195,9 @@ def it_takes_only_the_databases_absence_for_absence():
     assert logs.is_away(lost)
     assert not logs.is_away(ValueError())
     assert not logs.is_away(psycopg.errors.LockNotAvailable())
+
+
+def it_prints_errors_that_name_each_other_once_each():
+    one, other = ValueError("x"), KeyError("y")
+    one.__cause__, other.__cause__ = other, one
+    assert logs.traced(one).count("Traceback") == 2
