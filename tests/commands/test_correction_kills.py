@@ -102,9 +102,9 @@ def survive(names, folder, moments_of):
 
 
 def it_corrects_all_or_nothing(transactional_db, tmp_path):
-    """A 返還 alone and a 取消 alone, which the others are made of, are killed nightly."""
+    """A 取消 alone, of which the last two are made, is killed nightly."""
     survive(
-        ["reissue", "chain", "rebill"],
+        ["reissue", "return", "chain", "rebill"],
         tmp_path,
         lambda moments: [1, moments // 3, moments * 2 // 3, moments - 2, moments - 1, moments],
     )
