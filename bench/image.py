@@ -32,6 +32,8 @@ class Image:
         self.folder, self.person, self.environment, self.entry, self.command, self.health = "/", "root", {}, [], [], []
 
     def build(self):
+        # Of a root that was used before, the packages stay.
+        self.root.run("rm -rf /srv/portal /srv/data; ! id portal >/dev/null 2>&1 || userdel portal")
         for word, rest in instructions():
             say(f"{word} {rest.strip()[:90]}")
             getattr(self, {"FROM": "from_"}.get(word, word.lower()))(rest.strip())
@@ -73,7 +75,7 @@ class Image:
         """A process of the image's: its user, its variables, none of the machine's, and no way to write but where it may."""
         root = self.root.folder
         script = (
-            f"mount --bind {root} {root}; mount -o remount,bind,ro {root}; mount -t tmpfs tmpfs {root}/tmp;"
+            f"mount --rbind {root} {root}; mount -o remount,bind,ro {root}; mount -t tmpfs tmpfs {root}/tmp;"
             f" mount --bind {root}/srv/data {root}/srv/data; mount -o remount,bind,rw {root}/srv/data;"
             f" exec chroot --userspec={self.person} {root} sh -c {shlex.quote(f'cd {self.folder}; exec {shlex.join(words)}')}"
         )
