@@ -304,7 +304,8 @@ class Guide:
         if not self.root.path("/srv/portal/.git").exists():
             self.root.run(f"git clone -q {REPOSITORY} /srv/portal")
         self.root.run(
-            f"cd /srv/portal; git remote set-url origin {REPOSITORY}; git fetch -q; git checkout -q --detach origin/main"
+            f"cd /srv/portal; git remote set-url origin {REPOSITORY}; ! git tag | grep -x v1.2 || git tag -d v1.2;"
+            " git fetch -q; git checkout -q --detach origin/main"
         )
 
     def first_person(self):
