@@ -154,3 +154,8 @@ def it_changes_nothing_where_it_refuses_or_fails(installed):
     (installed.portal / "README.md").write_text("mine")
     code, said = installed.upgrade("v2")
     assert (code, said.count("\n"), "手で直したファイル" in said) == (2, 1, True), said
+    git(installed.portal, "checkout", "-q", "README.md")
+    git(installed.repository, "tag", "-f", "v2", "v2~1")
+    code, said = installed.upgrade("v2")
+    assert "would clobber existing tag" in said, said
+    assert (code, "「版 v2 の取得」に失敗しました" in said) == (1, True)
