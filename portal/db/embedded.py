@@ -52,6 +52,7 @@ SELECT 'CREATE ROLE {OWNER}' WHERE to_regrole('{OWNER}') IS NULL \\gexec
 SELECT 'CREATE ROLE {WEB}' WHERE to_regrole('{WEB}') IS NULL \\gexec
 ALTER ROLE {OWNER} LOGIN CREATEROLE CREATEDB;
 ALTER ROLE {WEB} LOGIN NOINHERIT;
+GRANT pg_checkpoint TO {OWNER};
 SELECT format('GRANT %I TO {OWNER} WITH ADMIN TRUE, INHERIT FALSE, SET TRUE', rolname) FROM pg_roles
     WHERE rolname IN ('{WEB}', 'portal_web', 'portal_desk') \\gexec
 SELECT 'CREATE DATABASE portal' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'portal') \\gexec
@@ -71,7 +72,6 @@ SELECT format('ALTER TYPE %s OWNER TO {OWNER}', oid::regtype) FROM pg_type
 # The tests' owner may look past guards to empty tables, and their databases are made anew.
 SET_UP_FAST = f"""
 GRANT SET ON PARAMETER session_replication_role, deadlock_timeout TO {OWNER};
-GRANT pg_checkpoint TO {OWNER};
 SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE datname LIKE 'test\\_%' \\gexec
 """
 

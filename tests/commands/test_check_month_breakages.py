@@ -18,20 +18,6 @@ from tests import make
 
 pytestmark = pytest.mark.django_db
 MAY_RUN = date(2026, 5, 20)
-TABLES = [
-    "accounts_customer",
-    "contracts_contract",
-    "contracts_contractline",
-    "contracts_term",
-    "orders_order",
-    "orders_orderline",
-    "orders_usage",
-    "orders_usagecharge",
-    "billing_invoice",
-    "billing_invoiceline",
-    "billing_taxtotal",
-    "billing_monthrun",
-]
 
 # What a clever breakage does as well: the documents' totals are those of their lines.
 TOTALS = """
@@ -243,10 +229,10 @@ def broken(month, sql=""):
     """What `check_month` finds broken or waiting, as {code: numbers of customers}, when the triggers have looked away."""
     connection.check_constraints()
     with connection.cursor() as cursor:
-        for table in TABLES if sql else ():
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
         if sql:
+            cursor.execute("SET LOCAL session_replication_role = replica")
             cursor.execute(sql)
+            cursor.execute("SET LOCAL session_replication_role = DEFAULT")
     found = checks.check(month, today=MAY_RUN)
     return {
         each.code: {item.customer for item in each.items} for each in found if each.rows and each.kind != checks.WARNING

@@ -66,6 +66,12 @@ class Portal:
             cursor = connection.execute(sql)
             return cursor.fetchone()[0] if cursor.description else None
 
+    def administer(self, sql):
+        """As the server's superuser, which the owner isn't."""
+        host = str(self.server.socket_dir())
+        with psycopg.connect(host=host, user=embedded.ADMIN, dbname="postgres", autocommit=True) as connection:
+            connection.execute(sql)
+
     def state(self):
         with self.connect() as connection:
             return {
@@ -103,9 +109,10 @@ def make_server(folder):
     server = embedded.Server(folder / "pg", fast=True)
     server.ensure()
     # Without fsync (fast) for the tests' sake, but what was committed has reached the kernel when the server dies.
-    Portal(server, "postgres").ask("ALTER SYSTEM SET synchronous_commit = on")
-    Portal(server, "postgres").ask("SELECT pg_reload_conf()")
-    done = Portal(server, "portal").run("check", patch=MAKE)
+    made = Portal(server, "portal")
+    made.administer("ALTER SYSTEM SET synchronous_commit = on")
+    made.administer("SELECT pg_reload_conf()")
+    done = made.run("check", patch=MAKE)
     assert done[0] == 0, done
     return server
 
@@ -209,7 +216,7 @@ def small_disk(portal):
     """Lines and PDFs lie on a disk of 3 MB; yields a file on it that fills it up when it is written."""
     with disk(portal.server.data.parent / "small", "3m") as folder:
         portal.server._give(folder)
-        portal.ask(f"CREATE TABLESPACE small LOCATION '{folder}'")
+        portal.administer(f"CREATE TABLESPACE small OWNER {embedded.OWNER} LOCATION '{folder}'")
         for table in ("billing_invoiceline", "billing_invoicepdf"):
             portal.ask(f"ALTER TABLE {table} SET TABLESPACE small")
         yield folder / "filler"
