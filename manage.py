@@ -10,6 +10,7 @@ def main():
     import django
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
     from portal import environment
     from portal.db.embedded import Unavailable
@@ -26,6 +27,11 @@ def main():
         execute_from_command_line(sys.argv)
     except (Unavailable, ImproperlyConfigured) as reason:
         sys.stderr.write(f"{reason}\n")
+        sys.exit(3)
+    except OperationalError as error:  # a server that isn't there, of commands that aren't the portal's own
+        if "--traceback" in sys.argv:
+            raise
+        sys.stderr.write(f"データベースのエラーです: {str(error).strip().splitlines()[0]}\n")
         sys.exit(3)
 
 

@@ -17,7 +17,7 @@ from billing.menu import desk_of, list_of
 from billing.tally import settle
 from billing.waiting import STOPPED, TO_DO, panels, show_first
 from contracts.models import Contract, Service
-from portal.models import Vendor
+from portal.models import TaxClass, Vendor, VendorRegistration
 
 QUIET_AFTER = timedelta(hours=26)  # a daily run that is later than this didn't come
 PATIENCE = timedelta(hours=1)  # with a job that waits in the queue
@@ -47,7 +47,7 @@ def start_page(request: HttpRequest, *, today: date) -> dict[str, Any]:
     stopped, to_do = (panels(request, kinds, today) for kinds in (STOPPED, TO_DO))
     late = Figure("", late_jobs(), "")
     there = [
-        Figure("", rows[:1], "") for rows in (Service.objects.all(), Customer.objects.all(), Contract.objects.all())
+        Figure("", model.objects.all()[:1], "") for model in (VendorRegistration, TaxClass, Service, Customer, Contract)
     ]
     fill([*figures_of(shown), *(each.figure for each in [*stopped, *to_do]), late, *there])
     settle([each.documents for each in shown if each.documents])
@@ -103,9 +103,11 @@ def alarms(ran: Runs, late: Figure) -> list[str]:
 
 def first_steps(vendor: Vendor | None, there: list[Figure]) -> list[First]:
     """What comes before the first close, in its order."""
-    services, customers, contracts = (bool(each.count) for each in there)
+    registrations, classes, services, customers, contracts = (bool(each.count) for each in there)
     return [
         First(_("ベンダー設定で会社名、振込先、運用開始年月を登録する"), bool(vendor), list_of("portal.vendor")),
+        First(_("登録番号（T番号）を登録する"), registrations, list_of("portal.vendorregistration")),
+        First(_("税区分を登録する"), classes, list_of("portal.taxclass")),
         First(_("サービスを登録する"), services, list_of("contracts.service")),
         First(_("お客様を登録する（ファイルからも取り込めます）"), customers, list_of("accounts.customer")),
         First(_("契約を登録する（ファイルからも取り込めます）"), contracts, list_of("contracts.contract")),

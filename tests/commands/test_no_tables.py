@@ -25,11 +25,16 @@ def empty(tmp_path_factory):
     server.release()
 
 
-def run(empty, *command):
+def run(empty, *command, **environment):
     done = subprocess.run(
         [sys.executable, *command],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "PORTAL_DATA_DIR": str(empty), "DJANGO_SETTINGS_MODULE": "portal.settings"},
+        env={
+            "PATH": os.environ["PATH"],
+            "PORTAL_DATA_DIR": str(empty),
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
+            **environment,
+        },
         capture_output=True,
         text=True,
         timeout=WAIT_SECONDS,
@@ -58,6 +63,15 @@ def it_says_in_one_line_what_to_run(empty, command):
     assert len(complained.splitlines()) == 1
     assert str(empty / "pg") in complained
     assert "manage.py migrate" in complained
+
+
+@pytest.mark.parametrize("command", ["migrate", pytest.param("showmigrations", marks=pytest.mark.nightly)])
+def it_says_in_one_line_that_there_is_no_server(tmp_path, command):
+    away = {"DATABASE_URL": "postgresql://portal@127.0.0.1:1/portal", "SECRET_KEY": "s" * 60, "EMAIL_URL": "file:"}
+    code, said, complained = run(tmp_path, "manage.py", command, PORTAL_URL="http://127.0.0.1", **away)
+    assert (code, said) == (3, "")
+    assert len(complained.splitlines()) == 1
+    assert "データベースのエラー" in complained
 
 
 @pytest.mark.parametrize(
