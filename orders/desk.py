@@ -27,12 +27,17 @@ class Answers(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What the page asks: the choices of 適用 with the one that was made, and what closed months would be charged with."""
+    """What the page asks: the choices of 適用 with the one that was made, and what closed months would be charged with.
+
+    `ticked`: that was agreed to; `answered`: nothing is left to ask, and the page shows the answers until they are stored.
+    """
 
     offers: list[Offer]
     apply: str | None
     past: Charge | None
     asks_tick: bool
+    ticked: bool = False
+    answered: bool = False
 
     @property
     def following(self) -> Sequence[ContractLine]:
@@ -83,7 +88,29 @@ def question(
     if charge is None and not asks_apply:
         return None
     offered = offers(contract, lines, removed, today=today) if asks_apply or answers.apply else []
-    return Question(offered, answers.apply, charge, bool(charge or any(each.past for each in offered)))
+    asks_tick = bool(charge or any(each.past for each in offered))
+    ticked = (
+        charge is None and answers.charge_past and not answers.shown
+    )  # what was agreed to for another sum is asked again
+    return Question(offered, answers.apply, charge, asks_tick, ticked)
+
+
+def answered(
+    contract: Contract, lines: Sequence[ContractLine], removed: Sequence[ContractLine], answers: Answers, *, today: date
+) -> Question | None:
+    """What was asked before these answers, with which a save would do; None where nothing was."""
+    offered = offers(contract, lines, removed, today=today) if answers.apply else []
+    charge = None
+    if answers.charge_past:
+        try:
+            try_contract(contract, lines, removed, today=today, apply=answers.apply)
+        except ValidationError as refused:
+            charge = charge_of(refused)
+    asks_tick = bool(charge or any(each.past for each in offered))
+    if not offered and not asks_tick:
+        return None
+    ticked = bool(charge) or (answers.charge_past and not answers.shown)
+    return Question(offered, answers.apply, charge, asks_tick, ticked, answered=True)
 
 
 def codes(refused: ValidationError) -> set[str]:

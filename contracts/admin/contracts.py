@@ -285,7 +285,7 @@ class ContractAdmin(Locked):
 
     def foreseen(self, contract, lines, answers):
         """What the page shows of what a save would do: done and taken back; as if ticked, where the tick is all that is missing."""
-        ticks = bool(lines.question) and not answers.charge_past
+        ticks = bool(lines.question and lines.question.past) and not lines.question.ticked
 
         def act():
             rows, removed = ([copy(row) for row in each] for each in lines.drawn)

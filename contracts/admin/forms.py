@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 
 from contracts.services import price
 from orders.changes import NEXT
-from orders.desk import Answers, question, try_out
+from orders.desk import Answers, answered, question, try_out
 from portal import months, reading
 from portal.forms import LineField, MonthField
 from portal.months import today
@@ -72,7 +72,7 @@ class LineForm(forms.ModelForm):
 
 
 class Lines(PlacedRows):
-    question = None  # what the page has to ask before it can store
+    question = None  # what the page has to ask before it can store, or asked before it was looked at
     drawn = None  # (new and changed rows, removed ones) of a save that would go through, if need be with the tick for closed months
 
     @property
@@ -103,6 +103,8 @@ class Lines(PlacedRows):
             self.tell(refused)
         else:
             self.drawn = rows, removed
+            if PREVIEW in self.data:
+                self.question = answered(contract, rows, removed, answers, today=today())
 
     def begin(self, rows, answers):
         """A line that is added 「次の期間から」 begins with that term, unless its own day says otherwise."""

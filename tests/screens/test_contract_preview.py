@@ -1,5 +1,6 @@
 """「保存するとこうなります」 on the contract's form: what it says is what three real closes bill, and it stores nothing."""
 
+import re
 from datetime import date, datetime
 
 import pytest
@@ -190,3 +191,60 @@ def it_says_what_is_left_when_a_contract_is_taken_back(cast, desk, time_machine)
     assert [each.difference for each in shown.bills] == [-5500] * 3
     assert desk.post(path).status_code == 302
     assert then(shown) == closed_bills(cast.b, time_machine)
+
+
+def asked_again(web, path, given, times=3):
+    """What is stored in the end by whoever sends what the page shows, looking at it so many times before."""
+    for _look in range(times):
+        answer = web.post(path, given | {"_preview": "1"})
+        assert answer.context["preview"]
+        given = given_again(answer, given)
+    return answer, web.post(path, given)
+
+
+def given_again(answer, given):
+    """The answers that the page shows now, beside what was typed."""
+    page = answer.content.decode()
+    typed = {name: value for name, value in given.items() if name not in ("apply", "charge_past", "charge_past_shown")}
+    shown = re.findall(r'name="(apply)"\s+value="([^"]*)"\s+checked', page)
+    shown += re.findall(r'name="(charge_past_shown)" value="([^"]*)"', page)
+    shown += [("charge_past", "on")] if re.search(r'name="charge_past"[^>]*\schecked', page) else []
+    return typed | dict(shown)
+
+
+def it_keeps_the_tick_for_closed_months_over_any_number_of_looks(cast, desk, time_machine):
+    """A 解約日 in a closed month was a mistake: it is taken back, looked at, ticked, and looked at again."""
+    contract = cast.b.contracts.get()
+    desk.post(page_of(contract), filled(desk, page_of(contract), cancel_on="2026-04-30"))
+    time_machine.move_to("2026-06-08T03:00Z")
+    make.close_month(make.MAY, date(2026, 6, 8))
+    desk.force_login(cast.staff)
+    given = filled(desk, page_of(contract), cancel_on="")
+    first = desk.post(page_of(contract), given | {"_preview": "1"})
+    assert first.context["preview"].ticks
+    given |= {"charge_past": "on", "charge_past_shown": first.context["question"].shown}
+    shown, stored = asked_again(desk, page_of(contract), given)
+    page = shown.content.decode()
+    assert re.search(r'name="charge_past"[^>]*\schecked', page) and "（注文1件、7,777円（税抜））" in " ".join(
+        page.split()
+    )
+    assert "保存する前にお答えください" not in page and not shown.context["preview"].ticks
+    assert stored.status_code == 302
+    assert contract.orders.filter(month=make.MAY, reversed_on=None).exists()
+    typed_over = given | {"lines-0-unit_price": "9000", "apply": "next", "charge_past_shown": "1:1", "_preview": "1"}
+    assert (
+        'name="charge_past" id="id_charge_past" checked'
+        not in desk.post(page_of(contract), typed_over).content.decode()
+    )
+
+
+@pytest.mark.parametrize("apply", ["from:2026-05", "next"])
+def it_keeps_the_term_that_was_chosen_over_any_number_of_looks(cast, desk, apply):
+    contract = cast.b.contracts.get()
+    given = filled(desk, page_of(contract), lines__0__unit_price="9000", apply=apply)
+    shown, stored = asked_again(desk, page_of(contract), given)
+    assert re.search(rf'value="{apply}"\s+checked', shown.content.decode())
+    assert len(shown.context["question"].offers) == 2, "another can still be chosen"
+    assert not shown.context["preview"].ticks
+    assert stored.status_code == 302
+    assert contract.orders.get(month=make.MAY, reversed_on=None).amount == (9000 if apply != "next" else 7777)
