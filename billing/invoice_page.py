@@ -51,6 +51,8 @@ def page_of(invoice: Invoice, request: HttpRequest) -> dict[str, Any]:
         "issuer": issuer_of(invoice, vendor, first(found.pop("registration"))),
         "ways": ways_of(invoice) if rights.may(request.user, ADD) else [],
         "may_credit": may_credit,
+        "may_see_credits": rights.may(request.user, "billing.view_credit"),
+        "credits_taken": [line for line in found["lines"].rows if line.credit_id],
         "charging": InvoiceLine.CHARGING,
         "balances": invoice.balances(),
         "reduced": any(line.tax_kind == "reduced" for line in found["lines"].rows),
@@ -72,7 +74,7 @@ def of_document(invoice: Invoice) -> Iterator[Part]:
     fields = [
         "id", "position", "origin", "item", "specification", "starts_on", "ends_on", "quantity", "unit", "unit_price",
         "amount", "price_basis", "tax_kind", "tax_rate", "purchase_order", "contract_id", "contract_number", "order_id",
-        "order_number", "order_kind", "left",
+        "order_number", "order_kind", "left", "credit_id",
     ]  # fmt: skip
     yield Part("lines", lines, fields, MOST_LINES)
     own = {"customer": invoice.customer_id, "invoice": invoice.pk}

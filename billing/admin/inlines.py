@@ -40,7 +40,9 @@ class AdjustmentFormSet(PlacedRows):
 
 
 class AdjustmentLines(admin.StackedInline):
-    """Adjustments that staff add to a draft; each takes the next place among its lines."""
+    """Adjustments that staff add to a draft; each takes the next place among its lines, and a negative one becomes a credit."""
+
+    leads_to_credits = True
 
     template = "admin/billing/invoice/rows.html"
     model = InvoiceLine
@@ -50,7 +52,9 @@ class AdjustmentLines(admin.StackedInline):
     extra = 1
     verbose_name = _("調整行")
     verbose_name_plural = _("調整行")
-    explanation = _("マイナスの金額は調整残高として登録し、この請求から順に差し引きます。")
+    explanation = _(
+        "マイナスの金額は調整残高として登録し、この請求から順に差し引きます。お客様の請求書には数量1式の明細として載ります。金額の1円未満は切り捨てます。"
+    )
     fields = [
         "item", "specification", "starts_on", "ends_on", "quantity", "unit", "unit_price", "price_basis", "tax_kind",
     ]  # fmt: skip
@@ -67,7 +71,12 @@ class ShareField(NumberField):
 
 
 class DiscountForm(forms.ModelForm):
-    """Yen to take off, written without a sign; of a share the yen are shown first, and stored by the next save."""
+    """Yen to take off, written without a sign; of a share the yen are shown first, and stored by the next save.
+
+    What it `asks` keeps the page from being saved like an error, but is shown as a note.
+    """
+
+    asks = ""
 
     percent = ShareField(
         label=_("または割合（％）"), required=False, max_digits=5, decimal_places=2, help_text=_("円に直して表示します")
@@ -97,6 +106,9 @@ class DiscountForm(forms.ModelForm):
         if self.errors:
             return given
         if (percent := given["percent"]) is not None:
+            if given["amount"] is not None and "amount" in self.changed_data:
+                self.add_error("percent", _("値引き額と割合は、どちらか一方だけを入力してください。"))
+                return given
             self.turn_into_yen(percent)
         elif given["amount"] is None:
             self.add_error("amount", _("値引き額か割合を入力してください。"))
@@ -110,8 +122,11 @@ class DiscountForm(forms.ModelForm):
             return
         self.data = self.data.copy()
         self.data[self.add_prefix("amount")], self.data[self.add_prefix("percent")] = yen(off), ""
-        told = _("明細の合計 %(whole)s円 の%(percent)s％は %(yen)s円です。よければもう一度保存してください。")
-        self.add_error("amount", told % {"whole": yen(whole), "percent": plain(percent), "yen": yen(off)})
+        told = _(
+            "明細の合計（調整残高の充当と一括値引きを除く） %(whole)s円 の%(percent)s％は %(yen)s円です。よければもう一度保存してください。"
+        )
+        self.asks = told % {"whole": yen(whole), "percent": plain(percent), "yen": yen(off)}
+        self.add_error(None, self.asks)
 
 
 class Discounts(admin.StackedInline):

@@ -17,7 +17,7 @@ from billing.services import adjust_invoice, lapsing
 from billing.tally import OF_STEP
 from portal.desk import Locked, ReadOnly, typed
 from portal.shown import MonthFilter, cell
-from portal.templatetags.figures import yen, ym, ymd
+from portal.templatetags.figures import plain, yen, ym, ymd
 
 
 class StepFilter(admin.SimpleListFilter):
@@ -110,7 +110,16 @@ class InvoiceAdmin(Locked):
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
         if obj is not None:
             context |= page_of(obj, request)
+            self.ask_only(request, context)
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def ask_only(self, request, context):
+        """Where rows only ask, nothing is wrong: then the page says that it waits instead of that there are errors."""
+        forms = [form for inline in context["inline_admin_formsets"] for form in inline.formset.forms]
+        asking = [form for form in forms if getattr(form, "asks", "")]
+        if asking and not any(form.errors for form in forms if form not in asking):
+            context["errors"] = None
+            messages.warning(request, _("まだ保存していません。値引き額を確認して、もう一度保存してください。"))
 
     def has_add_permission(self, request):
         return False
@@ -126,12 +135,15 @@ class InvoiceAdmin(Locked):
         """The header follows customer and run; only lines are adjusted here."""
 
     def save_related(self, request, form, formsets, change):
-        given = adjust_invoice(
-            form.instance, *typed(formsets, InvoiceLine), *typed(formsets, Discount), by=request.user
-        )
-        for credit in given:
+        lines, removed = typed(formsets, InvoiceLine)
+        given = adjust_invoice(form.instance, lines, removed, *typed(formsets, Discount), by=request.user)
+        for credit, line in zip(given, (line for line in lines if line.amount < 0), strict=True):
             told = {"item": credit.item, "yen": yen(credit.amount)}
-            self.message_user(request, _("%(item)s（%(yen)s円）は調整残高として登録しました。") % told)
+            text = _("%(item)s（%(yen)s円）は調整残高として登録しました。")
+            if line.quantity * line.unit_price != line.amount:
+                text = _("%(item)s（%(yen)s円）は調整残高として登録しました（%(sum)s、1円未満切り捨て）。")
+                told["sum"] = f"{plain(line.quantity)}×{plain(line.unit_price)}"
+            self.message_user(request, text % told)
         for discount in lapsing(form.instance):
             told = {"item": discount.item, "yen": yen(discount.amount), "lapsed": yen(discount.lapsed)}
             text = _(

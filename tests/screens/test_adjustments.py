@@ -60,11 +60,15 @@ def save(cast, web, draft):
 
 
 def it_turns_a_discount_in_per_cent_into_yen_and_stores_it_with_the_next_save(draft, save):
-    """Of 20,000 and 1,500 yen, whatever other discounts there are."""
-    assert save(discounts=[("早割", "500")]).status_code == 302
+    """Of 20,000 and 1,500 yen, whatever other discounts and credits there are; that it asks isn't an error."""
+    assert save(line(item="おわび", unit_price="-100"), discounts=[("早割", "500")]).status_code == 302
     answer = save(discounts=[("特別値引き", "", "７.５%")])
     form = answer.context["inline_admin_formsets"][1].formset.forms[1]
-    assert form.errors["amount"] == ["明細の合計 21,500円 の7.5％は 1,612円です。よければもう一度保存してください。"]
+    page = answer.content.decode()
+    told = "明細の合計（調整残高の充当と一括値引きを除く） 21,500円 の7.5％は 1,612円です。"
+    assert f'<p class="asks" role="status">{told}よければもう一度保存してください。</p>' in page
+    assert not any(word in page for word in ("エラー", "errornote", "errorlist", "aria-invalid"))
+    assert "まだ保存していません。" in page
     assert (form["amount"].value(), form["percent"].value()) == ("1,612", "")
     assert not draft.discounts.filter(item="特別値引き").exists()
     assert save(discounts=[("特別値引き", "1,612")]).status_code == 302
@@ -78,6 +82,15 @@ def it_turns_a_discount_in_per_cent_into_yen_and_stores_it_with_the_next_save(dr
 def it_takes_no_discount_without_yen_or_a_share(draft, save, amount, percent, field):
     answer = save(discounts=[("値引き", amount, percent)])
     assert list(answer.context["inline_admin_formsets"][1].formset.errors[0]) == [field]
+    assert not draft.discounts.exists()
+
+
+def it_takes_no_discount_of_yen_and_a_share_at_once(draft, save):
+    answer = save(discounts=[("値引き", "500", "10")])
+    [errors] = answer.context["inline_admin_formsets"][1].formset.errors
+    assert errors == {"percent": ["値引き額と割合は、どちらか一方だけを入力してください。"]}
+    page = save(discounts=[("値引き", "", "10"), ("早割", "", "0")]).content.decode()
+    assert "errornote" in page, "what is wrong beside one that only asks is still an error"
     assert not draft.discounts.exists()
 
 
@@ -141,6 +154,24 @@ def it_keeps_a_negative_adjustment_as_a_credit_and_says_so(cast, draft, save, we
     assert draft.net == 21500 - 7500
     assert save().status_code == 302  # what was taken up is no adjustment that anybody edits
     assert Credit.objects.count() == 1
+
+
+def it_leads_from_the_adjustments_to_the_credits_that_negative_ones_became(cast, draft, save, web):
+    """3 × -100 and 1 × -500.5: one 式 on the document, and less than a yen cut off as of any line; both are said."""
+    answer = save(
+        line(item="返し", unit_price="-100", quantity="3"), line(item="おわび", unit_price="-500.5"), line(item="追加")
+    )
+    page = web.get(answer.url).content.decode()
+    assert "返し（300円）は調整残高として登録しました。" in page
+    assert "おわび（500円）は調整残高として登録しました（1×-500.5、1円未満切り捨て）。" in page
+    page = web.get(f"/admin/billing/invoice/{draft.pk}/change/").content.decode()
+    panel = page.partition('id="credits-taken"')[2].partition("</ul>")[0]
+    for credit in Credit.objects.all():
+        assert f'href="/admin/billing/credit/{credit.pk}/change/"' in panel
+        assert f"{credit.item}</a>" in panel and f"-{credit.amount}" in panel
+    assert "追加" not in panel
+    assert "お客様の請求書には数量1式の明細として載ります" in page
+    assert f'href="/admin/billing/credit/?q={cast.a.number}"' in page
 
 
 def it_takes_no_adjustment_of_0_yen(draft, save):
