@@ -58,7 +58,7 @@ def why_no_reset(user):
     """Why this person gets no mail 1 from staff, in words, or ''."""
     if not user.is_active:
         return _("このユーザは削除されています。")
-    if user.waits_for_account_data or (user.must_change_password and user.last_login is None):
+    if user.waits_for_account_data or user.takes_account_data:
         return _("最初のログインがまだです。「アカウント情報を送る」で新しい初期パスワードを送ってください。")
     since = timezone.now() - timedelta(hours=1)
     sent = HistoryEvent.objects.about(user).filter(action=Action.RESET_SENT, at__gt=since).count()

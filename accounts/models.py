@@ -335,6 +335,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.must_change_password or not self.has_usable_password()
 
     @property
+    def takes_account_data(self):
+        """Whether a first password may (still) be sent; whoever has an own one can only be sent what begins a reset."""
+        return self.waits_for_first_password and not self.last_login
+
+    @property
     def waits_for_account_data(self):
         """Registered with 「あとで送る」, or by a file, and neither told nor signed in since (D38): no notice goes there yet."""
         return self.account_pending and self.last_login is None

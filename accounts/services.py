@@ -254,10 +254,10 @@ def tell_account_data(user: User, *, typed: bool, by: User | None) -> None:
 
 def why_no_account_data(user: User) -> str:
     """Why this user gets no other first password, or ''."""
-    if user.waits_for_first_password and not user.last_login:
+    if user.takes_account_data:
         return ""
     return _(
-        "このユーザはすでに自分のパスワードを使っています。忘れたときは、ログイン画面の「パスワードを忘れた場合」をご案内ください。"
+        "このユーザには、すでに自分のパスワードがあります。忘れたときは、ログイン画面の「パスワードを忘れた場合」をご案内ください。"
     )
 
 

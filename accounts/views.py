@@ -318,7 +318,7 @@ def user_detail(request, pk):
         "person": person,
         "look": LOOKS[person.state],
         "state": SignedIn(person.state).label,
-        "newcomer": person.waits_for_first_password and not person.last_login,
+        "newcomer": person.takes_account_data,
         "facts": [
             *facts(person, "name", "kana", "email", "department", "position", "phone"),
             (_("管理者ユーザ"), f"{mark}（{never}）"),

@@ -123,7 +123,7 @@ def users(customer, request):
     factor = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
     fields = [
         "id", "name", "email", "department", "position", "is_recipient", "is_manager", "last_login", "bounced",
-        "account_pending", "password_expires_at", "has_factor",
+        "account_pending", "password_expires_at", "password", "must_change_password", "has_factor",
     ]  # fmt: skip
     rows = rows_of(request, User, customer).filter(is_active=True).annotate(has_factor=Exists(factor))
     rows = rows.order_by("-is_recipient", trouble, "name", "pk")

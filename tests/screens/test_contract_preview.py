@@ -186,7 +186,9 @@ def it_says_what_is_left_when_a_contract_is_taken_back(cast, desk, time_machine)
     contract = cast.b.contracts.get(start_on=make.MAY)
     path = f"/admin/contracts/contract/{contract.pk}/withdraw/"
     before = digests()
-    shown = desk.get(path).context["preview"]
+    asked = desk.get(path)
+    page, shown = asked.content.decode(), asked.context["preview"]
+    assert page.count(">取消後<") == 2 and "保存後" not in page and ">戻る</a>" in page
     assert differing(before, digests()) == set()
     assert [each.difference for each in shown.bills] == [-5500] * 3
     assert desk.post(path).status_code == 302

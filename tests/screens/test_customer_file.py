@@ -88,7 +88,7 @@ def it_shows_everything_of_the_company_and_nothing_of_another(crowded, desk):
     for name, words in {
         "contracts": ["K0000001", "サーバ契約", "契約中", "2 式", "21,500"],
         "invoices": ["B202605-000001", "未確定", "2026/06/05 予定", "確定", "移行"],
-        "users": ["hanako@example.com", "送信先", "未ログイン", "再送", "2段階を解除"],
+        "users": ["hanako@example.com", "送信先", "未ログイン", "リセット", "2段階を解除"],
         "inquiries": ["台数について", "返信待ち"],
         "mails": ["パスワード変更", "送信待ち"],
         "sign-ins": ["hanako", "192.0.2.7 Firefox"],
@@ -151,7 +151,7 @@ def it_shows_each_panel_only_to_whom_may_see_its_rows(crowded, desk):
         name for name in [*LISTED, "sign-ins", "changes", "credits", "parked", "draft", "facts"] if panel(page, name)
     ]
     assert seen == ["contracts", "facts"]
-    for words in ("B2026", "hanako", "台数について", "?form=1", "契約を追加", "ユーザを追加", "再送"):
+    for words in ("B2026", "hanako", "台数について", "?form=1", "契約を追加", "ユーザを追加", "リセット"):
         assert words not in page, words
 
 

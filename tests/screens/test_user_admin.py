@@ -14,7 +14,8 @@ def it_lets_staff_send_the_account_data_and_unlock_nobody_else(cast, web):
     saburo = make.make_user(cast.b, "saburo@example.org", must_change_password=True)
     web.force_login(cast.staff)
     asked = choose(web, "/admin/accounts/user/", "send_account_data", saburo, cast.jiro)
-    assert "すでに自分のパスワードを使っています" in asked.content.decode()
+    refused = asked.content.decode()
+    assert "すでに自分のパスワードがあります。忘れたときは「パスワードリセットのメールを送る」を選んで" in refused
     page = web.post("/admin/accounts/user/", form_of(asked), follow=True).content.decode()
     assert "にアカウント情報を送りました" in page
     assert mails() == {("saburo@example.org", "アカウント情報のお知らせ")}
@@ -38,6 +39,24 @@ def it_lets_staff_send_the_mail_that_begins_a_reset_which_ends_nothing_by_itself
     for _again in range(2):
         act(web, "/admin/accounts/user/", "send_reset", cast.hanako)
     assert "1時間ほど待って" in choose(web, "/admin/accounts/user/", "send_reset", cast.hanako).content.decode()
+
+
+def it_offers_beside_a_user_only_what_would_not_be_refused(cast, web):
+    """By whether there is an own password, which somebody may have who never signed in."""
+    new = make.make_user(cast.a, "saburo@example.com", must_change_password=True)
+    assert cast.hanako.last_login is None
+    web.force_login(cast.staff)
+    panel = web.get(f"/admin/accounts/customer/{cast.a.pk}/change/").content.decode()
+    for person, action, other in (
+        (cast.hanako, "send_reset", "send_account_data"),
+        (new, "send_account_data", "send_reset"),
+    ):
+        page = web.get(f"/admin/accounts/user/{person.pk}/change/").content.decode()
+        assert f'value="{action}"' in page and f'value="{other}"' not in page
+        assert "実行できる行がありません" not in choose(web, "/admin/accounts/user/", action, person).content.decode()
+        assert f'value="{action}"> <input type="hidden" name="_selected_action" value="{person.pk}"' in " ".join(
+            panel.split()
+        )
 
 
 @pytest.mark.parametrize("action", ["delete_users", "send_account_data", "send_reset", "remove_second_factor"])

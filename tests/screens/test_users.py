@@ -71,7 +71,7 @@ def it_sends_the_account_data_again_with_another_password(cast, sign_in, web):
 
 def it_doesnt_take_a_chosen_password_away_by_sending_again(cast, sign_in):
     page = sign_in(cast.hanako).post(f"/account/users/{cast.taro.pk}/send/", follow=True).content.decode()
-    assert "すでに自分のパスワードを使っています" in page
+    assert "すでに自分のパスワードがあります" in page
     assert mails() == set()
 
 
