@@ -27,7 +27,7 @@ def begin():
         sys.stderr.write(f"{slip}\n")
     web.connect()
     try:
-        trouble = ready.without_tables() or web.unfit()
+        trouble = web.apart() or ready.without_tables() or web.unfit()
     except Unavailable as reason:
         trouble = str(reason)
     if trouble:

@@ -1,11 +1,12 @@
 """PostgreSQL: version, settings, roles, what guards the tables, migrations, and where this database belongs."""
 
+import psycopg
 from django.conf import settings
 from django.db import connection
 
 from billing.doctor.findings import odd, well, wrong
 from portal import installation
-from portal.db import catalogue, ready, roles
+from portal.db import catalogue, ready, roles, web
 from portal.db.schema import DESK, ROLE
 
 # Without these a crash loses what was committed.
@@ -103,6 +104,8 @@ def web_login():
             "Webも表の所有者としてログインします",
             "WEB_DATABASE_URL にWeb専用のロールを書き、manage.py migrate を実行します。",
         )
+    if reason := web.apart():
+        return wrong(reason, "/etc/portal.env の2つのURLを揃え、Webとワーカーを再起動します。")
     name = settings.WEB_DATABASE["USER"]
     if any(ask(TOO_MUCH, name) or ()):
         return wrong(
@@ -112,7 +115,19 @@ def web_login():
     with connection.cursor() as cursor:
         if list(roles.logging_in(connection, cursor)):
             return wrong(f"Webのロール {name} が決まったものと違います", "manage.py migrate を実行します。")
+    if not reachable(settings.WEB_DATABASE_URL):
+        return odd(
+            f"ここからは {name} としてデータベースにつながりません",
+            "Webも同じマシンで動いているなら、WEB_DATABASE_URL のパスワード、ホスト、ポートを確認します。",
+        )
     return well(f"Webは {name} としてログインします")
+
+
+def reachable(url):
+    try:
+        return not url or bool(web.which(url))
+    except psycopg.Error:
+        return False
 
 
 def pooler():

@@ -4,6 +4,7 @@
 would be, for a pooler in transaction mode passes none on. Without it the web logs in as the owner and steps down at once.
 """
 
+import psycopg
 from django.conf import settings
 from django.db import OperationalError, connection, connections
 
@@ -22,6 +23,11 @@ BEGUN = f"""
         EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace AND pg_has_role(u.oid, relowner, 'MEMBER')),
         EXISTS (SELECT FROM pg_roles WHERE rolname = '{DESK}' AND pg_has_role(u.oid, oid, 'MEMBER'))
     FROM pg_roles u WHERE u.rolname = session_user
+"""
+# Which database this is, whatever name a pooler has for it: the server's own number, and the database's in it.
+WHICH = """
+    SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || oid, datname
+    FROM pg_database WHERE datname = current_database()
 """
 NOT_THROUGH_POOLER = "Webの接続に役割と制限時間を設定できません。PgBouncerなどを通すときは、WEB_DATABASE_URL にWeb専用のロールを指定してください。"
 
@@ -61,6 +67,28 @@ def check(begun):
                 f"ロール {name} に {', '.join(lost)} の設定がありません。manage.py migrate を実行してください。"
             )
         raise Unfit(NOT_THROUGH_POOLER)
+
+
+def which(url):
+    """(what no other database has, its name and place for people). Raises psycopg.Error if nobody answers there."""
+    with psycopg.connect(url, connect_timeout=CONNECT, autocommit=True) as asked:
+        [(number, name)] = asked.execute(WHICH).fetchall()
+        return number, f"{name}（{asked.info.host}:{asked.info.port}）"
+
+
+def apart():
+    """Why the web would serve another database than commands and workers use, in one line; empty if both URLs lead to the same,
+    or if one can't be asked from here (a web of its own may be given no more than its own URL): `doctor` asks too."""
+    owners, webs = settings.DATABASE_URL, settings.WEB_DATABASE_URL
+    if not webs or owners == webs:
+        return ""
+    try:
+        (number, here), (webs_number, there) = which(owners), which(webs)
+    except psycopg.Error:
+        return ""
+    if number == webs_number:
+        return ""
+    return f"WEB_DATABASE_URL は {there}、DATABASE_URL は {here} と、別のデータベースです。両方に同じデータベースを書いてください。"
 
 
 def unfit():

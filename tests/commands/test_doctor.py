@@ -242,6 +242,17 @@ def it_finds_a_web_that_logs_in_as_the_owner(well, settings):
     assert complaints() == lone("web_login", "warn")
 
 
+def it_finds_a_web_in_another_database_than_the_commands(well, settings, tmp_path):
+    settings.DATABASE_URL = settings.WEB_DATABASE_URL = processes.here(tmp_path)["DATABASE_URL"]
+    assert complaints() == {}
+    settings.WEB_DATABASE_URL = f"{settings.DATABASE_URL} application_name=web"
+    assert complaints() == {}
+    settings.WEB_DATABASE_URL = f"{settings.DATABASE_URL} dbname=postgres"
+    assert complaints() == lone("web_login")
+    settings.WEB_DATABASE_URL = f"{settings.DATABASE_URL} port=1"
+    assert complaints() == lone("web_login", "warn")
+
+
 def it_asks_nothing_of_triggers_where_nothing_was_kept(well):
     sql("SET CONSTRAINTS ALL IMMEDIATE")
     sql("ALTER TABLE billing_invoice DISABLE TRIGGER USER")

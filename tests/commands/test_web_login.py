@@ -158,6 +158,18 @@ def it_does_not_start_as_the_owner(tmp_path):
     assert len(told.splitlines()) == 1
 
 
+def it_does_not_start_in_another_database_than_the_commands_use(login, tmp_path):
+    """As after a restore, when only one of the two URLs was changed."""
+    own = processes.here(tmp_path)["DATABASE_URL"]
+    webs = own.replace("user=portal", f"user={LOGIN}")
+    elsewhere = webs.replace(f"dbname={connection.settings_dict['NAME']}", "dbname=postgres")
+    code, said, told = begin(tmp_path, WEB_DATABASE_URL=elsewhere)
+    assert (code, said, len(told.splitlines())) == (3, "", 1)
+    assert told.startswith("WEB_DATABASE_URL は postgres（")
+    assert "別のデータベースです" in told
+    assert begin(tmp_path, WEB_DATABASE_URL=webs)[0] == 0
+
+
 def it_says_whom_to_ask_where_migrate_may_not_make_roles():
     sql(f"SET ROLE {DESK}")
     try:
