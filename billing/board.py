@@ -6,8 +6,9 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, JSONObject
+from django.db.models.lookups import GreaterThan
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -21,7 +22,7 @@ from billing.month import checks
 from billing.tally import COUNTING, Documents, documents_of
 from orders.models import Kind as OrderKind
 from portal import months
-from portal.models import CalendarDay, Mail
+from portal.models import Action, CalendarDay, HistoryEvent, Mail
 from portal.numbers import invoice_series
 
 MONTHS = 4  # the running one, the one that is being closed, and two that are done
@@ -245,8 +246,8 @@ class Runs:
     """Which months are closed and when, when each was run for all or closed last and when drafts were made, their checks, and
     what is known of their documents.
 
-    `proposed` is, of the newest check of an open month, its month, when it began, what it found, and how much was decided
-    since (D27).
+    `proposed` is, of the newest check of an open month, its month, when it began, what it found, how much was decided
+    since, and whether a contract was changed since (D27).
     """
 
     last_closed: date
@@ -255,7 +256,7 @@ class Runs:
     ran: dict[date, datetime]
     checked: dict[date, tuple[datetime, Findings]]
     tallies: dict[date, MonthTally]
-    proposed: tuple[date, datetime, Findings, int] | None
+    proposed: tuple[date, datetime, Findings, int, bool] | None
 
 
 def runs(today: date) -> Runs:
@@ -268,6 +269,7 @@ def runs(today: date) -> Runs:
     closed_at = MonthRun.objects.filter(kind=MonthRun.Kind.CLOSE, finished_at__isnull=False).order_by("-month")
     last_closed = Coalesce(Subquery(closed_at.values("month")[:1]), Value(NEVER))
     proposed = MonthCheck.objects.ended().filter(is_closed=False, month__gt=last_closed).order_by("-at")
+    changed = HistoryEvent.objects.filter(action=Action.CONTRACT_CHANGED).order_by("-id")
     rows = list(
         ran.values_list("month", "kind", "finished_at", JSONObject()).union(
             checked.values_list("month", Value("check"), "at", JSONObject(findings="findings")),
@@ -276,7 +278,11 @@ def runs(today: date) -> Runs:
                 "month",
                 Value("proposed"),
                 "at",
-                JSONObject(findings="findings", decided=Subquery(decided_since(OuterRef("at")))),
+                JSONObject(
+                    findings="findings",
+                    decided=Subquery(decided_since(OuterRef("at"))),
+                    changed=GreaterThan(Subquery(changed.values("at")[:1]), F("at")),
+                ),
             )[:1],
             all=True,
         )
@@ -294,7 +300,13 @@ def runs(today: date) -> Runs:
         {month: max(filter(None, [drafted.get(month), closed.get(month)])) for month in {*drafted, *closed}},
         {month: (at, told["findings"]) for month, at, told in of("check")},
         {month: MonthTally(month=month, until=at, **told) for month, at, told in of("tally")},
-        next(((month, at, told["findings"], told["decided"]) for month, at, told in of("proposed")), None),
+        next(
+            (
+                (month, at, told["findings"], told["decided"], bool(told["changed"]))
+                for month, at, told in of("proposed")
+            ),
+            None,
+        ),
     )
 
 

@@ -33,11 +33,19 @@ class First(NamedTuple):
 
 @dataclass(frozen=True)
 class Undecided:
-    """返還の提案 that nobody has decided (D27): as many as the newest check of an open month found, less what was decided since."""
+    """返還の提案 that nobody has decided (D27): as many as the newest check of an open month found, less what was decided since.
+
+    `is_old`: a contract was changed since, which a check at `check_page` would take into account.
+    """
 
     count: int
     at: datetime
-    address: str
+    check_page: str
+    is_old: bool
+
+    @property
+    def address(self) -> str:
+        return f"{self.check_page}#proposals"
 
 
 def start_page(request: HttpRequest, *, today: date) -> dict[str, Any]:
@@ -75,9 +83,9 @@ def undecided(ran: Runs) -> Undecided | None:
     """None where there are none, or no check asked for them. To find them takes a check: too long for a page that opens often."""
     if not ran.proposed:
         return None
-    month, at, findings, decided = ran.proposed
+    month, at, findings, decided, is_old = ran.proposed
     left = sum(each["count"] for each in findings if each["code"] == "proposals") - decided
-    return Undecided(left, at, f"{check_address(month)}#proposals") if left > 0 else None
+    return Undecided(left, at, check_address(month), is_old) if left > 0 else None
 
 
 def late_jobs() -> QuerySet:

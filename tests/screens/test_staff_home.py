@@ -389,6 +389,28 @@ def it_counts_what_nobody_has_decided_to_give_back(desk):
         assert listed_as_proposed(desk.web) == (0, 3)
 
 
+@time_machine.travel("2026-06-04T12:00+09:00")
+def it_says_when_a_contract_was_changed_since_and_offers_another_check(desk):
+    """解約日 was a mistake and is taken back: what the check found goes with the next one only."""
+    for month in (make.APRIL, make.MAY):
+        make.close_month(month, today=date(2026, 6, 4))
+    contract = Contract.objects.order_by("pk").first()
+    save(contract, "06-04", cancel_on=date(2026, 4, 30))
+    opened = check(desk.web, JUNE).content.decode()
+    [found] = proposals([contract.customer_id])[:1]
+    assert f"円（税抜） 請求番号 {found.invoice} 提案ID {found.key}" in opened
+    assert f'href="/admin/search/?q={contract.number}"' in opened
+    assert desk.web.get(f"/admin/search/?q={contract.number}").url == f"/admin/contracts/contract/{contract.pk}/change/"
+    assert "この点検の後に契約が変わっています" not in home(desk.web).content.decode()
+    with time_machine.travel("2026-06-04T13:00+09:00"):
+        save(contract, "06-04", cancel_on=None)
+        page = home(desk.web).content.decode()
+        assert "6/4 12:00 の点検で見つかった" in page and "この点検の後に契約が変わっています" in page
+        assert f'action="{JUNE}"' in page and "もう一度点検する" in page
+        check(desk.web, JUNE)
+        assert proposed(home(desk.web)) is None
+
+
 def listed_as_proposed(browser):
     """(how many are left, how many were decided since) on the page that the panel 返還の提案 leads to."""
     [each] = [each for each in browser.get(JUNE).context["findings"] if each.code == "proposals"]
