@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from billing.corrections.preview import Changed, do_as_shown, preview
 from billing.credits import give_credit, left_of
 from billing.models import Decision, Invoice, InvoiceLine
-from billing.proposals import Proposal, choices, decide, proposals, returned_by
+from billing.proposals import Proposal, choices, decide, in_words, proposals, returned_by, summed
 from contracts.models import Contract
 from portal import rights
 from portal.forms import LineField, WholeField
@@ -21,15 +21,26 @@ from portal.models import Vendor
 from portal.once import once
 from portal.templatetags.figures import yen, ymd
 
+# Who reads the reason beside the vendor's own staff: it is the 仕様 of a credit's line, and goes with a correction.
+READ_BY = {
+    Decision.Choice.CREDIT: gettext_lazy("お客様の請求書の明細に表示されます。"),
+    Decision.Choice.RETURN: gettext_lazy("お客様の画面と変更履歴にも表示されます。"),
+    Decision.Choice.REFUSED: gettext_lazy("お客様の変更履歴にも表示されます。"),
+}
+
 
 class ReasonForm(forms.Form):
     reason = LineField(label=gettext_lazy("理由"), max_length=200)
 
 
 class ShownForm(ReasonForm):
-    """Remembers which amounts were shown, so that nobody decides about others."""
+    """Remembers which amounts were shown, so that nobody decides about others, and says who reads the reason."""
 
     shown = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, choice, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].help_text = READ_BY[choice]
 
 
 class CreditForm(ReasonForm):
@@ -38,6 +49,7 @@ class CreditForm(ReasonForm):
 
     def __init__(self, line, data=None):
         super().__init__(data)
+        self.fields["reason"].help_text = READ_BY[Decision.Choice.CREDIT]
         self.fields["amount"].label = _("金額（%s）") % line.get_price_basis_display()
 
 
@@ -55,7 +67,7 @@ def decide_page(request, contract, choice, line=None, term=None):
     if not meant:
         messages.error(request, _("この金額はもう残っていません。ほかの人が決定したか、契約が変わりました。"))
         return redirect("admin:contracts_contract_change", contract)
-    form = ShownForm(request.POST or None, initial={"shown": named(meant)})
+    form = ShownForm(choice, request.POST or None, initial={"shown": named(meant)})
     outcome = None
     if request.method == "POST" and form.is_valid():
         try:
@@ -123,18 +135,15 @@ def named(meant: list[Proposal]) -> str:
 
 def facts_of(meant):
     """What is to be given back; of several, a line each and the sum. All lines of a contract needn't have one price basis."""
-    lines = InvoiceLine.objects.in_bulk([each.invoice_line_id for each in meant])
-    bases = [lines[each.invoice_line_id].get_price_basis_display() for each in meant]
     if len(meant) > 1:
-        for each, basis in zip(meant, bases, strict=True):
-            yield each.item, f"{ymd(each.term_starts_on)}～　{each.invoice}　{yen(each.amount)}円（{basis}）"
+        for each in meant:
+            yield each.item, f"{ymd(each.term_starts_on)}～　{each.invoice}　{yen(each.amount)}円（{each.basis}）"
     else:
         [each] = meant
         yield _("品目"), each.item
         yield _("契約期間"), f"{ymd(each.term_starts_on)}～"
         yield _("元の請求"), each.invoice
-    basis = f"（{bases[0]}）" if len({*bases}) == 1 else ""
-    yield _("返すべき額"), f"{yen(sum(each.amount for each in meant))}円{basis}"
+    yield _("返すべき額"), in_words(summed(meant))
 
 
 @once

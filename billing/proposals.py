@@ -1,5 +1,7 @@
 """What is billed beyond what contracts now owe by their dates, and what staff decide about it (D27)."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -14,7 +16,7 @@ from billing.credits import need_carrying, need_reason, store, take_up_anew
 from billing.models import OF_MONTH, Credit, Decision, Invoice, InvoiceLine, State
 from orders.owed import Proposal, proposed
 from portal import history, months, rights
-from portal.models import Action
+from portal.models import Action, PriceBasis
 from portal.templatetags.figures import yen
 
 # Customers of whom a document that counts charges days beyond the 解約日 or 課金終了日: only they can have a proposal.
@@ -34,6 +36,20 @@ def proposals(customers: list[int] | None = None) -> list[Proposal]:
             cursor.execute(SHORTENED)
             customers = [row[0] for row in cursor.fetchall()]
     return proposed(customers) if customers else []
+
+
+def in_words(yen_of: Mapping[str, int]) -> str:
+    """Yen of each price basis, so that nobody takes them for the other: 19,097円（税抜）. '' for nothing to give back."""
+    told = [f"{yen(yen_of[basis])}円（{label}）" for basis, label in PriceBasis.choices if yen_of.get(basis, 0) > 0]
+    return _("と").join(told)
+
+
+def summed(found: Iterable[Proposal]) -> Counter[str]:
+    """Their yen in each price basis."""
+    owed: Counter[str] = Counter()
+    for each in found:
+        owed[each.price_basis] += each.amount
+    return owed
 
 
 def choices(*, carries: bool) -> list[str]:

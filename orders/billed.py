@@ -53,7 +53,7 @@ GIVEN = """SELECT contract_line_id, term_id, sum(amount)::bigint AS given FROM b
 # decided (G, X, R), and what is due (O, to be rounded), in the class and document of its newest billed line (D27).
 PROPOSED = """
     billed AS (
-        SELECT o.term_id, k.contract_line_id, b.id, b.amount, b.ends_on, b.item, i.number,
+        SELECT o.term_id, k.contract_line_id, b.id, b.amount, b.ends_on, b.item, b.price_basis, i.number,
             row_number() OVER (PARTITION BY o.term_id, k.contract_line_id ORDER BY i.fixed_on DESC, i.id DESC, b.id DESC) AS place
         FROM billing_invoiceline b JOIN billing_invoice i ON i.id = b.invoice_id
         JOIN orders_orderline k ON k.id = b.order_line_id JOIN orders_order o ON o.id = k.order_id
@@ -78,7 +78,7 @@ PROPOSED = """
         ) g GROUP BY 1, 2
     )
     SELECT w.customer_id, w.contract_id, c.number, w.contract_line_id, w.term_id, t.starts_on, s.newest, b.number, b.item,
-        s.amount::bigint, coalesce(g.amount, 0)::bigint, w.due, w.part, w.whole
+        b.price_basis, s.amount::bigint, coalesce(g.amount, 0)::bigint, w.due, w.part, w.whole
     FROM owed_line w JOIN contracts_term t ON t.id = w.term_id JOIN contracts_contract c ON c.id = w.contract_id
     JOIN summed s USING (term_id, contract_line_id) LEFT JOIN given g USING (term_id, contract_line_id)
     JOIN billed b ON b.id = s.newest

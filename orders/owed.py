@@ -111,10 +111,16 @@ class Proposal(NamedTuple):
     invoice_line_id: int
     invoice: str
     item: str
+    price_basis: str
     billed: int
     given: int
     owed: int
     amount: int
+
+    @property
+    def basis(self) -> str:
+        """Whether its yen are with tax, in words."""
+        return str(PriceBasis(self.price_basis).label)
 
     @property
     def key(self) -> str:

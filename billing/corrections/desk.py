@@ -19,7 +19,7 @@ from billing.corrections.preview import Changed, do_as_shown, preview
 from billing.corrections.reissue import reissue
 from billing.corrections.voiding import void
 from billing.models import Invoice, Kind
-from billing.proposals import proposals
+from billing.proposals import Proposal, in_words, proposals, summed
 from portal import months, rights
 from portal.models import Vendor
 from portal.once import once
@@ -95,13 +95,14 @@ def told_beside(invoice, way, by):
     if way != Way.RETURN:
         return {}
     here = set(invoice.lines.exclude(contract=None).values_list("contract", flat=True))
-    found: dict[tuple[int, str], int] = {}
+    found: dict[tuple[int, str], list[Proposal]] = {}
     for each in proposals([invoice.customer_id]):
         if each.contract_id in here:
-            found[each.contract_id, each.contract] = found.get((each.contract_id, each.contract), 0) + each.amount
+            found.setdefault((each.contract_id, each.contract), []).append(each)
     has_lines = invoice.kind != Kind.IMPORTED
     credits = has_lines and rights.may(by, "billing.add_credit") and Vendor.objects.settings().carries_credits
-    return {"proposals": [(pk, number, amount) for (pk, number), amount in found.items()], "credits": credits}
+    told = [(pk, number, in_words(summed(each))) for (pk, number), each in found.items()]
+    return {"proposals": told, "credits": credits}
 
 
 def drafts_of(invoice):

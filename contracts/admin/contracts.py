@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from billing import desk
 from billing.gathered import Part, gather
 from billing.month.open_months import redraft
+from billing.proposals import in_words, summed
 from billing.services import defer_catch_up
 from contracts.admin.forms import CANCEL_AT, PREVIEW, REFUSED, ContractForm, Lines, following_term
 from contracts.admin.inlines import LineInline, MeterInline, TermInline
@@ -376,7 +377,7 @@ class ContractAdmin(Locked):
         if found:
             page = reverse("admin:contracts_contract_change", args=[contract.pk])
             text = _(
-                '請求済みの料金のうち {}円 は返すべき額です。<a href="{}#proposals">契約の画面</a>で決めてください。'
+                '請求済みの料金のうち {} は返すべき額です。<a href="{}#proposals">契約の画面</a>で決めてください。'
             )
-            owed = yen(sum(each.amount for each in found))
+            owed = in_words(summed(found))
             self.message_user(request, format_html(text, owed, page), level="warning")

@@ -1,6 +1,7 @@
 """「保存するとこうなります」: what a save would make of the customer's next bills and of the contract's orders, done and taken back."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -14,7 +15,7 @@ from psycopg.errors import QueryCanceled
 
 from accounts.models import Customer
 from billing.month.coming import Bill, next_bills
-from billing.proposals import proposals
+from billing.proposals import in_words, proposals, summed
 from contracts.models import Contract
 from orders.models import Kind, Order
 from portal.db.rls import patient
@@ -61,7 +62,7 @@ class Preview(NamedTuple):
     bills: list[BillRow]
     orders: list[OrderRow]
     more: int
-    owed: int
+    owed: str
     ticks: bool
 
 
@@ -69,7 +70,7 @@ class Seen(NamedTuple):
     """The contract's orders that stand, by what tells them apart, and what of the billed would have to be given back."""
 
     orders: dict[tuple[date, str, bool], OrderRow]
-    owed: int
+    owed: Counter[str]
 
 
 def preview(
@@ -92,7 +93,8 @@ def preview(
         if row.before != row.after:
             changed.append(row)
     rows = [BillRow(then.month, now, then) for now, then in zip(before, after, strict=True)]
-    return Preview(rows, changed[:MOST_ORDERS], max(0, len(changed) - MOST_ORDERS), becomes.owed - was.owed, ticks)
+    owed = in_words(becomes.owed - was.owed)
+    return Preview(rows, changed[:MOST_ORDERS], max(0, len(changed) - MOST_ORDERS), owed, ticks)
 
 
 @contextmanager
@@ -125,5 +127,5 @@ def look(contract: Contract, standing: set[int]) -> Seen:
         row = OrderRow("" if is_new else order.number, order.starts_on, order.ends_on, 0, order.amount)
         key = (order.starts_on, row.number, order.kind == Kind.ADDITION)
         found[key] = row._replace(after=row.after + (found[key].after if key in found else 0))
-    mine = [each.amount for each in proposals([contract.customer_id]) if each.contract_id == contract.pk]
-    return Seen(found, sum(mine))
+    mine = [each for each in proposals([contract.customer_id]) if each.contract_id == contract.pk]
+    return Seen(found, summed(mine))

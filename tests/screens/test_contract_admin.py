@@ -67,7 +67,7 @@ def it_leads_to_what_has_to_be_decided_when_billed_days_are_cut_off(cast, save, 
     time_machine.move_to("2026-05-20T03:00Z")
     assert "返すべき額です" not in save(note="至急", apply="", lines__0__unit="式")
     page = save(cancel_on="2026-04-20", apply="", lines__0__unit="式")
-    assert "返すべき額です" in page and '/change/#proposals">契約の画面</a>' in page
+    assert "円（税抜） は返すべき額です" in page and '/change/#proposals">契約の画面</a>' in page
 
 
 def it_refuses_a_cancellation_before_the_start(cast, save):

@@ -214,6 +214,15 @@ def given_again(answer, given):
     return typed | dict(shown)
 
 
+def it_says_of_what_would_be_given_back_whether_it_is_with_tax(cast, desk, time_machine):
+    time_machine.move_to("2026-06-08T03:00Z")
+    make.close_month(make.MAY, date(2026, 6, 8))
+    desk.force_login(cast.staff)
+    path = page_of(cast.b.contracts.get())
+    page = desk.post(path, filled(desk, path, cancel_on="2026-04-30") | {"_preview": "1"}).content.decode()
+    assert "請求済みの料金のうち 7,777円（税抜）が返すべき額になります。" in " ".join(page.split())
+
+
 def it_keeps_the_tick_for_closed_months_over_any_number_of_looks(cast, desk, time_machine):
     """A 解約日 in a closed month was a mistake: it is taken back, looked at, ticked, and looked at again."""
     contract = cast.b.contracts.get()

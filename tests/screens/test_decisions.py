@@ -89,6 +89,8 @@ def it_shows_what_is_to_be_given_back_and_why(contract, staff, web):
     number = Invoice.objects.get(state="fixed").number
     for told in ("契約の変更で返すべき額", "10,000", "5,000", f'href="/admin/billing/invoice/?q={number}"'):
         assert told in shown
+    assert '<td class="figure">5,000円<small>税抜</small></td>' in shown
+    assert "5,000円（税抜）" in text(web.get(f"/admin/accounts/customer/{contract.customer_id}/change/"))
     assert address(contract, "credit") in shown
     assert address(contract, "refused") in shown
 
@@ -117,6 +119,19 @@ def it_refuses_to_give_back_only_with_a_reason(contract, staff, web):
     answer(web, path, reason="お客様都合")
     assert Decision.objects.get().choice == "refused"
     assert not Credit.objects.exists()
+
+
+def it_says_beside_the_reason_who_reads_it(contract, staff, web):
+    web.force_login(staff)
+    for choice, told in (
+        ("credit", "お客様の請求書の明細に表示されます。"),
+        ("return", "お客様の画面と変更履歴にも表示されます。"),
+        ("refused", "お客様の変更履歴にも表示されます。"),
+    ):
+        assert told in text(web.get(address(contract, choice)))
+    line = Invoice.objects.get(state="fixed").lines.first()
+    page = text(web.get(f"/admin/billing/invoice/{line.invoice_id}/credit/{line.pk}/"))
+    assert "お客様の請求書の明細に表示されます。" in page
 
 
 def it_tells_who_comes_second(contract, staff, web):
