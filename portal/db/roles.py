@@ -6,8 +6,11 @@ fixed is kept from both by triggers. What isn't named here, nobody but the owner
 """
 
 import re
+from contextlib import contextmanager
 
 from django.conf import settings
+from django.core.management.base import CommandError
+from django.db import ProgrammingError
 
 from portal.db import web
 from portal.db.schema import CREATE_ROLE, DESK, ONLOOKER, ROLE
@@ -212,16 +215,36 @@ SET_FOR = """
     SELECT unnest(s.setconfig) FROM pg_db_role_setting s JOIN pg_roles u ON u.oid = s.setrole
     JOIN pg_database d ON d.oid = s.setdatabase WHERE u.rolname = %s AND d.datname = current_database()
 """
-WHO_MAKES_THE_ROLES = (
-    "データベースのロールを作る権限がありません。deploy/roles.sql をPostgreSQLのスーパーユーザで実行してから、"
-    "もう一度 migrate を実行してください。"
-)
+NOT_ALLOWED = "42501"  # PostgreSQL's code
 
 
 def make(connection):
     """Both roles, and the right of whoever is logged in to become them. Raises ProgrammingError if that isn't allowed here."""
     with connection.cursor() as cursor:
         cursor.execute(CREATE_ROLE)
+
+
+@contextmanager
+def allowed(connection, again):
+    """Raises CommandError with what to run first, and then `again`, where this role may not make or change roles."""
+    try:
+        yield
+    except ProgrammingError as error:
+        if getattr(error.__cause__, "sqlstate", None) != NOT_ALLOWED:
+            raise
+        raise CommandError(
+            "データベースのロールを作る権限がありません。PostgreSQLのスーパーユーザで"
+            f" psql -d {connection.settings_dict['NAME']} -f deploy/roles.sql を実行してから、もう一度 {again} を実行してください。",
+            returncode=3,
+        ) from None
+
+
+def prepare(connection):
+    """All that an administrator may have to do, and nothing that needs tables. Raises as `make` does."""
+    make(connection)
+    with connection.cursor() as cursor:
+        for _table, statement in logging_in(connection, cursor):
+            cursor.execute(statement)
 
 
 def ensure(connection):

@@ -3,7 +3,9 @@
 import io
 import json
 import tarfile
+from contextlib import contextmanager
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
@@ -12,7 +14,7 @@ from billing.documents.rendering import render_waiting
 from billing.management import backups
 from billing.models import Invoice
 from portal import installation
-from portal.db import catalogue, roles
+from portal.db import catalogue, ready, roles
 from portal.models import Installation
 from tests import make, processes
 
@@ -65,6 +67,37 @@ def it_comes_back_whole_elsewhere_and_sends_nothing_there(portal, elsewhere, tmp
     with pytest.raises(CommandError, match="表があります") as refused:
         call_command("restore", file)
     assert refused.value.returncode == 2
+
+
+def it_is_refused_before_anything_is_in_where_the_roles_cannot_be_made(
+    portal, elsewhere, tmp_path, monkeypatch, settings
+):
+    """As into a database that an administrator made beside the old one, on a server where the owner makes no roles."""
+    call_command("backup", tmp_path / "a.tar")
+    elsewhere()
+    name = connection.settings_dict["NAME"]
+    settings.WEB_DATABASE = {"USER": "portal_login", "PASSWORD": "", "OPTIONS": {}}
+    with as_a_role_that_makes_nothing():
+        with pytest.raises(CommandError, match=rf"psql -d {name} -f deploy/roles\.sql .* restore を") as refused:
+            call_command("restore", tmp_path / "a.tar")
+        assert refused.value.returncode == 3
+        assert ready.without_tables()
+
+
+@contextmanager
+def as_a_role_that_makes_nothing():
+    """It may become the web's two, as the owner may, but makes no role and no database."""
+    own = connection.settings_dict["OPTIONS"]
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as owner:
+        owner.execute("CREATE ROLE portal_plain IN ROLE portal_web, portal_desk; GRANT portal_plain TO CURRENT_USER")
+        connection.close()
+        connection.settings_dict["OPTIONS"] = {**own, "options": "-c role=portal_plain"}
+        try:
+            yield
+        finally:
+            connection.close()
+            connection.settings_dict["OPTIONS"] = own
+            owner.execute("DROP ROLE portal_plain")
 
 
 def it_finds_nothing_wrong_with_a_good_one_and_leaves_nothing_behind(portal, tmp_path, capsys):

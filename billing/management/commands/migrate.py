@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
-from django.db import Error, ProgrammingError, connections
+from django.db import Error, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from billing.management.base import BUSY, CONFIGURATION, check_direct
@@ -18,7 +18,6 @@ from portal import rights
 from portal.db import catalogue, roles, schema
 
 LOCK_SECONDS = 5
-NOT_ALLOWED = "42501"  # insufficient_privilege
 
 
 class Command(migrate.Command):
@@ -28,14 +27,14 @@ class Command(migrate.Command):
                 return super().handle(*args, **options)
             check_direct()
             connection = connections[options["database"]]
-            with allowed():
+            with roles.allowed(connection, "migrate"):
                 roles.make(connection)
             applied = changes_something(options)
             if applied or roles.differences(connection):
                 with lock.alone(), short_waits(connection):
                     super().handle(*args, **options)
                     if not options["app_label"]:
-                        with allowed():
+                        with roles.allowed(connection, "migrate"):
                             roles.ensure(connection)
             else:
                 super().handle(*args, **options)
@@ -49,17 +48,6 @@ class Command(migrate.Command):
             raise CommandError(
                 f"データベースのエラーです: {str(error).strip().splitlines()[0]}", returncode=CONFIGURATION
             ) from error
-
-
-@contextmanager
-def allowed():
-    """Raises CommandError with what to do where this role may not make or change roles."""
-    try:
-        yield
-    except ProgrammingError as error:
-        if getattr(error.__cause__, "sqlstate", None) != NOT_ALLOWED:
-            raise
-        raise CommandError(roles.WHO_MAKES_THE_ROLES, returncode=CONFIGURATION) from None
 
 
 def keep_guards(connection, applied):

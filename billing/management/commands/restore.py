@@ -9,7 +9,7 @@ from django.db import connection
 
 from billing.management import backups
 from billing.management.base import INCOMPLETE, OperatorCommand, WrongUsage
-from portal.db import ready, schema
+from portal.db import ready, roles
 from portal.environment import env
 
 
@@ -25,8 +25,10 @@ class Command(OperatorCommand):
             raise WrongUsage("このデータベースには表があります。空のデータベースに戻してください。")
         with tempfile.TemporaryDirectory(dir=settings.DATA) as folder, backups.opened(options["file"], folder) as found:
             facts, dumped, key = found
-            with connection.cursor() as cursor:  # before the policies and grants that name it
-                cursor.execute(schema.CREATE_ROLE)
+            with roles.allowed(
+                connection, "restore"
+            ):  # before the policies and grants that name them, and before anything is in
+                roles.prepare(connection)
             backups.run("pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", str(dumped))
         told = backups.differences(facts)
         call_command("migrate", verbosity=0)
