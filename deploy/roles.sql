@@ -13,8 +13,9 @@ SET client_min_messages = warning;
     \set web portal_login
 \endif
 
--- Owns the database and its tables; runs migrate, the commands and the workers.
+-- Owns the database and its tables; runs migrate, the commands and the workers; verify_backup makes a database that goes again.
 SELECT format('CREATE ROLE %I LOGIN', :'owner') WHERE to_regrole(quote_ident(:'owner')) IS NULL \gexec
+ALTER ROLE :"owner" CREATEDB;
 ALTER DATABASE :"DBNAME" OWNER TO :"owner";
 
 -- What the web is at work: customers' pages, and sign-in with staff's pages. Nobody logs in as one of these.

@@ -2,11 +2,13 @@
 
 import io
 import json
+import subprocess
 import tarfile
 from contextlib import contextmanager
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
@@ -14,7 +16,7 @@ from billing.documents.rendering import render_waiting
 from billing.management import backups
 from billing.models import Invoice
 from portal import installation
-from portal.db import catalogue, ready, roles
+from portal.db import catalogue, embedded, ready, roles
 from portal.models import Installation
 from tests import make, processes
 
@@ -86,7 +88,7 @@ def it_is_refused_before_anything_is_in_where_the_roles_cannot_be_made(
 
 @contextmanager
 def as_a_role_that_makes_nothing():
-    """It may become the web's two, as the owner may, but makes no role and no database."""
+    """It may become the web's two, as the owner may, but makes and changes none."""
     own = connection.settings_dict["OPTIONS"]
     with psycopg.connect(**connection.get_connection_params(), autocommit=True) as owner:
         owner.execute("CREATE ROLE portal_plain IN ROLE portal_web, portal_desk; GRANT portal_plain TO CURRENT_USER")
@@ -107,6 +109,24 @@ def it_finds_nothing_wrong_with_a_good_one_and_leaves_nothing_behind(portal, tmp
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_database WHERE datname LIKE '%%verify%%'")
         assert cursor.fetchone() == (0,)
+
+
+def it_says_what_to_run_where_no_database_can_be_made_to_try_it_in_and_that_helps(portal, tmp_path, capsys):
+    if not settings.EMBEDDED:
+        pytest.skip("needs the embedded server, of which the tests know the superuser")
+    call_command("backup", tmp_path / "a.tar")
+    given = connection.get_connection_params()
+    psql = [embedded.binaries() / "psql", "-Xq", "-h", given["host"], "-U", embedded.ADMIN, "-d", given["dbname"]]
+    subprocess.run([*psql, "-c", f"ALTER ROLE {embedded.OWNER} NOCREATEDB"], check=True)
+    try:
+        with pytest.raises(CommandError, match=r"-f deploy/roles\.sql .* verify_backup を") as refused:
+            call_command("verify_backup", tmp_path / "a.tar")
+        assert refused.value.returncode == 3
+        subprocess.run([*psql, "-f", processes.ROOT / "deploy/roles.sql"], check=True)
+        call_command("verify_backup", tmp_path / "a.tar")
+        assert "異常なし" in capsys.readouterr().out
+    finally:
+        subprocess.run([*psql, "-c", f"ALTER ROLE {embedded.OWNER} CREATEDB"], check=True)
 
 
 def changed(file, change):

@@ -5,10 +5,12 @@ import tempfile
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection
+from django.core.management.base import CommandError
+from django.db import ProgrammingError, connection
 
 from billing.management import backups
-from billing.management.base import INCOMPLETE, OperatorCommand
+from billing.management.base import CONFIGURATION, INCOMPLETE, OperatorCommand
+from portal.db import roles
 
 
 class Command(OperatorCommand):
@@ -36,7 +38,16 @@ class Command(OperatorCommand):
         name = connection.settings_dict["NAME"]
         scratch = f"{name}_verify_{os.getpid()}"
         with connection.creation._nodb_cursor() as cursor:  # type: ignore[attr-defined]
-            cursor.execute(f'CREATE DATABASE "{scratch}" TEMPLATE template0')
+            try:
+                cursor.execute(f'CREATE DATABASE "{scratch}" TEMPLATE template0')
+            except ProgrammingError as error:
+                if getattr(error.__cause__, "sqlstate", None) != roles.NOT_ALLOWED:
+                    raise
+                raise CommandError(
+                    "確かめるための一時的なデータベースを作る権限がありません。PostgreSQLのスーパーユーザで"
+                    f" psql -d {name} -f deploy/roles.sql を実行してから、もう一度 verify_backup を実行してください。",
+                    returncode=CONFIGURATION,
+                ) from None
             connection.close()
             connection.settings_dict["NAME"] = scratch
             try:
