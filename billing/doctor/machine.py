@@ -4,6 +4,7 @@ import shutil
 import smtplib
 import ssl
 import stat
+import tempfile
 import time
 from email.utils import parseaddr
 from urllib.parse import urlsplit
@@ -85,9 +86,16 @@ def disk():
 
 
 def data_folder():
+    try:
+        tempfile.TemporaryFile(dir=settings.DATA).close()
+    except OSError as fault:
+        return wrong(
+            f"{settings.DATA} に書けません（{fault.strerror}）",
+            f"chown -R portal:portal {settings.DATA}、chmod u+rwx {settings.DATA}（rootで実行）",
+        )
     if settings.DATA.stat().st_mode & (stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH):
         return wrong(f"{settings.DATA} をほかのユーザが読めます", f"chmod go-rw {settings.DATA}")
-    return well(f"{settings.DATA} はほかのユーザから読めません")
+    return well(f"{settings.DATA} に書くことができ、ほかのユーザからは読めません")
 
 
 def static_files():

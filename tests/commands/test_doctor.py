@@ -123,6 +123,12 @@ def it_finds_a_data_folder_that_others_can_read(well, tmp_path):
     assert complaints() == lone("data_folder")
 
 
+def it_finds_a_data_folder_that_cannot_be_written(settings):
+    settings.DATA = Path("/proc")  # where not even root writes
+    result, text, todo = machine.data_folder()
+    assert (result, "/proc に書けません" in text, "chown -R portal:portal /proc" in todo) == ("fail", True, True)
+
+
 def it_finds_that_static_files_were_not_collected(well, monkeypatch):
     monkeypatch.setattr(
         ready, "staticfiles_storage", ManifestStaticFilesStorage(location="/nowhere", base_url="/static/")

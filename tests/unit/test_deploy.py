@@ -1,5 +1,6 @@
 """What is shipped for installing: units that systemd accepts, every variable explained, a guide whose blocks are whole."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -80,6 +81,26 @@ def it_runs_closed_to_others_and_tells_when_it_fails(unit):
     assert {"UMask=0077", "NoNewPrivileges=yes", "ProtectSystem=strict", "OnFailure=portal-failed@%n.service"} <= set(
         lines
     )
+
+
+def it_runs_no_command_as_root_when_the_data_folder_is_roots(tmp_path):
+    """As after it was copied or brought back by hand: PostgreSQL would be asked for a role root."""
+    (tmp_path / "env").write_text("PORTAL_URL=https://portal.example.com\n")
+    if (data := Path("/etc")).owner() != "root":
+        pytest.skip("needs a folder of root's")
+    (programs := tmp_path / "programs").mkdir()
+    (programs / "id").write_text("#!/bin/sh\n")  # here, too, there is the guide's user
+    (programs / "id").chmod(0o755)
+    given = {"PATH": f"{programs}:{os.defpath}", "PORTAL_ENV": str(tmp_path / "env"), "PORTAL_ROOT": str(tmp_path)}
+    done = subprocess.run(
+        ["sh", DEPLOY / "portal-manage", "doctor"],
+        env={**given, "PORTAL_DATA_DIR": str(data)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
+    assert "/etc は root のものです。chown -R portal:portal /etc を実行" in done.stderr
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[block.splitlines()[0][:40] for block in BLOCKS])
