@@ -127,9 +127,9 @@ KINDS = [
     Kind(
         Mail,
         ("-pk",),
-        {name: name for name in ("kind", "sent_to", "state", "created_at")} | OF_CUSTOMER,
+        {name: name for name in ("kind", "sent_to", "state", "created_at")} | {"number": "data__number"} | OF_CUSTOMER,
         lambda row: Line(
-            "",
+            row["number"] or "",
             str(Mail.Kind(row["kind"]).label),
             joined(row["sent_to"], row["customer"]),
             joined(day(row["created_at"]), Mail.State(row["state"]).label),

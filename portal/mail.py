@@ -14,6 +14,7 @@ from django.contrib.auth import get_user_model
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import Error, connection, transaction
+from django.template import Context, Engine
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from procrastinate.contrib.django import app
@@ -228,6 +229,20 @@ def write(mail):
         },
         attachments=attached,
     )
+
+
+def subject_of(mail):
+    """The subject as it would be written now, in its reader's language: the template's first line alone, so no secret is made."""
+    customer = mail.customer
+    reader = mail.user or (customer and customer.users.filter(is_recipient=True).first())
+    number = mail.data.get("number")
+    invoice = customer.invoices.filter(number=number).first() if customer and number else None
+    language = reader.language if reader and mail.kind not in TO_DESK else "ja"
+    engine = Engine.get_default()
+    line = str(engine.get_template(f"mail/{mail.kind}.txt").source).partition("\n")[0]
+    with translation.override(language):
+        told = engine.from_string(line + "{% endautoescape %}")
+        return " ".join(told.render(Context(mail.data | {"customer": customer, "invoice": invoice})).split())
 
 
 def attachment(mail, vendor, context):

@@ -276,14 +276,29 @@ class NoticeMonth(MonthFilter):
 @admin.register(Mail)
 class MailAdmin(ReadOnly):
     large = True
-    list_display = ["created_at", "kind", "customer", "state", "sent_to", "tries", "error"]
+    list_display = ["created_at", "kind", "number", "customer", "state", "sent_to", "tries", "error"]
     list_filter = ["state", "kind", NoticeMonth]
     list_select_related = ["customer"]
     search_fields = ["key", "customer__number", "sent_to"]
-    fields = [
-        "kind", "customer", "user", "state", "sent_to", "tries", "due_at", "sent_at", "error", "created_at", "request",
+    fields = readonly_fields = [
+        "kind", "number", "subject", "customer", "user", "state", "sent_to", "tries", "due_at", "sent_at", "error",
+        "created_at", "request",
     ]  # fmt: skip
     actions = ["send_again"]
+
+    def get_fields(self, request, obj=None):
+        """What went out or never will has no next time, and not every mail is about a number."""
+        hidden = {"due_at"} if obj is not None and obj.state not in mail.OPEN else set()
+        hidden |= {"number"} if obj is not None and not obj.about_number else set()
+        return [name for name in self.fields if name not in hidden]
+
+    @admin.display(description=_("番号"))
+    def number(self, row):
+        return row.about_number
+
+    @admin.display(description=_("件名"))
+    def subject(self, row):
+        return mail.subject_of(row)
 
     def get_ordering(self, request):
         """Of a month by the number of its invoice, as the keys have it; the newest first would walk through all that came later."""

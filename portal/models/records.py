@@ -100,7 +100,12 @@ class Mail(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.get_kind_display()} {self.sent_to}".strip()
+        return " ".join(part for part in (self.get_kind_display(), self.about_number, self.sent_to) if part)
+
+    @property
+    def about_number(self):
+        """That of the document or inquiry that it is about, or ''."""
+        return self.data.get("number", "")
 
 
 def actions():

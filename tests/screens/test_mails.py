@@ -150,6 +150,36 @@ def it_attaches_the_document_where_the_vendor_wants_it(cast, monkeypatch):
     assert "添付しました" not in large.body
 
 
+def it_tells_staff_which_of_many_mails_it_is(cast, web):
+    """Its subject and number; and when it goes next only as long as it waits."""
+    make.close_month()
+    list(render_waiting())
+    web.force_login(cast.staff)
+    invoice = Invoice.objects.get(customer=cast.a)
+    row = Mail.objects.get(kind=Mail.Kind.INVOICE_FIXED, customer=cast.a)
+    path = f"/admin/portal/mail/{row.pk}/change/"
+    assert "次回送信" in web.get(path).content.decode()
+    sent()
+    page = web.get(path).content.decode()
+    assert "送信済" in page and "次回送信" not in page
+    assert f"請求金額確定のお知らせ（2026年4月分・{invoice.number}）" in page
+    assert f'<td class="field-number">{invoice.number}</td>' in web.get("/admin/portal/mail/").content.decode()
+    row.refresh_from_db()
+    found = web.get("/admin/search/", {"q": row.sent_to[:9]}).content.decode()
+    assert f'<span class="found-number">{invoice.number}</span>\n              <a href="{path}">' in found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def it_shows_staff_a_subject_of_every_kind_without_making_a_secret(kind, cast):
+    make.close_month()
+    before = cast.taro.password
+    row = Mail(kind=kind, customer=cast.a, user=cast.taro, data=DATA.get(kind, {}))
+    assert len(mails.subject_of(row)) > 5
+    assert mails.subject_of(Mail(kind=kind, user=cast.staff, data=DATA.get(kind, {})))
+    cast.taro.refresh_from_db()
+    assert cast.taro.password == before
+
+
 def it_attaches_nothing_unasked(cast):
     make.close_month()
     message = notice(cast.a)
