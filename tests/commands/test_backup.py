@@ -122,11 +122,12 @@ def it_says_what_to_run_where_no_database_can_be_made_to_try_it_in_and_that_help
         with pytest.raises(CommandError, match=r"-f deploy/roles\.sql .* verify_backup を") as refused:
             call_command("verify_backup", tmp_path / "a.tar")
         assert refused.value.returncode == 3
-        subprocess.run([*psql, "-f", processes.ROOT / "deploy/roles.sql"], check=True)
+        subprocess.run([*psql, "-v", "web=portal_login_of_guide", "-f", processes.ROOT / "deploy/roles.sql"], check=True)
         call_command("verify_backup", tmp_path / "a.tar")
         assert "異常なし" in capsys.readouterr().out
     finally:
-        subprocess.run([*psql, "-c", f"ALTER ROLE {embedded.OWNER} CREATEDB"], check=True)
+        undo = f"ALTER ROLE {embedded.OWNER} CREATEDB; DROP ROLE IF EXISTS portal_login_of_guide"
+        subprocess.run([*psql, "-c", undo], check=True)
 
 
 def changed(file, change):
