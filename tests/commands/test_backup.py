@@ -111,23 +111,42 @@ def it_finds_nothing_wrong_with_a_good_one_and_leaves_nothing_behind(portal, tmp
         assert cursor.fetchone() == (0,)
 
 
-def it_says_what_to_run_where_no_database_can_be_made_to_try_it_in_and_that_helps(portal, tmp_path, capsys):
+def it_says_what_to_run_where_no_database_can_be_made_to_try_it_in_and_that_helps(
+    portal, tmp_path, capsys, monkeypatch
+):
+    """As an owner of another name, for other tests make databases as the usual one at the same time."""
     if not settings.EMBEDDED:
         pytest.skip("needs the embedded server, of which the tests know the superuser")
-    call_command("backup", tmp_path / "a.tar")
     given = connection.get_connection_params()
-    psql = [embedded.binaries() / "psql", "-Xq", "-h", given["host"], "-U", embedded.ADMIN, "-d", given["dbname"]]
-    subprocess.run([*psql, "-c", f"ALTER ROLE {embedded.OWNER} NOCREATEDB"], check=True)
+    names = ["-v", "owner=portal_of_guide", "-v", "web=portal_login_of_guide"]
+    psql = [
+        embedded.binaries() / "psql",
+        "-Xq",
+        *names,
+        "-h",
+        given["host"],
+        "-U",
+        embedded.ADMIN,
+        "-d",
+        given["dbname"],
+    ]
+    call_command("backup", tmp_path / "a.tar")
+    subprocess.run([*psql, "-c", f"CREATE ROLE portal_of_guide LOGIN IN ROLE {embedded.OWNER}"], check=True)
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "USER", "portal_of_guide")
     try:
         with pytest.raises(CommandError, match=r"-f deploy/roles\.sql .* verify_backup を") as refused:
             call_command("verify_backup", tmp_path / "a.tar")
         assert refused.value.returncode == 3
-        subprocess.run([*psql, "-v", "web=portal_login_of_guide", "-f", processes.ROOT / "deploy/roles.sql"], check=True)
+        subprocess.run([*psql, "-f", processes.ROOT / "deploy/roles.sql"], check=True)
         call_command("verify_backup", tmp_path / "a.tar")
         assert "異常なし" in capsys.readouterr().out
     finally:
-        undo = f"ALTER ROLE {embedded.OWNER} CREATEDB; DROP ROLE IF EXISTS portal_login_of_guide"
-        subprocess.run([*psql, "-c", undo], check=True)
+        connection.close()
+        monkeypatch.undo()
+        back = f"ALTER DATABASE {given['dbname']} OWNER TO {embedded.OWNER}"
+        for undo in (back, "DROP ROLE portal_of_guide", "DROP ROLE IF EXISTS portal_login_of_guide"):
+            subprocess.run([*psql, "-c", undo], check=True)
 
 
 def changed(file, change):
