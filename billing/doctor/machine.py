@@ -6,13 +6,17 @@ import ssl
 import stat
 import tempfile
 import time
+from contextlib import closing
 from email.utils import parseaddr
-from urllib.parse import urlsplit
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urljoin, urlsplit
 
 from django.conf import settings
 from django.core.mail import get_connection
 from django.core.mail.backends.smtp import EmailBackend
 from django.db import connection
+from django.urls import reverse
 
 from billing.doctor.findings import odd, well, wrong
 from portal import fonts
@@ -22,6 +26,8 @@ ENV = "/etc/portal.env"
 SHORTEST_KEY = 50
 LEAST_FREE, LITTLE_FREE = 1 * 1024**3, 5 * 1024**3  # bytes
 SMTP_SECONDS = 3
+SITE_SECONDS = 2
+REDIRECTS = (301, 302, 303, 307, 308)
 SAMPLE = '<html lang="ja"><title>診断</title><p>請求書 0123456789 髙﨑 <b>合計</b></p></html>'
 
 
@@ -51,6 +57,44 @@ def address():
         f"PORTAL_URL が暗号化されていません（{settings.PORTAL_URL}）",
         f"{ENV} の PORTAL_URL を https:// にし、再起動します。",
     )
+
+
+def site():
+    """What a browser sees first. From inside the network the address may not be reached although customers reach it."""
+    page = f"{settings.PORTAL_URL}{reverse('login')}"
+    try:
+        status, location = first_answer(page)
+    except ssl.SSLCertVerificationError as fault:
+        return odd(
+            f"{page} の証明書を信頼できません（{fault.verify_message}）",
+            "証明書のホスト名と期限、fullchain.pem に中間証明書があるかを確認します。",
+        )
+    except (OSError, HTTPException) as fault:
+        return odd(
+            f"{page} を、このマシンからは開けません（{type(fault).__name__}）",
+            "Webとnginxが動いているか、DNSを確認します。お客様から開けるなら、このままで構いません。",
+        )
+    if status in REDIRECTS and urljoin(page, location) == page:
+        return odd(
+            f"{page} が自分自身へのリダイレクトを繰り返します",
+            "nginxの location に proxy_set_header X-Forwarded-Proto $scheme; を書き、再読込します。",
+        )
+    if status != HTTPStatus.OK:
+        return odd(
+            f"{page} が {status} を返します",
+            "ほかのサーバに届いていないか、nginxの設定と journalctl -u portal-web -n 20 を確認します。",
+        )
+    return well(f"{settings.PORTAL_URL} が開けます")
+
+
+def first_answer(page):
+    """(status, where it redirects to), following no redirect. Raises OSError or HTTPException."""
+    parts = urlsplit(page)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    with closing(kind(parts.netloc, timeout=SITE_SECONDS)) as line:
+        line.request("GET", parts.path)
+        answer = line.getresponse()
+        return answer.status, answer.getheader("Location", "")
 
 
 def proxies():
@@ -177,5 +221,6 @@ def mail_from():
 
 
 CHECKS = (
-    secret_key, debug, address, proxies, clock, disk, data_folder, static_files, font_files, test_pdf, mail_server, mail_from,
+    secret_key, debug, address, site, proxies, clock, disk, data_folder, static_files, font_files, test_pdf, mail_server,
+    mail_from,
 )  # fmt: skip

@@ -2,10 +2,15 @@
 
 import json
 import re
+import shutil
 import socket
+import ssl
+import subprocess
 import time
 from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
@@ -23,8 +28,8 @@ from portal.db import catalogue, ready
 from portal.models import Installation, Mail, VendorRegistration
 from tests import make, processes
 
-SLOW = {"test_pdf"}  # it has tests of its own
-QUICK = [check for check in doctor.CHECKS if check.__name__ not in SLOW]
+APART = {"test_pdf", "site"}  # they have tests of their own
+QUICK = [check for check in doctor.CHECKS if check.__name__ not in APART]
 ADDRESS = {"PORTAL_URL": "https://portal.example.com", "HTTPS": True, "TRUSTED_PROXIES": 1}
 
 
@@ -46,6 +51,7 @@ def well(cast, settings, tmp_path, monkeypatch):
         call_command("migrate", verbosity=0)
     for name, value in ADDRESS.items():
         setattr(settings, name, value)
+    monkeypatch.setattr(machine, "first_answer", lambda _page: (200, ""))
     settings.DEFAULT_FROM_EMAIL = "noreply@example.com"
     settings.DEBUG = False
     VendorRegistration.objects.update(number="T1234567890123")
@@ -103,6 +109,78 @@ def it_finds_an_address_without_tls(well, settings):
     settings.PORTAL_URL, settings.HTTPS = "http://portal.example.com", False
     sql("UPDATE portal_installation SET mark = jsonb_set(mark, '{address}', '\"http://portal.example.com\"')")
     assert complaints() == lone("address")
+
+
+@pytest.fixture
+def front(settings):
+    """A server at PORTAL_URL; `front.answers` is the status and the Location of what it says to everything."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, location = server.answers
+            self.send_response(status)
+            if location:
+                self.send_header("Location", location)
+            self.end_headers()
+
+        def log_message(self, *_given):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        settings.PORTAL_URL = f"http://127.0.0.1:{server.server_port}"
+        yield server
+        server.shutdown()
+
+
+def it_opens_the_sign_in_page_and_tells_what_a_browser_would_meet(front, settings):
+    page = f"{settings.PORTAL_URL}/login/"
+    said = {}
+    for answers in [(200, ""), (301, page), (302, "/login/"), (302, "https://elsewhere.example.com/"), (404, "")]:
+        front.answers = answers
+        said[answers] = machine.site()
+    assert [result for result, _text, _todo in said.values()] == ["ok", "warn", "warn", "warn", "warn"]
+    for answers in [(301, page), (302, "/login/")]:
+        assert "リダイレクトを繰り返します" in said[answers][1]
+        assert "X-Forwarded-Proto" in said[answers][2]
+    assert said[302, "https://elsewhere.example.com/"][1] == f"{page} が 302 を返します"
+    settings.PORTAL_URL = settings.PORTAL_URL.replace("http:", "https:")
+    assert machine.site()[:2] == (
+        "warn",
+        f"{settings.PORTAL_URL}/login/ を、このマシンからは開けません（SSLError）",
+    )
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl isn't installed here")
+def it_tells_of_a_certificate_that_browsers_do_not_trust(front, settings, tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
+    names = ["-subj", "/CN=127.0.0.1", "-keyout", key, "-out", certificate]
+    subprocess.run([*made, *names], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    front.socket = context.wrap_socket(front.socket, server_side=True)
+    settings.PORTAL_URL = settings.PORTAL_URL.replace("http:", "https:")
+    result, text, _todo = machine.site()
+    assert (result, "/login/ の証明書を信頼できません（" in text) == ("warn", True)
+
+
+def it_only_warns_where_nobody_answers_at_the_address(settings):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings.PORTAL_URL = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    result, text, _todo = machine.site()
+    assert (result, "開けません（ConnectionRefusedError）" in text) == ("warn", True)
 
 
 @pytest.mark.parametrize(("apart", "result"), [(300, "fail"), (20, "warn")])
@@ -402,6 +480,18 @@ def it_ends_with_3_where_it_cannot_look(tmp_path):
     given = {**processes.GIVEN, "DATABASE_URL": "postgresql://127.0.0.1:1/portal", "PORTAL_DATA_DIR": str(tmp_path)}
     code, said, complained = processes.run("doctor", "--json", **given)
     assert (code, said, complained.count("\n")) == (3, "", 1)
+
+
+def it_is_told_of_with_the_number_of_its_checks():
+    root = Path(__file__).parents[2]
+    said = {
+        "README.md": r"(\d+) checks of the installation",
+        "CHANGELOG.md": r"doctor`: (\d+) checks",
+        "docs/operations.md": r"looks at (\d+) things",
+        "docs/manual.md": r"点検 (\d+) 件: 異常",
+    }
+    told = {page: re.findall(pattern, (root / page).read_text()) for page, pattern in said.items()}
+    assert told == {page: [str(len(doctor.CHECKS))] for page in said}
 
 
 def it_has_an_entry_in_the_manual_for_each_code():
