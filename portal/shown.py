@@ -61,7 +61,7 @@ def to_be_read(desk, fieldsets):
             return tuple(map(as_read, name))
         if classes.get(name) is MonthField or name == "month":
             return read_cell(fields[name], ym)
-        if classes.get(name) is PercentField:
+        if classes.get(name) is PercentField or name == "tax_rate":
             return read_cell(fields[name], percent)
         if isinstance(fields.get(name), models.BooleanField):
             return read_cell(fields[name], flag)

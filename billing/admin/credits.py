@@ -45,8 +45,7 @@ class CreditAdmin(Entries):
         "source",
         "invoice",
         "given_on",
-        cell("tax_rate", percent, _("税率")),
-        "price_basis",
+        "tax",
         cell("amount", yen, _("金額")),
         "used",
         "balance",
@@ -64,6 +63,10 @@ class CreditAdmin(Entries):
         if entry.takes_back_id:
             return _("取消の記録は取り消せません。")
         return "" if entry.open > 0 else _("取り消せる残りがありません。確定した請求で使った分は取り消せません。")
+
+    @admin.display(description=_("税"), ordering="tax_rate")
+    def tax(self, credit):
+        return f"{percent(credit.tax_rate)} {credit.get_price_basis_display()}"
 
     @admin.display(description=_("充当済"))
     def used(self, credit):

@@ -171,6 +171,9 @@ def it_leads_from_the_adjustments_to_the_credits_that_negative_ones_became(cast,
         assert f"{credit.item}</a>" in panel and f"-{credit.amount}" in panel
     assert "追加" not in panel
     assert "お客様の請求書には数量1式の明細として載ります" in page
+    credit = web.get(f"/admin/billing/credit/{Credit.objects.first().pk}/change/").content.decode()
+    assert '<div class="readonly">10%</div>' in credit and "0.1<" not in credit
+    assert '<td class="field-tax">10% 税抜</td>' in web.get("/admin/billing/credit/").content.decode()
     assert f'href="/admin/billing/credit/?q={cast.a.number}"' in page
 
 

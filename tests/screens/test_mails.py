@@ -163,7 +163,8 @@ def it_tells_staff_which_of_many_mails_it_is(cast, web):
     page = web.get(path).content.decode()
     assert "送信済" in page and "次回送信" not in page
     assert f"請求金額確定のお知らせ（2026年4月分・{invoice.number}）" in page
-    assert f'<td class="field-number">{invoice.number}</td>' in web.get("/admin/portal/mail/").content.decode()
+    listed = web.get("/admin/portal/mail/").content.decode()
+    assert f'<td class="field-number">{invoice.number}</td>' in listed and 'placeholder="この一覧から探す"' in listed
     row.refresh_from_db()
     found = web.get("/admin/search/", {"q": row.sent_to[:9]}).content.decode()
     assert f'<span class="found-number">{invoice.number}</span>\n              <a href="{path}">' in found

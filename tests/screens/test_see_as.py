@@ -235,7 +235,7 @@ def it_shows_nothing_that_the_company_keeps_to_itself(cast, sign_in, web):
     for address in MINE:
         answer = browser.get(address)
         assert answer.status_code == 403
-        assert "利用者1人ずつのもの" in text_of(answer)
+        assert "ユーザ1人ずつのもの" in text_of(answer)
 
 
 def it_shows_what_was_downloaded_by_the_company_but_counts_nothing_for_itself(cast, sign_in):
