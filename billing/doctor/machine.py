@@ -174,7 +174,7 @@ def test_pdf():
     except Exception as fault:  # a missing library is an OSError, and whatever the layout raises
         return wrong(
             f"PDFを作れません（{type(fault).__name__}）",
-            "bin/setup を実行し、足りないライブラリ（libpango など）を入れます。",
+            "docs/install.md の 1 のパッケージ（libpango など）を入れます。",
         )
     if f"+{fonts.SHIPPED[0][0]}".encode() not in made:
         return wrong("PDFに決まったフォントが使われません", "static/fonts/fonts.conf が読めるか確認します。")
