@@ -171,3 +171,15 @@ def it_refuses_a_command_whose_locks_the_pool_would_keep(pooler, command, monkey
         call_command(*command)
     connection.close()
     assert refused.value.returncode == 3
+
+
+def it_knows_through_the_pool_whether_the_web_and_the_commands_share_a_database(pooler, monkeypatch, tmp_path):
+    own = processes.here(tmp_path)["DATABASE_URL"]
+    monkeypatch.setattr(settings, "DATABASE_URL", own)
+    given = {"host": "127.0.0.1", "port": pooler(), "user": embedded.WEB}
+    told = []
+    for name in (connection.settings_dict["NAME"], "postgres"):
+        monkeypatch.setattr(settings, "WEB_DATABASE_URL", make_conninfo(**given, dbname=name))
+        told.append(web.apart())
+    assert told[0] == ""
+    assert told[1].startswith(f"WEB_DATABASE_URL は postgres（127.0.0.1:{given['port']}）、DATABASE_URL は ")
