@@ -6,8 +6,8 @@ import pytest
 import time_machine
 from django.db import DatabaseError, connection, transaction
 
-from accounts import views
 from accounts.models import Session
+from accounts.views import company
 from portal.db import rls
 from portal.db.schema import ROLE
 from tests import make
@@ -169,7 +169,7 @@ def it_lets_the_webs_role_end_no_session_of_another_company(cast, web):
 
 def it_asks_to_sign_in_when_the_session_ends_while_its_page_is_made(cast, web, monkeypatch):
     mine = browser_of("hanako@example.com")
-    render = views.render
+    render = company.render
 
     def ended_meanwhile(request, *args, **kwargs):
         request.session["seen"] = 0
@@ -177,7 +177,7 @@ def it_asks_to_sign_in_when_the_session_ends_while_its_page_is_made(cast, web, m
             Session.objects.all().delete()
         return render(request, *args, **kwargs)
 
-    monkeypatch.setattr(views, "render", ended_meanwhile)
+    monkeypatch.setattr(company, "render", ended_meanwhile)
     response = mine.get("/account/?x=1")
     assert (response.status_code, response.url) == (302, "/login/?left=ended&next=/account/%3Fx%3D1")
     assert not mine.cookies["sessionid"].value

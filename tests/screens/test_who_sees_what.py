@@ -316,10 +316,8 @@ def it_refuses_the_web_to_write_money_or_rights(sql, cast):
 def sources():
     yield from sorted(Path(settings.BASE_DIR, "portal", "lists").glob("*.py"))
     for app in ("accounts", "contracts", "orders", "billing", "portal"):
-        for name in ("views.py", "filters.py"):
-            path = Path(settings.BASE_DIR, app, name)
-            if path.exists():
-                yield path
+        for name in ("views.py", "views/*.py", "filters.py"):
+            yield from sorted(Path(settings.BASE_DIR, app).glob(name))
 
 
 @pytest.mark.parametrize("path", list(sources()), ids=str)
