@@ -5,6 +5,7 @@ import shutil
 from contextlib import contextmanager
 
 from django.conf import settings
+from django.db import connections
 from playwright.sync_api import sync_playwright
 
 FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
@@ -22,4 +23,5 @@ def started(folder):
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments, env=environment)
         yield browser
         browser.close()
+        connections.close_all()  # of what was asked beside Playwright's loop: Django keeps connections of its own for that
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]

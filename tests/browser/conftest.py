@@ -1,7 +1,6 @@
 """The real Chromium, started once a module; and one world of data with a server, for tests that only look at pages."""
 
 import pytest
-from django.db import connections
 from pytest_django.live_server_helper import LiveServer
 
 from tests import databases, make
@@ -25,7 +24,6 @@ def world(chromium, django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         yield make_world()
         databases.empty()
-        connections.close_all()  # beside Playwright's loop Django keeps connections of its own
 
 
 @pytest.fixture(scope="module")

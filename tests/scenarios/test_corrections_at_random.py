@@ -24,6 +24,7 @@ from contracts.models import Contract, Service
 from orders.models import OrderLine, UsageCharge
 from orders.services import start_contract
 from portal import months
+from portal.models import Vendor
 from tests import make
 
 OF_MONTH = ["invoice", "correction"]
@@ -119,7 +120,7 @@ class Walk:
 
     def decide(self):
         for proposal in proposals.proposals([self.customer.pk]):
-            choice = self.chance.choice(proposals.choices())
+            choice = self.chance.choice(proposals.choices(carries=Vendor.objects.settings().carries_credits))
             self.said("decide", proposal.item, proposal.amount, choice)
             proposals.decide([proposal], choice, "解約", by=self.staff, today=self.today)
 
