@@ -62,7 +62,7 @@ def settings(*, as_json, level):
             "portal": {"level": level},
             "portal.request": {"level": level if as_json else "WARNING"},
             "procrastinate.worker": {"level": level},
-            "psycopg.pool": {"level": "ERROR"},  # it tells of every try while the database is away
+            "psycopg": {"level": "ERROR"},  # it tells of every try, and of what it was at, while the database is away
             "gunicorn.error": {"propagate": True},  # its own handler goes
         },
     }  # fmt: skip

@@ -49,7 +49,6 @@ class CreditAdmin(Entries):
         cell("amount", yen, _("金額")),
         "used",
         "balance",
-        "reason",
     ]
     list_filter = ["source"]
     list_select_related = ["customer", "invoice"]
