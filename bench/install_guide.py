@@ -76,7 +76,7 @@ class Root:
         """The bare system, with what a machine has and a folder hasn't."""
         if not self.folder.exists():
             say(f"debootstrap {suite}")
-            command = ["debootstrap", "--variant=minbase", suite, self.folder, "http://deb.debian.org/debian"]
+            command = ["debootstrap", "--variant=minbase", suite, self.folder]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         for what in ("proc", "sys", "dev"):
             subprocess.run(["mount", "--rbind", f"/{what}", self.path(what)], check=True)

@@ -243,9 +243,8 @@ def look_for(request, kinds, words, typed):
             # As its list; whoever wants one that was taken back types its whole number (D26).
             rows = rows.filter(withdrawn_on=None)
         found = rows.found_by(words, users if kind.model is Customer else named).order_by(*kind.order)
-        picked = rows.filter(
-            IsAmong("pk", ArraySubquery(found.values("pk")[: MOST + 1]))
-        )  # what they name is read of these alone
+        # What they name is read of these alone.
+        picked = rows.filter(IsAmong("pk", ArraySubquery(found.values("pk")[: MOST + 1])))
         picked = picked.annotate(place=Value(place, IntegerField()), read=JSONObject(**kind.fields))
         parts.append(picked.order_by(*kind.order).values_list("place", "pk", "read")[: MOST + 1])
     first, *more = parts

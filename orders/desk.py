@@ -89,9 +89,8 @@ def question(
         return None
     offered = offers(contract, lines, removed, today=today) if asks_apply or answers.apply else []
     asks_tick = bool(charge or any(each.past for each in offered))
-    ticked = (
-        charge is None and answers.charge_past and not answers.shown
-    )  # what was agreed to for another sum is asked again
+    # What was agreed to for another sum is asked again.
+    ticked = charge is None and answers.charge_past and not answers.shown
     return Question(offered, answers.apply, charge, asks_tick, ticked)
 
 

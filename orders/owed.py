@@ -131,7 +131,7 @@ class Proposal(NamedTuple):
 def proposed(customers: Sequence[int]) -> list[Proposal]:
     """What is billed to these customers beyond what they owe, until somebody decides (D27), by contract and term.
 
-    One statement, to be asked by the owner's role.
+    One statement, to be asked by a role that sees all rows.
     """
     with connection.cursor() as cursor:
         cursor.execute(f"WITH {OWED}, {PROPOSED}", asked_of(customers))

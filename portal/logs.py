@@ -100,11 +100,16 @@ def route(asked):
 
 
 def one_line_a_job(record):
-    """Makes a line of a worker's about a job that ended into ours, and lets no other line of a job's life through."""
+    """Makes a line of a worker's about a job that ended into ours, and lets no other line of a job's life through.
+
+    Nor what the worker was at as the database went, which asyncio tells of tasks that nobody waits for any more.
+    """
+    away = is_away(record.exc_info and record.exc_info[1])
+    if record.name == "asyncio":
+        return not away
     if not record.name.startswith("procrastinate."):
         return True
     action = getattr(record, "action", "")
-    away = is_away(record.exc_info and record.exc_info[1])
     if action in ENDED:
         job = record.job
         record.name, record.job_id, record.task = "portal.jobs", job["id"], job["task_name"]
@@ -119,7 +124,9 @@ def one_line_a_job(record):
 
 def is_away(error):
     """Whether this is the database's absence, whoever wrapped it."""
-    while error:
+    seen = []  # errors may name each other
+    while error and error not in seen:
+        seen.append(error)
         if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and error.sqlstate in (None, *GOING):
             return True
         error = error.__cause__ or error.__context__

@@ -197,7 +197,19 @@ def it_takes_only_the_databases_absence_for_absence():
     assert not logs.is_away(psycopg.errors.LockNotAvailable())
 
 
+def it_leaves_to_the_worker_to_tell_that_the_database_went():
+    """And not to asyncio, which prints each task that nobody waits for any more, with its traceback."""
+
+    def passes(error):
+        record = logging.LogRecord("asyncio", logging.ERROR, "", 0, "never retrieved", (), (type(error), error, None))
+        return logs.one_line_a_job(record)
+
+    assert not passes(psycopg.OperationalError("server closed the connection unexpectedly"))
+    assert passes(ValueError("a fault of ours"))
+
+
 def it_prints_errors_that_name_each_other_once_each():
     one, other = ValueError("x"), KeyError("y")
     one.__cause__, other.__cause__ = other, one
     assert logs.traced(one).count("Traceback") == 2
+    assert not logs.is_away(one)

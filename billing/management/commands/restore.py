@@ -25,9 +25,8 @@ class Command(OperatorCommand):
             raise WrongUsage("このデータベースには表があります。空のデータベースに戻してください。")
         with tempfile.TemporaryDirectory(dir=settings.DATA) as folder, backups.opened(options["file"], folder) as found:
             facts, dumped, key = found
-            with roles.allowed(
-                connection, "restore"
-            ):  # before the policies and grants that name them, and before anything is in
+            # Before the policies and grants that name them, and before anything is in.
+            with roles.allowed(connection, "restore"):
                 roles.prepare(connection)
             backups.run("pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", str(dumped))
         told = backups.differences(facts)

@@ -4,7 +4,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Customer
-from billing.models import InvoiceLine
 from billing.month.checks.findings import BROKEN, WARNING, Asked, Finding, Question, found
 from billing.proposals import proposals
 from portal import months
@@ -87,7 +86,6 @@ def undecided(asked: Asked) -> Finding:
     """Proposals that nobody has decided yet (D27), in every open month."""
     waiting = [] if asked.closed else proposals()
     numbers = Customer.objects.in_bulk({each.customer_id for each in waiting})
-    billed = InvoiceLine.objects.only("price_basis").in_bulk({each.invoice_line_id for each in waiting})
     words = _("%(item)s %(month)s %(yen)s円（%(basis)s） 請求番号 %(invoice)s 提案ID %(key)s")
     rows = [
         {
@@ -98,7 +96,7 @@ def undecided(asked: Asked) -> Finding:
                 "item": each.item,
                 "month": months.format_month(each.term_starts_on),
                 "yen": f"{each.amount:,}",
-                "basis": billed[each.invoice_line_id].get_price_basis_display(),
+                "basis": each.basis,
                 "invoice": each.invoice,
                 "key": each.key,
             },
