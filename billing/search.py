@@ -115,7 +115,7 @@ KINDS = [
     ),
     Kind(
         Inquiry,
-        ("-created_at",),
+        ("-created_at", "-pk"),
         {name: name for name in ("number", "subject", "created_at", "state")} | OF_CUSTOMER,
         lambda row: Line(
             row["number"],
@@ -177,6 +177,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
         if words:
             if meant := within_limit(lambda: meant_by(request, kinds, typed)):
                 return redirect(meant)
+            words = searching.weighed(words, [kind.model for kind in KINDS])
             found = within_limit(lambda: look_for(request, kinds, words, typed))
             given["groups"], given["told"] = found or ([], TOO_MANY)
             given["title"] = _("「%s」の検索結果") % typed

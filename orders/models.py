@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.models import PriceBasis, TaxKind
 from portal.scoping import Scoped
-from portal.searching import found_by
+from portal.searching import Sought
 
 
 class Kind(models.TextChoices):
@@ -43,10 +43,9 @@ def number_of_bill(order):
     )
 
 
-class Orders(Scoped):
-    def found_by(self, words, customers=()):
-        """Those whose number begins so, or of these customers (see `searching.found_by`)."""
-        return found_by(self, words, customers=customers, own=lambda word: [word.begins("number")])
+class Orders(Sought):
+    def holding(self, word):
+        return word.begins("number")
 
     def exactly(self, word):
         return self.filter(number__in=word.numbers)

@@ -8,7 +8,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import connection, models, transaction
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce, Lower, NullIf
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -19,8 +19,7 @@ from accounts import passwords, tokens
 from portal import numbers, reading
 from portal.db.ids import Ids
 from portal.models import SearchKey, grams_index, search_column, sought_column
-from portal.scoping import Scoped
-from portal.searching import contains, found_by, holds
+from portal.searching import Sought, anywhere
 
 # What a name in a mail's greeting could lead its reader to: an address with its scheme, or one that mail programs link.
 LINK = re.compile(
@@ -53,7 +52,7 @@ class PaymentMethod(models.TextChoices):
     CARD = "card", _("クレジットカード")
 
 
-class OwnCompany(Scoped):
+class OwnCompany(Sought):
     def for_user(self, user):
         customer_id = getattr(user, "customer_id", None)
         return self.filter(pk=customer_id) if customer_id else self.none()
@@ -71,10 +70,19 @@ class OwnCompany(Scoped):
 
     def named(self, words):
         """Those whose own texts hold all of these words (see `searching.words`)."""
-        return self.filter(*(contains("sought", word.key) for word in words))
+        return self.filter(*(word.stands_in(self.model) for word in words))
+
+    def holding(self, word):
+        return [word.stands_in(self.model)]
 
     def found_by(self, words, users=()):
         """Those in which each of the words stands, or in one of their users; None for `users` leaves those out."""
+        if all(word.is_common(self.model) or word.is_common(User) for word in words):
+            stands = Q(*(word.stands_in(self.model) for word in words))
+            of_one = User.objects.filter(*(anywhere(User.objects, word) for word in words), customer=OuterRef("pk"))
+            # One of a row that is met; of EXISTS the planner might make a list of all people first.
+            met = self.alias(of_one=Subquery(of_one.values("pk")[:1]))
+            return met.filter(stands if users is None else stands | Q(of_one__isnull=False))
         named = self.model.objects.named(words).values("pk")
         of_users = User.objects.found_by(words).values("customer")
         return self.filter(pk__in=named if users is None else named.union(of_users))
@@ -84,7 +92,7 @@ class OwnCompany(Scoped):
         whole = Q(name_key=word.key) | Q(kana_key=word.key) | Q(phone_key=word.key)
         whole |= Q(registration_number=word.key.upper()) | Q(corporate_number=word.key)
         known = self.alias(name_key=SearchKey("name"), kana_key=SearchKey("kana"), phone_key=SearchKey("phone"))
-        return known.filter(Q(number__in=word.numbers) | holds("sought", word.key) & whole)
+        return known.filter(Q(number__in=word.numbers) | word.is_whole() & whole)
 
     def lock_by_number(self, numbers):
         """The companies with these numbers, locked in the same way."""
@@ -193,20 +201,19 @@ class SignedIn(models.TextChoices):
     ACTIVE = "active", _("有効")
 
 
-class UserRows(Scoped):
+class UserRows(Sought):
     def waiting_for_account_data(self):
         """Whoever the account data are yet to be sent to (D38)."""
         return self.filter(account_pending=True, is_active=True, last_login=None)
 
-    def found_by(self, words, customers=()):
-        """Those in which each of the words stands, or in their company (see `searching.found_by`)."""
-        return found_by(self, words, customers=customers, own=lambda word: [contains("sought", word.key)])
+    def holding(self, word):
+        return [word.stands_in(self.model)]
 
     def exactly(self, word):
         """Those that somebody means who types this and no more: an address, a phone, a whole name."""
         whole = Q(email=word.folded) | Q(name_key=word.key) | Q(kana_key=word.key) | Q(phone_key=word.key)
         known = self.alias(name_key=SearchKey("name"), kana_key=SearchKey("kana"), phone_key=SearchKey("phone"))
-        return known.filter(holds("sought", word.key) & whole)
+        return known.filter(word.is_whole() & whole)
 
     def with_reading(self):
         """`reading`: what a name is sorted by, the フリガナ, or the name itself where nobody gave one."""
@@ -296,6 +303,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         ]
         indexes = [
             models.Index(fields=["customer", "name"], name="users_of_customer"),
+            models.Index(fields=["name", "id"], name="users_by_name"),
             grams_index("sought", "users_sought"),
             models.Index(fields=["customer"], condition=~Q(bounced=""), name="users_bounced"),
         ]

@@ -14,15 +14,14 @@ from billing.models.states import LIVE, OF_MONTH, Kind, ReviewState, State
 from portal import numbers
 from portal.models import PriceBasis, RoundingMode, TaxKind
 from portal.scoping import Scoped
-from portal.searching import found_by
+from portal.searching import Sought
 
 DOCUMENT_FROM = 10_000  # yen, tax included, from which a 返還 needs its document (消費税法57条の4③)
 
 
-class Invoices(Scoped):
-    def found_by(self, words, customers=()):
-        """Those whose number begins so, or of these customers (see `searching.found_by`)."""
-        return found_by(self, words, customers=customers, own=lambda word: [word.begins("number")])
+class Invoices(Sought):
+    def holding(self, word):
+        return word.begins("number")
 
     def exactly(self, word):
         return self.filter(number__in=word.numbers)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from portal import months, numbers
 from portal.models import PriceBasis, TaxClass, TaxKind, grams_index, search_column
 from portal.scoping import Public, Scoped
-from portal.searching import contains, found_by
+from portal.searching import Sought
 
 
 class Service(models.Model):
@@ -61,15 +61,10 @@ ENDS_WITHIN = timedelta(days=60)  # before its end, both sides are told of a con
 RENEWS = Q(auto_renew=True) & ~Q(form=Form.ONCE)
 
 
-class Contracts(Scoped):
-    def found_by(self, words, customers=()):
-        """Those with these words in number, name or 発注番号, or of these customers (see `searching.found_by`)."""
-
-        def own(word):
-            ordered = Q(purchase_order__startswith=word.folded.upper()) & ~Q(purchase_order="")
-            return [word.begins("number"), contains("search", word.folded), ordered]
-
-        return found_by(self, words, customers=customers, own=own)
+class Contracts(Sought):
+    def holding(self, word):
+        ordered = Q(purchase_order__startswith=word.folded.upper()) & ~Q(purchase_order="")
+        return [*word.begins("number"), word.stands_in(self.model, "search", word.folded), ordered]
 
     def exactly(self, word):
         return self.filter(number__in=word.numbers)

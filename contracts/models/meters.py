@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from contracts.models.contracts import STAYS_WITHDRAWN, Contract, Service, Taxed
 from portal.models import PriceBasis, TaxKind
 from portal.scoping import Scoped
-from portal.searching import found_by
+from portal.searching import Sought
 
 
 def refuse_below_zero(row, *names):
@@ -20,14 +20,9 @@ def refuse_below_zero(row, *names):
         raise ValidationError(dict.fromkeys(below, _("0以上で入力してください。")))
 
 
-class Meters(Taxed):
-    def found_by(self, words, customers=()):
-        """Those of a contract whose number begins so, called so themselves, or of these customers (see `searching.found_by`)."""
-
-        def own(word):
-            return [word.begins("contract__number"), Q(item__icontains=word.plain)]
-
-        return found_by(self, words, customers=customers, own=own)
+class Meters(Sought, Taxed):  # type: ignore[override]
+    def holding(self, word):
+        return [*word.begins("contract__number"), Q(item__icontains=word.plain)]
 
 
 class Meter(models.Model):

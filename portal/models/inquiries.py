@@ -9,10 +9,10 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.models.functions import grams_index, sought_column
 from portal.scoping import Scoped
-from portal.searching import contains, found_by
+from portal.searching import Sought
 
 
-class Inquiries(Scoped):
+class Inquiries(Sought):
     def waiting(self):
         """Those that wait for the desk's answer, the oldest question first."""
         return self.filter(state=Inquiry.State.WAITING).order_by("asked_at")
@@ -20,11 +20,8 @@ class Inquiries(Scoped):
     def exactly(self, word):
         return self.filter(number__in=word.numbers)
 
-    def found_by(self, words, customers=()):
-        """Those with these words in number or subject, or of these customers (see `searching.found_by`)."""
-        return found_by(
-            self, words, customers=customers, own=lambda word: [word.begins("number"), contains("sought", word.key)]
-        )
+    def holding(self, word):
+        return [*word.begins("number"), word.stands_in(self.model)]
 
 
 class Inquiry(models.Model):
@@ -80,6 +77,7 @@ class Inquiry(models.Model):
         indexes = [
             models.Index(F("customer"), F("created_at").desc(), name="inquiries_of_customer"),
             models.Index(fields=["asked_at"], condition=Q(state="waiting"), name="inquiries_waiting"),
+            models.Index(F("created_at").desc(), F("id").desc(), name="inquiries_by_day"),
             grams_index("sought", "inquiries_sought"),
         ]
         constraints = [

@@ -11,22 +11,26 @@ from portal.models.functions import search_column, search_text
 from portal.models.vendor import Vendor
 from portal.reading import fold
 from portal.scoping import Public, Scoped
-from portal.searching import MOST_CUSTOMERS, contains, found_by
+from portal.searching import MOST_CUSTOMERS, Sought
 
 NOTHING = "（なし）"
 
 
-class Mails(Scoped):
-    def found_by(self, words, customers=()):
-        """Those to addresses that begin so, about the document of this number, to users of this name, or of these customers."""
+def people_called(word):
+    """Keys of users in whose own texts the word stands; not all, where they are many."""
+    people = get_user_model()
+    return people.objects.filter(word.stands_in(people)).values("pk")[:MOST_CUSTOMERS]
 
-        def own(word):
-            sent = Q(sent_to__startswith=word.folded) & ~Q(sent_to="")
-            keys = [f"{kind}:{number}" for kind in Mail.ABOUT_DOCUMENTS for number in word.numbers]
-            people = get_user_model().objects.filter(contains("sought", word.key))[:MOST_CUSTOMERS]
-            return [sent, Q(key__in=keys), Q(user__in=people.values("pk"))]
 
-        return found_by(self, words, customers=customers, own=own)
+class Mails(Sought):
+    def holding(self, word):
+        """To addresses that begin so, about the document of this number, to users of this name."""
+        found = [Q(user__in=people_called(word))]
+        if word.folded.isascii():
+            found.append(Q(sent_to__startswith=word.folded) & ~Q(sent_to=""))
+        if keys := [f"{kind}:{number}" for kind in Mail.ABOUT_DOCUMENTS for number in word.numbers]:
+            found.append(Q(key__in=keys))
+        return found
 
 
 def mail_kinds():
@@ -155,7 +159,7 @@ class Action(models.TextChoices):
         return (cls.SEE_AS_BEGUN, cls.SEE_AS_ENDED)
 
 
-class History(Scoped):
+class History(Sought):
     def for_user(self, user):
         """What the person's company did; sign-ins only one's own, for they are nobody else's business.
 
@@ -165,16 +169,11 @@ class History(Scoped):
         told = Q(Exists(Vendor.objects.filter(tells_looking=True)))
         return found.exclude(action=Action.SEE_AS_PAGE).exclude(~told, action__in=Action.looks())
 
-    def found_by(self, words, customers=()):
-        """Those about what is called so from its beginning on, by people of this name, or of these customers."""
-
-        def own(word):
-            called = [word.folded.upper(), word.folded, *word.numbers]
-            subjects = [Q(subject__startswith=each) for each in dict.fromkeys(called)]
-            people = get_user_model().objects.filter(contains("sought", word.key))[:MOST_CUSTOMERS]
-            return [*subjects, Q(actor__in=people.values("pk"))]
-
-        return found_by(self, words, customers=customers, own=own)
+    def holding(self, word):
+        """About what is called so from its beginning on, by people of this name."""
+        called = [word.folded.upper(), word.folded, *word.numbers]
+        subjects = [Q(subject__startswith=each) for each in dict.fromkeys(called)]
+        return [*subjects, Q(actor__in=people_called(word))]
 
     def about(self, row):
         """What became of a row, the newest first: events that name it, and of what belongs to a company those under its number."""

@@ -47,10 +47,17 @@ def many(db):
             cursor.execute(f"SET LOCAL enable_{way} = off")
 
 
-def scans(plan):
-    yield plan
+def scans(plan, *, stops=False):
+    """(node, whether it reads no further than until a few rows are found), of all nodes."""
+    yield plan, stops
     for below in plan.get("Plans", []):
-        yield from scans(below)
+        goes_on = below["Parent Relationship"] == "Outer" and plan["Node Type"] in (
+            "Nested Loop",
+            "Append",
+            "Subquery Scan",
+            "Result",
+        )
+        yield from scans(below, stops=plan["Node Type"] == "Limit" or (stops and goes_on))
 
 
 def walks(statement, *, rare):
@@ -61,10 +68,10 @@ def walks(statement, *, rare):
     plans = json.loads(found) if isinstance(found, str) else found
     return [
         node["Relation Name"]
-        for node in scans(plans[0]["Plan"])
+        for node, stops in scans(plans[0]["Plan"])
         if node.get("Relation Name") in LARGE
         and "Bitmap" not in node["Node Type"]
-        and (node["Node Type"] == "Seq Scan" or (rare and "search_grams" in node.get("Filter", "")))
+        and ((node["Node Type"] == "Seq Scan" and not stops) or (rare and "search_grams" in node.get("Filter", "")))
     ]
 
 
