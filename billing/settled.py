@@ -4,7 +4,6 @@ from datetime import date
 
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -43,7 +42,8 @@ def last_closed_day() -> date:
 def last_day_of_registration(row: VendorRegistration) -> date | None:
     """The last day of this time of the number in a month whose fixed invoices carry it, or that they bill late; None if none does."""
     fixed = Invoice.objects.exclude(state=State.DRAFT).filter(issuer__registration_number=row.number)
-    last = fixed.filter(month__gte=months.month_of(row.valid_from)).aggregate(last=Max("month"))["last"]
+    newest = fixed.filter(month__gte=months.month_of(row.valid_from)).order_by("-month", "-number")
+    last = newest.values_list("month", flat=True).first()
     return last and min(months.last_day(last), row.valid_to or date.max)
 
 
