@@ -1,6 +1,6 @@
 """Follows deploy/Dockerfile in an empty Debian, without Docker: its RUN and COPY in their order, then the image's command and health check.
 
-As root: `.venv/bin/python bench/image.py /tmp/bareimage` (a folder that doesn't exist yet, or a bare root; see `bench/install_guide.py`, whose root this is).
+As root: `.venv/bin/python bench/image.py /tmp/bareimage` (a folder that doesn't exist yet, or a bare root; see `bench/debian.py`).
 The root is read-only for the image's user, as `read_only` in compose.yaml has it, but for /tmp and the data folder. Port 8000 must be free.
 """
 
@@ -13,9 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+HERE = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HERE))
 
-from bench.install_guide import HERE, PATH, Root, Wrong, apart, free, say
+from bench.debian import PATH, Root, Wrong, apart, free, say
 
 SUITES = {"12": "bookworm", "13": "trixie"}
 

@@ -7,38 +7,27 @@ guide can't gain one unnoticed. Settings of this machine by which apt and pip re
 """
 
 import argparse
-import base64
-import hashlib
-import hmac
-import http.client
-import os
-import pty
 import re
 import shlex
 import shutil
-import socket
-import ssl
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import urlencode
 
 HERE = Path(__file__).resolve().parent.parent
-HOST = "portal.example.test"
+sys.path.insert(0, str(HERE))
+
+from bench.debian import Root, Wrong, apart, free, say
+from bench.visitor import HOST, Browser, Form, totp
+
 PERSON, PASSWORD = "first@example.test", "Desk-2026!"
 PORTS = (80, 443, 5432, 8000)
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Before anything is set up; on the root's first day nobody has a backup either, but that's only a warning.
 EXPECTED_FIRST = {"vendor", "tax_classes", "daily_run"}
-SYSTEMCTL = """#!/bin/sh
-echo "$*" >>/var/log/systemctl.said
-"""
 REPOSITORY = "/srv/repository.git"
 LAST_MONTH = (datetime.now(UTC).date().replace(day=1) - timedelta(1)).strftime("%Y-%m")
 
@@ -51,211 +40,12 @@ class Migration(migrations.Migration):
 """
 
 
-class Wrong(Exception):
-    """The guide didn't lead where it says; the text says at what."""
-
-
-def say(text):
-    print(f"{datetime.now():%H:%M:%S} {text}", flush=True)
-
-
-class Root:
-    """A Debian in a folder."""
-
-    def __init__(self, folder):
-        self.folder = Path(folder)
-        self.running = []
-        lent = ("PIP_", "SSL_CERT", "REQUESTS_CA", "http_proxy", "https_proxy", "no_proxy")
-        self.environment = {name: value for name, value in os.environ.items() if name.startswith(lent)}
-        self.environment |= {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8"}
-
-    def path(self, inside):
-        return self.folder / inside.lstrip("/")
-
-    def set_up(self, suite):
-        """The bare system, with what a machine has and a folder hasn't."""
-        if not self.folder.exists():
-            say(f"debootstrap {suite}")
-            command = ["debootstrap", "--variant=minbase", suite, self.folder]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        for what in ("proc", "sys", "dev"):
-            subprocess.run(["mount", "--rbind", f"/{what}", self.path(what)], check=True)
-        for kept in (*Path("/etc/apt/apt.conf.d").glob("99*"), "/etc/resolv.conf", "/etc/pip.conf"):
-            if Path(kept).exists():
-                shutil.copy(kept, self.path(str(kept)))
-        if (bundle := os.environ.get("SSL_CERT_FILE")) and Path(bundle).exists():
-            self.path("/etc/ssl/lent").mkdir(parents=True, exist_ok=True)
-            shutil.copy(bundle, self.path("/etc/ssl/lent/bundle.crt"))
-            for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"):
-                self.environment[name] = "/etc/ssl/lent/bundle.crt"
-        links = self.environment.get("PIP_FIND_LINKS", "")
-        if links.startswith("/") and Path(links).exists():
-            self.path(links).mkdir(parents=True, exist_ok=True)
-            subprocess.run(["mount", "--bind", links, self.path(links)], check=True)
-        # A package's own start would look for systemd, or take a port of this machine.
-        self.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
-        self.write("/usr/local/bin/systemctl", SYSTEMCTL, 0o755)
-
-    def write(self, inside, text, mode=0o644):
-        self.path(inside).write_text(text)
-        self.path(inside).chmod(mode)
-
-    def command(self, script):
-        return ["chroot", str(self.folder), "/bin/sh", "-eu", "-c", script]
-
-    def run(self, script, well=(0,), **environment):
-        """What it prints. Raises Wrong."""
-        done = subprocess.run(
-            self.command(script), env=self.environment | environment, cwd="/", capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
-        )  # fmt: skip
-        if done.returncode not in well:
-            raise Wrong(f"{script.strip()}\n= {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-        return done.stdout + done.stderr
-
-    def answer(self, script, answers):
-        """Run it at a terminal, and type each answer after its question."""
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.execvpe("chroot", self.command(script), self.environment)
-        seen = ""
-        for question, typed in answers:
-            while question not in seen:
-                seen += self.read(terminal, seen)
-            seen = ""
-            os.write(terminal, f"{typed}\n".encode())
-        try:
-            while more := os.read(terminal, 1000).decode(errors="replace"):
-                seen += more
-        except OSError:
-            pass  # its end
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        if code:
-            raise Wrong(f"{script}\n= {code}\n{seen}")
-        return seen
-
-    def read(self, terminal, seen):
-        try:
-            return os.read(terminal, 1000).decode(errors="replace")
-        except OSError:
-            raise Wrong(f"ended instead of asking: {seen}") from None
-
-    def unit(self, name, wait=False):
-        """Start a unit's ExecStart as it says; `wait` for a oneshot, whose codes of success are 0 and those it names."""
-        instance = name.partition("@")[2].removesuffix(".service")
-        file = self.path(f"/etc/systemd/system/{re.sub('@.*', '@.service', name)}")
-        lines = [line.partition("=") for line in file.read_text().splitlines() if "=" in line and line[0] != "#"]
-        said = {key: value.replace("%i", instance).replace("%%", "%") for key, _equals, value in lines}
-        given = dict(
-            line.split("=", 1)
-            for line in self.path(said["EnvironmentFile"]).read_text().splitlines()
-            if line and line[0] != "#"
-        )
-        script = (
-            f"cd {said['WorkingDirectory']}; umask {said['UMask']};"
-            f" exec setpriv --reuid={said['User']} --regid={said['User']} --init-groups --no-new-privs {said['ExecStart']}"
-        )
-        environment = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/srv/portal", **given}
-        with self.path(f"/var/log/{name}.log").open("ab") as log:
-            started = subprocess.Popen(self.command(script), env=environment, cwd="/", stdout=log, stderr=log)
-        if not wait:
-            self.running.append((name, started))
-            return
-        if started.wait() not in {0, *map(int, said.get("SuccessExitStatus", "0").split())}:
-            raise Wrong(f"{name} = {started.returncode}\n{self.path(f'/var/log/{name}.log').read_text()[-3000:]}")
-
-    def stop(self):
-        for _name, process in self.running:
-            process.terminate()
-        for _name, process in self.running:
-            process.wait()
-        self.running = []
-
-    def check_units(self):
-        for name, process in self.running:
-            if process.poll() is not None:
-                raise Wrong(f"{name} ended\n{self.path(f'/var/log/{name}.log').read_text()[-3000:]}")
-
-
-class Form(HTMLParser):
-    """The fields of the form that has a `csrfmiddlewaretoken` and most of them, as a browser would send them untouched."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.fields, self.select, self.area = {}, None, None
-        self.feed(html)
-
-    def handle_starttag(self, tag, attributes):
-        given = dict(attributes)
-        name = given.get("name")
-        if tag == "input" and name and given.get("type") not in ("submit", "file", "button"):
-            if given.get("type") not in ("checkbox", "radio") or "checked" in given:
-                self.fields[name] = given.get("value") or ("on" if given.get("type") == "checkbox" else "")
-        elif tag == "select":
-            self.select = name
-        elif tag == "option" and self.select and ("selected" in given or self.select not in self.fields):
-            self.fields[self.select] = given.get("value") or ""
-        elif tag == "textarea":
-            self.area = name
-            self.fields[name] = ""
-
-    def handle_endtag(self, tag):
-        if tag == "select":
-            self.select = None
-        elif tag == "textarea":
-            self.area = None
-
-    def handle_data(self, data):
-        if self.area:
-            self.fields[self.area] += data.removeprefix("\n")
-
-
-class Browser:
-    """Talks HTTPS with nginx on this machine, and believes the certificate that was made for the trial."""
-
-    def __init__(self):
-        self.cookies = {}
-
-    def ask(self, path, typed=None):
-        """(status, headers, text)"""
-        trust = ssl._create_unverified_context()
-        connection = http.client.HTTPSConnection("127.0.0.1", 443, context=trust, timeout=60)
-        headers = {"Host": HOST, "Referer": f"https://{HOST}{path}"}
-        if self.cookies:
-            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        if typed is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-        body = None if typed is None else urlencode(typed)
-        connection.request("GET" if typed is None else "POST", path, body, headers)
-        answer = connection.getresponse()
-        for cookie in answer.headers.get_all("Set-Cookie") or []:
-            name, _equals, value = cookie.partition(";")[0].partition("=")
-            self.cookies[name] = value
-        content = answer.read()
-        connection.close()
-        return answer.status, answer.headers, content.decode(errors="replace")
-
-    def page(self, path):
-        status, headers, text = self.ask(path)
-        if status in (301, 302):
-            return self.page(headers["Location"])
-        if status != 200:
-            raise Wrong(f"{path}: {status}")
-        return text
-
-    def save(self, path, **typed):
-        """Fill in the form of a page; the answer has to lead on to another."""
-        fields = Form(self.page(path)).fields | typed
-        status, headers, text = self.ask(path, fields)
-        if status != 302:
-            told = re.findall(r'class="errorlist[^>]*>(.*?)</ul>', text, re.S)
-            raise Wrong(f"{path}: {status} {[re.sub('<[^>]+>', ' ', each).strip() for each in told]}")
-        if not headers["Location"].startswith(path.rsplit("/", 2)[0].removesuffix("/add")) and "login" not in path:
-            raise Wrong(f"{path} leads to {headers['Location']}")
-
-
-def blocks():
-    """(language, text) of each of the guide's blocks, in their order."""
-    return re.findall(r"^```(\w+)\n(.*?)^```$", (HERE / "docs/install.md").read_text(), re.M | re.S)
+def blocks(page, section=""):
+    """(language, text) of each block of a page, or of the one section with this heading, in their order."""
+    text = page.read_text()
+    if section:
+        text = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)
 
 
 class Guide:
@@ -264,7 +54,7 @@ class Guide:
         self.browser = Browser()
 
     def follow(self):
-        for language, block in blocks():
+        for language, block in blocks(HERE / "docs" / "install.md"):
             say(f"{language}: {block.strip().splitlines()[0]}")
             if language == "sh":
                 self.root.run(block)
@@ -275,6 +65,7 @@ class Guide:
                     raise Wrong(f"what is to be done here? {block}")
                 act(self)
         self.root.check_units()
+        self.restore()
 
     def after(self, block):
         """What a reader does between the blocks, and what a machine does by itself."""
@@ -436,6 +227,10 @@ class Guide:
         self.root.stop()
         for name in names:
             self.root.unit(name)
+        self.answers()
+
+    def answers(self):
+        """Wait until the web does."""
         for _try in range(60):
             try:
                 if self.browser.ask("/login/")[0] in (200, 302):
@@ -444,6 +239,35 @@ class Guide:
                 pass
             time.sleep(1)
         raise Wrong("no web after a restart")
+
+    def restore(self):
+        """As docs/operations.md says: the last backup into a database beside the old one, which sends nothing until it is released."""
+        [(_language, block)] = blocks(HERE / "docs" / "operations.md", "Deploy, and restore")
+        self.root.unit("portal-backup.service", wait=True)
+        names = [name for name, _process in self.root.running]
+        self.root.stop()
+        env = self.root.path("/etc/portal.env")
+        env.write_text(re.sub(r"(?m)^((?:WEB_)?DATABASE_URL=.*/portal)(?=\?|$)", r"\g<1>2", env.read_text()))
+        self.root.run("runuser -u postgres -- dropdb --if-exists portal2")
+        newest = self.root.run("ls -t /var/backups/portal/*.tar").split()[0]
+        say(f"restore: {block.replace('FILE', newest).strip().splitlines()[-1]}")
+        self.root.run(block.replace("FILE", newest))
+        self.doctor(expected={"instance"})
+        mails = len(list(self.root.path("/srv/portal/var/mail").glob("*")))
+        for name in names:
+            self.root.unit(name)
+        self.answers()
+        self.browser.page("/admin/")
+        self.root.run("portal-manage send_mail", well=(3,))
+        for command in ("renew_contracts", f"close_month {LAST_MONTH}", "render_invoices", f"check_month {LAST_MONTH}"):
+            self.root.run(f"portal-manage {command}")
+        self.root.check_units()
+        sent = len(list(self.root.path("/srv/portal/var/mail").glob("*"))) - mails
+        if sent:
+            raise Wrong(f"{sent} mails sent from a restored database")
+        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M")
+        self.root.run(f"portal-manage release_instance --no-mail-before {moment}; portal-manage verify_archive")
+        self.doctor(expected=set())
 
     def nothing(self):
         """Told to the reader; nothing to do in a root without it."""
@@ -458,26 +282,6 @@ class Guide:
         "portal-manage check_month": close,
         "/srv/portal/bin/upgrade": upgrade,
     }
-
-
-def totp(key):
-    """The six digits that an app shows now for this key (RFC 6238)."""
-    counter = struct.pack(">Q", int(time.time()) // 30)
-    digest = hmac.new(base64.b32decode(key + "=" * (-len(key) % 8)), counter, hashlib.sha1).digest()
-    (number,) = struct.unpack(">I", digest[digest[-1] & 15 :][:4])
-    return f"{(number & 0x7FFFFFFF) % 1_000_000:06}"
-
-
-def apart():
-    """Begin again where mounts and processes end with this program."""
-    if "GUIDE_APART" not in os.environ:
-        command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, *sys.argv]
-        os.execvpe("unshare", command, {**os.environ, "GUIDE_APART": "1"})
-
-
-def free(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 if __name__ == "__main__":
