@@ -1,6 +1,6 @@
 """What an outage costs: commands, workers and the web killed, PostgreSQL stopped, its disk filled, SMTP away, a copy made.
 
-`.venv/bin/python bench/outage.py` takes 2,000 customers (`--customers N`) on an embedded server of its own and real processes. Each
+`.venv/bin/python bench/outage.py` takes 6,000 customers, three batches (`--customers N`) on an embedded server of its own and real processes. Each
 outage says how long it took until all went on, and has to end in the rows, documents and mails of a month that nobody disturbed.
 Only root mounts the small disk of one of them. Prints how many ended as they should last.
 """
@@ -121,7 +121,7 @@ def close_killed(place):
     for number in range(1, KILLS + 1):
         running = portal.start("close_month", MONTH, patch="")
         with contextlib.suppress(subprocess.TimeoutExpired):
-            running.communicate(timeout=whole * (0.3 + 0.4 * number / KILLS))
+            running.communicate(timeout=whole * (0.3 + 0.6 * number / KILLS))
         if running.returncode is None:
             running.kill()
             kills += 1
@@ -267,7 +267,7 @@ def copied(place):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--customers", type=int, default=2_000)
+    arguments.add_argument("--customers", type=int, default=6_000)
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as name, tempfile.TemporaryDirectory() as small:
         for folder in (name, small):
