@@ -1,4 +1,4 @@
-"""A bare Debian in a folder, which guides are followed in: its files, commands, questions at a terminal, and units without systemd."""
+"""A bare Debian in a folder, which guides are followed in: its files, commands, questions at a terminal, and units, with systemd or without."""
 
 import os
 import pty
@@ -7,13 +7,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from datetime import datetime
 from pathlib import Path
 
+BOOT_SECONDS = 120
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-SYSTEMCTL = """#!/bin/sh
-echo "$*" >>/var/log/systemctl.said
-"""
 
 
 class Wrong(Exception):
@@ -39,12 +38,19 @@ class Root:
 
     def set_up(self, suite):
         """The bare system, with what a machine has and a folder hasn't."""
+        self.make(suite)
+        for what in ("proc", "sys", "dev"):
+            subprocess.run(["mount", "--rbind", f"/{what}", self.path(what)], check=True)
+        # A package's own start would look for systemd, or take a port of this machine.
+        self.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
+        self.write("/usr/local/bin/systemctl", "#!/bin/sh\n", 0o755)
+
+    def make(self, suite):
+        """The folder, which reaches the registries as this machine does."""
         if not self.folder.exists():
             say(f"debootstrap {suite}")
             command = ["debootstrap", "--variant=minbase", suite, self.folder]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        for what in ("proc", "sys", "dev"):
-            subprocess.run(["mount", "--rbind", f"/{what}", self.path(what)], check=True)
         for kept in (*Path("/etc/apt/apt.conf.d").glob("99*"), "/etc/resolv.conf", "/etc/pip.conf"):
             if Path(kept).exists():
                 shutil.copy(kept, self.path(str(kept)))
@@ -57,9 +63,6 @@ class Root:
         if links.startswith("/") and Path(links).exists():
             self.path(links).mkdir(parents=True, exist_ok=True)
             subprocess.run(["mount", "--bind", links, self.path(links)], check=True)
-        # A package's own start would look for systemd, or take a port of this machine.
-        self.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
-        self.write("/usr/local/bin/systemctl", SYSTEMCTL, 0o755)
 
     def write(self, inside, text, mode=0o644):
         self.path(inside).write_text(text)
@@ -81,7 +84,7 @@ class Root:
         """Run it at a terminal, and type each answer after its question."""
         pid, terminal = pty.fork()
         if pid == 0:
-            os.execvpe("chroot", self.command(script), self.environment)
+            os.execvpe((command := self.command(script))[0], command, self.environment)
         seen = ""
         for question, typed in answers:
             while question not in seen:
@@ -103,6 +106,12 @@ class Root:
             return os.read(terminal, 1000).decode(errors="replace")
         except OSError:
             raise Wrong(f"ended instead of asking: {seen}") from None
+
+    def start_database(self):
+        self.run("pg_ctlcluster $(pg_lsclusters -h | cut -d' ' -f1,2) start")
+
+    def start_proxy(self):
+        self.run("nginx -t && nginx")
 
     def unit(self, name, wait=False):
         """Start a unit's ExecStart as it says; `wait` for a oneshot, whose codes of success are 0 and those it names."""
@@ -139,6 +148,90 @@ class Root:
         for name, process in self.running:
             if process.poll() is not None:
                 raise Wrong(f"{name} ended\n{self.path(f'/var/log/{name}.log').read_text()[-3000:]}")
+
+
+class Booted(Root):
+    """A Debian in a folder whose systemd is the first process of a container; the network is this machine's."""
+
+    def set_up(self, suite):
+        self.make(suite)
+        for stub in ("/usr/sbin/policy-rc.d", "/usr/local/bin/systemctl"):
+            self.path(stub).unlink(missing_ok=True)
+        container = [
+            "systemd-nspawn",
+            "-q",
+            "-D",
+            str(self.folder),
+            "--register=no",
+            "--keep-unit",
+            "--resolv-conf=off",
+        ]
+        given = [f"--setenv={name}={value}" for name, value in self.environment.items()]
+        install = "apt-get update -q && apt-get install -y -q --no-install-recommends systemd systemd-sysv dbus"
+        subprocess.run(
+            [*container, *given, "--as-pid2", "sh", "-c", install],
+            check=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+        )
+        self.container = subprocess.Popen(
+            [*container, "--boot", "--console=pipe"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        until = time.monotonic() + BOOT_SECONDS
+        while self.first() is None or "running" not in self.run("systemctl is-system-running --wait", well=(0, 1)):
+            if time.monotonic() > until:
+                raise Wrong("systemd doesn't come up")
+            time.sleep(1)
+
+    def first(self):
+        """The container's first process, as this machine numbers it."""
+        children = Path(f"/proc/{self.container.pid}/task/{self.container.pid}/children").read_text().split()
+        return children[0] if children else None
+
+    def command(self, script):
+        return ["nsenter", "--target", self.first(), "--all", "/bin/sh", "-eu", "-c", script]
+
+    def start_database(self):
+        self.run("systemctl start postgresql")
+
+    def start_proxy(self):
+        self.run("nginx -t && systemctl restart nginx")
+
+    def unit(self, name, wait=False):
+        self.run(f"systemctl start {name}")
+        if not wait and name not in (known for known, _process in self.running):
+            self.running.append((name, None))
+
+    def stop(self):
+        self.run(f"systemctl stop {' '.join(name for name, _process in self.running)}")
+        self.running = []
+
+    def check_units(self):
+        self.run("systemctl is-active " + " ".join(name for name, _process in self.running))
+
+    def survive(self):
+        """What the units promise: killed, they are started again; a failing one says so; nobody else reads what they write."""
+        for name, _process in self.running:
+            number = f"systemctl show -p MainPID --value {name}"
+            before = self.run(f"grep Umask:.0077 /proc/$({number})/status >/dev/null; {number}")
+            self.run(f"kill -9 {before}; sleep 8; systemctl is-active {name}")
+            if self.run(number) == before:
+                raise Wrong(f"{name} is the same process")
+        self.run(
+            "mv /etc/portal.env /etc/portal.env.away; ! systemctl start portal-backup; mv /etc/portal.env.away /etc/portal.env"
+        )
+        told = "journalctl -u portal-failed@portal-backup.service -o cat --no-pager"
+        if "portal-backup.service failed" not in self.run(f"sleep 3; {told}; systemctl reset-failed"):
+            raise Wrong("nobody is told of a failing unit")
+        timers = self.run("systemctl list-timers --no-legend --no-pager")
+        if not all(name in timers for name in ("portal-daily.timer", "portal-backup.timer")):
+            raise Wrong(timers)
+        self.run("systemd-analyze verify /etc/systemd/system/portal-*.service /etc/systemd/system/portal-*.timer")
+        say(f"killed and back: {', '.join(name for name, _process in self.running)}; a failing unit told; timers wait")
+
+    def end(self):
+        self.run("systemctl poweroff")
+        self.container.wait(BOOT_SECONDS)
 
 
 def apart():

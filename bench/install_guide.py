@@ -1,8 +1,9 @@
 """Runs docs/install.md in an empty Debian: every block in its order, until a month is closed behind nginx with TLS.
 
 As root: `.venv/bin/python bench/install_guide.py bookworm /tmp/bare12` makes a bare root by debootstrap in a folder that doesn't exist yet, changes into
-it, and does what the guide says, as a reader would. A chroot has no systemd: the units' ExecStart are started by hand as their
-units say, PostgreSQL by pg_ctlcluster. Ports 80, 443, 5432 and 8000 must be free. `text` blocks that are orders have their counterpart in `BY_HAND`, so the
+it, and does what the guide says, as a reader would; then it brings the last backup back as docs/operations.md says. A chroot has no systemd: the
+units' ExecStart are started by hand as their units say, PostgreSQL by pg_ctlcluster. With `--booted` systemd is the first process there
+(package systemd-container), runs the units, and starts again what is killed. Ports 80, 443, 5432 and 8000 must be free. `text` blocks that are orders have their counterpart in `BY_HAND`, so the
 guide can't gain one unnoticed. Settings of this machine by which apt and pip reach their registries are lent to the root.
 """
 
@@ -21,7 +22,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HERE))
 
-from bench.debian import Root, Wrong, apart, free, say
+from bench.debian import Booted, Root, Wrong, apart, free, say
 from bench.visitor import HOST, Browser, Form, totp
 
 PERSON, PASSWORD = "first@example.test", "Desk-2026!"
@@ -66,11 +67,14 @@ class Guide:
                 act(self)
         self.root.check_units()
         self.restore()
+        if isinstance(self.root, Booted):
+            self.root.survive()
+            self.root.end()
 
     def after(self, block):
         """What a reader does between the blocks, and what a machine does by itself."""
         if "apt-get install" in block:
-            self.root.run("pg_ctlcluster $(pg_lsclusters -h | cut -d' ' -f1,2) start")
+            self.root.start_database()
             # Of a root that was used before, the packages stay.
             self.root.run("runuser -u postgres -- dropdb --if-exists portal; rm -rf /etc/portal.env /srv/portal/var")
         if "/etc/portal.env" in block and "SECRET_KEY" in block:
@@ -79,8 +83,7 @@ class Guide:
             text = re.sub(r"(?m)^EMAIL_URL=.*", "EMAIL_URL=file:", text)
             env.write_text(re.sub(r"(?m)^MAIL_FROM=.*", f"MAIL_FROM=noreply@{HOST}", text))
         if "systemctl enable --now" in block:
-            self.started = shlex.split(self.root.path("/var/log/systemctl.said").read_text().splitlines()[-1])[2:]
-            for name in self.started:
+            for name in shlex.split(block.partition("systemctl enable --now ")[2]):
                 if not name.endswith(".timer"):
                     self.root.unit(name if "." in name else f"{name}.service")
 
@@ -109,8 +112,8 @@ class Guide:
         made = "/etc/ssl/portal"
         self.root.run(
             f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={HOST} -keyout {made}/privkey.pem -out {made}/fullchain.pem"
-            " && nginx -t && nginx"
         )
+        self.root.start_proxy()
         for _try in range(60):
             try:
                 status = self.browser.ask("/login/")[0]
@@ -289,11 +292,12 @@ if __name__ == "__main__":
     parser.add_argument("suite", choices=["bookworm", "trixie"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--commit", default="HEAD")
+    parser.add_argument("--booted", action="store_true", help="with systemd, by systemd-nspawn")
     given = parser.parse_args()
     apart()
     if busy := [port for port in PORTS if not free(port)]:
         sys.exit(f"in use: {busy}")
-    root = Root(given.folder)
+    root = (Booted if given.booted else Root)(given.folder)
     try:
         root.set_up(given.suite)
         Guide(root, given.commit).follow()

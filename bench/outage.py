@@ -34,7 +34,7 @@ from tests.servers import Portal, children_of, disk, fill, web
 
 MONTH = months.format_month(months.add_months(months.month_of(months.today()), -1))
 KILLS = 10
-MAILS = 200  # customers whose documents are rendered and mailed
+MAILS = 100  # customers whose documents are rendered and mailed
 AWAY_SECONDS = 3
 SMTP_AWAY_SECONDS = 30
 WATCH_SECONDS = 8  # that a copy is given to do something
@@ -250,7 +250,9 @@ def smtp_down(place):
 
 def copied(place):
     """A copy on another port with all its mails and jobs waiting."""
-    portal = place.fresh("closed")
+    original = place.fresh("closed")
+    finished(original, "release_instance")  # as its web or a worker would have said by starting
+    portal = place.fresh(original.name)
     with tempfile.TemporaryDirectory() as name:
         elsewhere = {"PORTAL_URL": "http://127.0.0.1:8099", "PORTAL_DATA_DIR": name}
         with worker(portal, **elsewhere):
