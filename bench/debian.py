@@ -155,8 +155,9 @@ class Booted(Root):
 
     def set_up(self, suite):
         self.make(suite)
-        for stub in ("/usr/sbin/policy-rc.d", "/usr/local/bin/systemctl"):
-            self.path(stub).unlink(missing_ok=True)
+        of_before = self.path("/etc/systemd/system").rglob("portal*")  # in a root that was used before
+        for stub in (self.path("/usr/sbin/policy-rc.d"), self.path("/usr/local/bin/systemctl"), *of_before):
+            stub.unlink(missing_ok=True)
         container = [
             "systemd-nspawn",
             "-q",

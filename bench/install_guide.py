@@ -168,8 +168,8 @@ class Guide:
             "contracts": "契約番号,お客様番号,契約名,サービス,契約形態,契約開始日,更新区分,品目,数量,単価,税抜・税込,税区分\n"
             f"K-1,A-1,本社の回線,net,月額,{first},自動更新,固定IP回線,1,12000,税抜,標準税率\n",
         }.items():
-            self.root.write(f"/tmp/{kind}.csv", rows)
-            self.root.run(f"portal-manage import_{kind} /tmp/{kind}.csv")
+            self.root.write(f"/var/tmp/{kind}.csv", rows)
+            self.root.run(f"portal-manage import_{kind} /var/tmp/{kind}.csv")
         self.root.run("portal-manage send_account_data")
 
     def close(self):
