@@ -21,7 +21,7 @@ class Session(AbstractBaseSession):
     """A browser in which somebody is signed in (or about to be: no user yet)."""
 
     session_key = models.CharField(_("キーのSHA-256"), max_length=64, primary_key=True)
-    user = models.ForeignKey(User, models.CASCADE, verbose_name=_("利用者"), null=True)
+    user = models.ForeignKey(User, models.CASCADE, verbose_name=_("ユーザ"), null=True)
     signed_in_at = models.DateTimeField(_("ログイン日時"), null=True)
     address = models.CharField(_("IPアドレス"), max_length=45, blank=True)
     browser = models.CharField(_("ブラウザ"), max_length=60, blank=True)

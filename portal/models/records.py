@@ -75,7 +75,7 @@ class Mail(models.Model):
     key = models.CharField(_("キー"), max_length=100, unique=True)
     kind = models.CharField(_("種類"), max_length=30, choices=mail_kinds)
     customer = models.ForeignKey("accounts.Customer", models.PROTECT, verbose_name=_("お客様"), null=True)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("利用者"), null=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("ユーザ"), null=True)
     data = models.JSONField(_("内容"), default=dict)
     state = models.CharField(_("状態"), max_length=8, choices=State, default=State.WAITING)
     sent_to = models.CharField(_("送信先"), max_length=254, blank=True)
