@@ -92,7 +92,7 @@ class StateFilter(admin.SimpleListFilter):
 
     def queryset(self, request, contracts):
         """Wherever a contract is opened or chosen by its number, that isn't asked."""
-        return contracts.filter(state=self.value()) if self.value() else contracts.filter(withdrawn_on=None)
+        return contracts.in_state(self.value(), today()) if self.value() else contracts.filter(withdrawn_on=None)
 
     def choices(self, changelist):
         first, *others = super().choices(changelist)

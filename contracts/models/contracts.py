@@ -105,6 +105,16 @@ class Contracts(Sought):
             ),
         )
 
+    def in_state(self, state, today):
+        """Those in this state, found by the dates that it implies: of the state itself there is no index."""
+        implied = {
+            State.WITHDRAWN: Q(withdrawn_on__isnull=False),
+            State.BEFORE: Q(start_on__gt=today),
+            State.ENDING: Q(cancel_on__gte=today),
+            State.ENDED: Q(cancel_on__lt=today) | ~RENEWS,
+        }
+        return self.with_state(today).filter(implied.get(state, Q(withdrawn_on=None)), state=state)
+
     def ending_without_renewal(self, today):
         """Those whose last term runs out within `ENDS_WITHIN` and that nobody cancelled; 一括 is meant to end."""
         ending = self.filter(auto_renew=False, cancel_on=None, withdrawn_on=None).exclude(form=Form.ONCE).with_term()
@@ -192,6 +202,12 @@ class Contract(models.Model):
                 fields=["id"], condition=Q(auto_renew=False, cancel_on=None, withdrawn_on=None) & ~Q(form=Form.ONCE),
                 name="contracts_that_run_out",
             ),
+            # By which staff's list finds the few contracts of a form or a state among all.
+            models.Index(fields=["form", "id"], name="contracts_of_form"),
+            models.Index(fields=["start_on"], name="contracts_by_start"),
+            models.Index(fields=["cancel_on"], condition=Q(cancel_on__isnull=False), name="contracts_by_end"),
+            models.Index(fields=["id"], condition=~RENEWS, name="contracts_without_renewal"),
+            models.Index(fields=["id"], condition=Q(withdrawn_on__isnull=False), name="contracts_withdrawn"),
         ]  # fmt: skip
 
     def __str__(self):

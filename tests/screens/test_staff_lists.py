@@ -1,6 +1,7 @@
 """Every list of staff's: what it asks of the database however many rows there are, how it counts, sorts and turns its pages."""
 
 import re
+from datetime import date
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -8,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Customer, User
 from billing.documents.rendering import render_waiting
 from billing.models import Invoice, NumberGone, Upload
-from contracts.models import Contract, Meter
+from contracts.models import Contract, Form, Meter, State
+from orders.services import withdraw_contract
 from portal import history, listing, mail
 from portal.models import Action
 from tests import make
@@ -190,3 +192,26 @@ def it_finds_a_contracts_terms_by_its_customer(cast, web, db):
         web.get(f"/admin/contracts/contract/{cast.a.contracts.get().pk}/change/")
     [listed] = [each["sql"] for each in asked if each["sql"].startswith('SELECT "contracts_term"."id"')]
     assert '"contracts_term"."customer_id" = ' in listed
+
+
+def it_finds_each_contract_under_the_state_that_its_row_shows(cast, web, time_machine):
+    """Those too whose last day is today, that begin tomorrow, and that end without anybody's doing."""
+    time_machine.move_to("2026-05-08T03:00Z")
+    days = [date(2026, 5, 7), date(2026, 5, 8), date(2026, 5, 9)]
+    for form in Form:
+        for auto_renew in (True, False):
+            for start_on in (make.APRIL, *days):
+                make.make_contract(cast.a, form=form, auto_renew=auto_renew, start_on=start_on, today=make.MAY)
+            for cancel_on in days:
+                make.make_contract(cast.a, form=form, auto_renew=auto_renew, cancel_on=cancel_on, today=make.MAY)
+    withdraw_contract(make.make_contract(cast.a, start_on=days[2], today=make.MAY), today=days[1])
+    web.force_login(cast.staff)
+    shown = {}
+    for state in State:
+        page = web.get(f"/admin/contracts/contract/?state={state}").context["cl"]
+        shown[state] = sorted(contract.number for contract in page.result_list)
+    expected = {state: [] for state in State}
+    for contract in Contract.objects.with_state(days[1]).order_by("number"):
+        expected[contract.state].append(contract.number)
+    assert all(expected.values())
+    assert shown == expected

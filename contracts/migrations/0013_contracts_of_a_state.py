@@ -1,0 +1,19 @@
+"""The indexes by which staff's list finds the contracts of a form or a state."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+RENEWS = models.Q(auto_renew=True) & ~models.Q(form="once")
+INDEXES = [
+    models.Index(fields=["form", "id"], name="contracts_of_form"),
+    models.Index(fields=["start_on"], name="contracts_by_start"),
+    models.Index(fields=["cancel_on"], condition=models.Q(cancel_on__isnull=False), name="contracts_by_end"),
+    models.Index(fields=["id"], condition=~RENEWS, name="contracts_without_renewal"),
+    models.Index(fields=["id"], condition=models.Q(withdrawn_on__isnull=False), name="contracts_withdrawn"),
+]
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("contracts", "0012_running_out")]
+    operations = [AddIndexConcurrently("contract", each) for each in INDEXES]
