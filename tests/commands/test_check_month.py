@@ -187,8 +187,8 @@ def it_warns_of_aprils_days_after_the_cancellation_in_open_may_too(cast):
         "UPDATE contracts_contract SET cancel_on = '2026-03-31', start_on = '2026-03-01' WHERE customer_id = %s",
         cast.b.pk,
     )
-    assert found()["ended_billed"] == [("B202604-000002", "K0000002 2026/03/31")]
-    assert in_may("ended_billed") == [("B202604-000002", "K0000002 2026/03/31")]
+    assert found()["ended_billed"] == [("B202604-000002", "契約 K0000002 解約日 2026/03/31")]
+    assert in_may("ended_billed") == [("B202604-000002", "契約 K0000002 解約日 2026/03/31")]
     line = InvoiceLine.objects.get(customer=cast.b, invoice__month=make.APRIL)
     Decision.objects.create(
         customer=cast.b, contract_line=line.order_line.contract_line, term=line.order.term, invoice_line=line, choice="refused",
@@ -203,7 +203,7 @@ def it_warns_of_aprils_gap_in_open_may_too(cast):
         "UPDATE contracts_term SET ends_on = '2026-04-20' WHERE customer_id = %s AND starts_on = '2026-04-01'",
         cast.b.pk,
     )
-    assert found()["gap"] == in_may("gap") == [("K0000002", "2026/04/20")]
+    assert found()["gap"] == in_may("gap") == [("K0000002", "契約期間の終了日 2026/04/20")]
 
 
 def it_warns_of_an_adjustment_under_both_months_that_it_concerns(cast):

@@ -83,7 +83,7 @@ def it_leaves_what_was_billed_and_says_so(contract):
     make.close_month(make.MAY, date(2026, 6, 3))
     cancel(contract, date(2026, 4, 30), today=date(2026, 6, 4))
     assert [state for _month, state, *_term in states(contract)] == ["billed", "billed"]
-    assert warned(make.MAY, "ended_billed") == [("B202605-000002", f"{contract.number} 2026/04/30")]
+    assert warned(make.MAY, "ended_billed") == [("B202605-000002", f"契約 {contract.number} 解約日 2026/04/30")]
 
 
 def it_makes_the_billed_term_whole_when_its_cancellation_is_taken_back(contract):

@@ -27,7 +27,8 @@ QUESTIONS = [
         WARNING,
         gettext_lazy("解約日より後の期間の請求"),
         f"""
-        SELECT i.number AS document, c.number AS customer, k.number || ' ' || to_char(k.cancel_on, 'YYYY/MM/DD') AS text
+        SELECT i.number AS document, c.number AS customer,
+            '契約 ' || k.number || ' 解約日 ' || to_char(k.cancel_on, 'YYYY/MM/DD') AS text
         FROM contracts_contract k JOIN billing_invoiceline l ON l.customer_id = k.customer_id AND l.contract_id = k.id
         JOIN billing_invoice i ON i.id = l.invoice_id JOIN contracts_service s ON s.id = k.service_id
         JOIN accounts_customer c ON c.id = i.customer_id
@@ -41,7 +42,7 @@ QUESTIONS = [
         WARNING,
         gettext_lazy("短い契約期間の後も続く契約（残りの日は請求されません）"),
         """
-        SELECT k.number AS document, c.number AS customer, to_char(t.ends_on, 'YYYY/MM/DD') AS text
+        SELECT k.number AS document, c.number AS customer, '契約期間の終了日 ' || to_char(t.ends_on, 'YYYY/MM/DD') AS text
         FROM contracts_term t JOIN contracts_contract k ON k.id = t.contract_id JOIN accounts_customer c ON c.id = t.customer_id
         WHERE (date_trunc('month', t.ends_on) = %(month)s OR %(open)s AND t.ends_on < %(month)s) AND t.dropped_on IS NULL
             AND t.ends_on < (date_trunc('month', t.ends_on) + interval '1 month - 1 day')::date
