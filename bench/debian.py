@@ -204,7 +204,7 @@ class Booted(Root):
             self.running.append((name, None))
 
     def stop(self):
-        self.run(f"systemctl stop {' '.join(name for name, _process in self.running)}")
+        self.run(f"systemctl stop portal-web.socket {' '.join(name for name, _process in self.running)}")
         self.running = []
 
     def check_units(self):
@@ -227,7 +227,9 @@ class Booted(Root):
         timers = self.run("systemctl list-timers --no-legend --no-pager")
         if not all(name in timers for name in ("portal-daily.timer", "portal-backup.timer")):
             raise Wrong(timers)
-        self.run("systemd-analyze verify /etc/systemd/system/portal-*.service /etc/systemd/system/portal-*.timer")
+        self.run(
+            "systemd-analyze verify /etc/systemd/system/portal-*.service /etc/systemd/system/portal-*.socket /etc/systemd/system/portal-*.timer"
+        )
         say(f"killed and back: {', '.join(name for name, _process in self.running)}; a failing unit told; timers wait")
 
     def end(self):

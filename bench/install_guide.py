@@ -84,7 +84,7 @@ class Guide:
             env.write_text(re.sub(r"(?m)^MAIL_FROM=.*", f"MAIL_FROM=noreply@{HOST}", text))
         if "systemctl enable --now" in block:
             for name in shlex.split(block.partition("systemctl enable --now ")[2]):
-                if not name.endswith(".timer"):
+                if not name.endswith((".timer", ".socket")):
                     self.root.unit(name if "." in name else f"{name}.service")
 
     def clone(self):

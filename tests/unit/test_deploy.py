@@ -20,6 +20,7 @@ DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
     "unit",
     [
         "portal-web.service",
+        "portal-web.socket",
         "portal-worker@.service",
         "portal-renew.service",
         "portal-daily.service",
@@ -41,6 +42,16 @@ def it_is_a_unit_that_systemd_accepts(unit, tmp_path):
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def it_keeps_the_webs_address_while_the_web_starts_again():
+    """gunicorn takes over what the socket listens on; a web without it, as before there was one, takes the same address by itself."""
+    [address] = re.findall(r"^ListenStream=(.*)$", (DEPLOY / "portal-web.socket").read_text(), re.M)
+    web = (DEPLOY / "portal-web.service").read_text()
+    assert f"--bind {address} " in web
+    assert f"server {address};" in (DEPLOY / "nginx.conf").read_text()
+    wanted = {name: value.split() for name, value in re.findall(r"^(After|Wants)=(.*)$", web, re.M)}
+    assert all("portal-web.socket" in wanted[name] for name in ("After", "Wants"))
 
 
 def it_drafts_every_day_even_if_the_renewal_fails():
