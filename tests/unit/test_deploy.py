@@ -49,7 +49,7 @@ def it_keeps_the_webs_address_while_the_web_starts_again():
     [address] = re.findall(r"^ListenStream=(.*)$", (DEPLOY / "portal-web.socket").read_text(), re.M)
     web = (DEPLOY / "portal-web.service").read_text()
     assert f"--bind {address} " in web
-    assert f"server {address};" in (DEPLOY / "nginx.conf").read_text()
+    assert set(re.findall(r"proxy_pass http://(\S+);", (DEPLOY / "nginx.conf").read_text())) == {address}
     wanted = {name: value.split() for name, value in re.findall(r"^(After|Wants)=(.*)$", web, re.M)}
     assert all("portal-web.socket" in wanted[name] for name in ("After", "Wants"))
 
