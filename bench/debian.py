@@ -214,9 +214,9 @@ class Booted(Root):
         """What the units promise: killed, they are started again; a failing one says so; nobody else reads what they write."""
         for name, _process in self.running:
             number = f"systemctl show -p MainPID --value {name}"
-            before = self.run(f"grep Umask:.0077 /proc/$({number})/status >/dev/null; {number}")
+            before = self.run(f"grep Umask:.0077 /proc/$({number})/status >/dev/null; {number}").strip()
             self.run(f"kill -9 {before}; sleep 8; systemctl is-active {name}")
-            if self.run(number) == before:
+            if self.run(number).strip() == before:
                 raise Wrong(f"{name} is the same process")
         self.run(
             "mv /etc/portal.env /etc/portal.env.away; ! systemctl start portal-backup; mv /etc/portal.env.away /etc/portal.env"
