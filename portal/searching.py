@@ -20,6 +20,7 @@ from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
 
 from portal import numbers, reading
+from portal.db.ids import Ids
 from portal.models.functions import APART, HasGrams, IsAmong, has_grams
 from portal.scoping import Scoped
 
@@ -129,21 +130,22 @@ class Sought(Scoped):
         `customers` are keys of those whose own texts hold all the words, None where customers must not be looked at.
         """
         known = customers is not None
+        of_these = IsAmong("customer", Value(Ids(customers or ())))  # one parameter, not five hundred
         common = [word for word in words if word.is_common(self.model)]
         rare = [word for word in words if word not in common and not word.is_common(customer_model())]
         if common and not rare:
-            stands = own(self, words) | Q(customer__in=customers or ())
+            stands = own(self, words) | Q(of_these) if customers else own(self, words)
             return self.filter(stands, *(anywhere(self, word, known) for word in words if len(words) > 1))
         of_all: QuerySet = self.model._default_manager.order_by()
         # Apart from each other, for an OR over two tables no index serves. Where one word is common, another finds all.
-        ways = [of_all.filter(customer__in=customers)] if customers else []
+        ways = [of_all.filter(of_these)] if customers else []
         for sought in [max(rare, key=lambda word: len(word.key))] if common else words:
             others = [word for word in words if word is not sought]
             held = [anywhere(self, word, known) for word in others]
             ways += [of_all.filter(condition, *held) for condition in self.holding(sought)]
             if common and known:
-                of_these = ArraySubquery(customer_model().objects.named([sought]).values("pk"))
-                ways.append(of_all.filter(IsAmong("customer", of_these), own(self, others), *held))
+                with_it = ArraySubquery(customer_model().objects.named([sought]).values("pk"))
+                ways.append(of_all.filter(IsAmong("customer", with_it), own(self, others), *held))
         if not ways:
             return self.none()
         first, *more = [way.values("pk") for way in ways]
