@@ -109,7 +109,7 @@ class Contracts(Sought):
         """Those in this state, found by the dates that it implies: of the state itself there is no index."""
         implied = {
             State.WITHDRAWN: Q(withdrawn_on__isnull=False),
-            State.BEFORE: Q(start_on__gt=today),
+            State.BEFORE: Q(withdrawn_on=None, start_on__gt=today),
             State.ENDING: Q(cancel_on__gte=today),
             State.ENDED: Q(cancel_on__lt=today) | ~RENEWS,
         }
@@ -204,7 +204,7 @@ class Contract(models.Model):
             ),
             # By which staff's list finds the few contracts of a form or a state among all.
             models.Index(fields=["form", "id"], name="contracts_of_form"),
-            models.Index(fields=["start_on"], name="contracts_by_start"),
+            models.Index(fields=["start_on"], condition=Q(withdrawn_on=None), name="contracts_by_start"),
             models.Index(fields=["cancel_on"], condition=Q(cancel_on__isnull=False), name="contracts_by_end"),
             models.Index(fields=["id"], condition=~RENEWS, name="contracts_without_renewal"),
             models.Index(fields=["id"], condition=Q(withdrawn_on__isnull=False), name="contracts_withdrawn"),
