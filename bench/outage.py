@@ -90,7 +90,10 @@ class Place:
         self.server.start_again()
         self.copies += 1
         made = Portal(self.server, f"copy{self.copies}")
-        Portal(self.server, "postgres").ask(f"CREATE DATABASE {made.name} TEMPLATE {self.loaded.name}")
+        other = Portal(self.server, "postgres")
+        other.ask(f"CREATE DATABASE {made.name} TEMPLATE {self.loaded.name}")
+        # Or a server that is stopped would write the copy once more, and lose what the copy's sequences gave since.
+        other.ask("CHECKPOINT")
         return made
 
     def fresh(self):
