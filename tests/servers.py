@@ -118,8 +118,10 @@ def web(portal):
         port = probe.getsockname()[1]
     unit = (processes.ROOT / "deploy" / "portal-web.service").read_text()
     shipped = next(line for line in unit.splitlines() if line.startswith("ExecStart=")).split()[1:]
+    # In place of the unit's own address, which would be bound as well and may be taken.
+    shipped[shipped.index("--bind") + 1] = f"127.0.0.1:{port}"
     serving = subprocess.Popen(
-        [sys.executable, *shipped, "--bind", f"127.0.0.1:{port}", "--workers", "1", "--log-level", "critical"],
+        [sys.executable, *shipped, "--workers", "1", "--log-level", "critical"],
         cwd=processes.ROOT,
         env={"PATH": os.environ["PATH"], "PORT": str(port), **portal.environment()},
         stderr=subprocess.DEVNULL,
