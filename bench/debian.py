@@ -1,5 +1,6 @@
 """A bare Debian in a folder, which guides are followed in: its files, commands, questions at a terminal, and units, with systemd or without."""
 
+import contextlib
 import os
 import pty
 import re
@@ -144,6 +145,17 @@ class Root:
             process.wait()
         self.running = []
 
+    @contextlib.contextmanager
+    def by_hand(self, block):
+        """What `systemctl stop`, before the other lines of this block, and `systemctl start`, after them, would do."""
+        names = [name for name, _process in self.running]
+        if "systemctl stop" in block:
+            self.stop()
+        yield
+        if "systemctl start" in block:
+            for name in names:
+                self.unit(name)
+
     def check_units(self):
         for name, process in self.running:
             if process.poll() is not None:
@@ -193,7 +205,7 @@ class Booted(Root):
         return ["nsenter", "--target", self.first(), "--all", "/bin/sh", "-eu", "-c", script]
 
     def start_database(self):
-        self.run("systemctl start postgresql")
+        self.run("systemctl restart postgresql")  # a cluster that is new isn't started by a start of what runs
 
     def start_proxy(self):
         self.run("nginx -t && systemctl restart nginx")
@@ -202,6 +214,9 @@ class Booted(Root):
         self.run(f"systemctl start {name}")
         if not wait and name not in (known for known, _process in self.running):
             self.running.append((name, None))
+
+    def by_hand(self, block):
+        return contextlib.nullcontext()
 
     def stop(self):
         self.run(f"systemctl stop portal-web.socket {' '.join(name for name, _process in self.running)}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import install_guide
+from bench import install_guide, pages
 from portal import environment
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -123,9 +123,7 @@ def it_has_blocks_that_a_shell_can_read_and_whose_files_are_there(block):
 
 
 def it_has_no_block_that_its_trial_in_an_empty_debian_leaves_out():
-    by_hand = [
-        text for language, text in install_guide.blocks(install_guide.HERE / "docs" / "install.md") if language != "sh"
-    ]
+    by_hand = [text for language, text in pages.blocks("install.md") if language != "sh"]
     assert len(by_hand) > 5
     assert [text for text in by_hand if not text.startswith(tuple(install_guide.Guide.BY_HAND))] == []
 
