@@ -87,7 +87,6 @@ class Recovery:
         """From a restored database that works and is held back, to one that belongs where it is."""
         again, release = after
         self.guide.answers()
-        self.guide.doctor(expected={"instance"})
         self.root.run("rm -rf /srv/portal/var/mail")
         if COPY not in self.guide.sign_in():
             raise Wrong("staff's start page doesn't say that this is a copy")
@@ -97,6 +96,7 @@ class Recovery:
         time.sleep(SWEEP_SECONDS)
         if self.mails():
             raise Wrong(f"{self.mails()} mails sent from a restored database")
+        self.guide.doctor(expected={"instance", "workers"})
         told = self.root.run(
             release.replace("2026-05-08T10:00", f"{datetime.now(ZoneInfo('Asia/Tokyo')):%Y-%m-%dT%H:%M}")
         )
@@ -104,9 +104,11 @@ class Recovery:
             raise Wrong(f"not released\n{told}")
         for _try in range(SWEEP_SECONDS):
             if self.mails():
-                return
+                break
             time.sleep(1)
-        raise Wrong("the workers don't send what waited")
+        else:
+            raise Wrong("the workers don't send what waited")
+        self.guide.doctor(expected=set())
 
     def mails(self):
         return len(list(self.root.path("/srv/portal/var/mail").glob("*")))
