@@ -29,12 +29,6 @@ def pytest_sessionstart(session):
             pytest.exit(str(reason), returncode=3)
 
 
-def pytest_itemcollected(item):
-    """What a module's tests share is dear (a server, a browser's world): they stay in one process, and begin first."""
-    if any(known[-1].scope == "module" for known in item._fixtureinfo.name2fixturedefs.values()):
-        item.add_marker(pytest.mark.xdist_group(item.module.__name__))
-
-
 def pytest_collection_finish(session):
     """What is imported by now stays: the garbage collector needn't look through it again and again."""
     gc.collect()
