@@ -16,7 +16,8 @@ from portal.db import embedded, roles, web
 from portal.db.schema import DESK, ROLE
 from tests import processes
 
-LOGIN = "portal_login_of_tests"
+# A role is the whole server's, which all processes of a run share.
+LOGIN = f"portal_login_of_{os.environ.get('PYTEST_XDIST_WORKER', 'tests')}"
 PASSWORD = "s3cret-of-the-web"
 WHO = "SELECT session_user, current_user, current_setting('statement_timeout'), current_setting('search_path')"
 SAY_WHO = f"import portal.wsgi; from django.db import connection as c; k = c.cursor(); k.execute({WHO!r}); print(*k.fetchone())"
