@@ -156,7 +156,7 @@ def close_killed(place, expected, whole):
     """kill -9 of close_month at moments spread over its work, each in a month that nobody closed yet, and run again."""
     kept, seconds, equal = [], 0.0, 0
     for number in range(KILLS):
-        portal = place.fresh()
+        portal = place.copy()
         running = portal.start("close_month", MONTH, patch=IN_BATCHES)
         with contextlib.suppress(subprocess.TimeoutExpired):
             running.communicate(timeout=whole * (0.3 + 0.6 * number / KILLS))
@@ -176,7 +176,7 @@ def close_killed(place, expected, whole):
 
 def server_stopped_under_close(place, expected):
     """PostgreSQL stopped at once in the middle of the close."""
-    portal = place.fresh()
+    portal = place.copy()
     with held_in_the_middle(portal) as running:
         portal.stop()
         code, _said, complained = processes.finish(running)
@@ -223,7 +223,7 @@ class Asked:
 
 def web_disturbed(place):
     """PostgreSQL away for some seconds under a web that is asked all the time, then the web's worker killed."""
-    portal = place.fresh()
+    portal = place.copy()
     with web(portal) as ask:
         asked = Asked(ask)
         try:
@@ -351,7 +351,7 @@ def main():
             for customers in (options.customers, MAILS)
         )
         finished(few.loaded, "close_month", MONTH)
-        portal = place.fresh()
+        portal = place.copy()
         whole = finished(portal, "close_month", MONTH)
         expected = portal.ask(HASH)
         print(f"close_month undisturbed {whole:.1f} s: {expected}")
