@@ -1,7 +1,8 @@
 """Runs docs/install.md in an empty Debian: every block in its order, until a month is closed behind nginx with TLS.
 
 As root: `.venv/bin/python bench/install_guide.py bookworm /tmp/bare12` makes a bare root by debootstrap in a folder that doesn't exist yet, changes into
-it, and does what the guide says, as a reader would; then it brings the last backup back as docs/operations.md says. A chroot has no systemd: the
+it, and does what the guide says, as a reader would; then it brings the last backup back as docs/operations.md says, beside the old
+database and on a new server. A chroot has no systemd: the
 units' ExecStart are started by hand as their units say, PostgreSQL by pg_ctlcluster. With `--booted` systemd is the first process there
 (package systemd-container), runs the units, and starts again what is killed. Ports 80, 443, 5432 and 8000 must be free. `text` blocks that are orders have their counterpart in `BY_HAND`, so the
 guide can't gain one unnoticed. Settings of this machine by which apt and pip reach their registries are lent to the root.
