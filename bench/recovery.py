@@ -12,7 +12,7 @@ COPY = "復元または複製されたものです"
 PARTS = ("## 1. ", "## 2. ", "## 3. ")  # of the guide, which a new machine begins with
 LATER = ("## 5. ", "## 6. ")
 SWEEP_SECONDS = 65  # every minute the workers look for what is left
-KEPT = "/root/kept.tar"
+KEPT = "/var/tmp/kept.tar"
 LOSE = """
     version=$(ls /etc/postgresql)
     pg_dropcluster --stop "$version" main

@@ -177,7 +177,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
         if words:
             if meant := within_limit(lambda: meant_by(request, kinds, typed)):
                 return redirect(meant)
-            words = searching.weighed(words, [kind.model for kind in KINDS])
+            words = searching.weighed(words, dict.fromkeys([Customer, User, *(kind.model for kind in kinds)]))
             found = within_limit(lambda: look_for(request, kinds, words, typed))
             given["groups"], given["told"] = found or ([], TOO_MANY)
             given["title"] = _("「%s」の検索結果") % typed
