@@ -142,7 +142,7 @@ def in_order(model):
     for index in [*meta.indexes, *meta.constraints]:
         fields = getattr(index, "fields", ()) or [each_name(each) for each in getattr(index, "expressions", ())]
         # One with another order than the texts' own (`varchar_pattern_ops`) serves beginnings only.
-        if fields and getattr(index, "condition", None) is None and not index.opclasses:
+        if fields and getattr(index, "condition", None) is None and not getattr(index, "opclasses", ()):
             found.add(fields[0].removeprefix("-"))
     return {name for name in found if name and not is_shared(meta.get_field(name))}
 

@@ -30,7 +30,7 @@ RULES = {
     "constraint": ("looks at all rows under a lock, and may refuse what the old version writes", [
         rf"{IN_TABLE}(?!.* NOT VALID).* ADD CONSTRAINT",
     ]),
-    "index": ("nobody can write while it is made: CONCURRENTLY, with atomic = False", [
+    "index": ("nobody can write while it is made: AddIndexBeside (portal/db/indexes.py), with atomic = False", [
         rf"^CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY).*? ON {NAME}",
     ]),
     "revokes": ("the old version needs the right", [rf"^REVOKE .* ON (?:TABLE )?{NAME} FROM"]),

@@ -1,7 +1,8 @@
 """The indexes by which staff's list finds the contracts of a form or a state."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from portal.db.indexes import AddIndexBeside
 
 RENEWS = models.Q(auto_renew=True) & ~models.Q(form="once")
 INDEXES = [
@@ -16,4 +17,4 @@ INDEXES = [
 class Migration(migrations.Migration):
     atomic = False
     dependencies = [("contracts", "0012_running_out")]
-    operations = [AddIndexConcurrently("contract", each) for each in INDEXES]
+    operations = [AddIndexBeside("contract", each) for each in INDEXES]

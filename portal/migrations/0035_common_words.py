@@ -4,8 +4,9 @@ A text's first and last character are kept as pairs with what lies beyond, by wh
 true one now: words that most rows have aren't looked for by their grams any more.
 """
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from portal.db.indexes import AddIndexBeside
 
 BODY = """
     SELECT array_remove(each, chr(31)) || array(
@@ -31,9 +32,16 @@ class Migration(migrations.Migration):
             GRAMS.format(cost=1000, body=BODY.format(apart="")),
             GRAMS.format(cost=100000, body=BODY.format(apart=" AND one <> chr(31) AND two <> chr(31)")),
         ),
-        AddIndexConcurrently(
+        # Broken off, each leaves a half one under this name.
+        *(
+            migrations.RunSQL(
+                [f"DROP INDEX CONCURRENTLY IF EXISTS {name}_ccnew", f"REINDEX INDEX CONCURRENTLY {name}"],
+                migrations.RunSQL.noop,
+            )
+            for name in INDEXES
+        ),
+        AddIndexBeside(
             model_name="inquiry",
             index=models.Index(models.F("created_at").desc(), models.F("id").desc(), name="inquiries_by_day"),
         ),
-        *(migrations.RunSQL(f"REINDEX INDEX CONCURRENTLY {name}", migrations.RunSQL.noop) for name in INDEXES),
     ]
