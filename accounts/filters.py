@@ -1,6 +1,7 @@
 """What users and the change history can be filtered by."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import SignedIn, User
 from portal.lists.filters import AnyOfFilter, ListFilter, MomentRangeFilter, TextFilter
@@ -10,7 +11,7 @@ from portal.models import Action, HistoryEvent
 class UserFilter(ListFilter):
     name = TextFilter(label=_("名前"), field_name="search")
     email = TextFilter(label=_("Eメール"))
-    is_recipient = AnyOfFilter([("1", _("○")), ("0", _("なし"))], label=_("メール送信先"))
+    is_recipient = AnyOfFilter([("1", _("○")), ("0", pgettext_lazy("flag", "なし"))], label=_("メール送信先"))
     state = AnyOfFilter(SignedIn.choices, label=_("状態"))
 
     class Meta:

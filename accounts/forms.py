@@ -146,7 +146,7 @@ class UserForm(forms.ModelForm):
 
     class Meta:
         model = User
-        fields = ["name", "kana", "email", "department", "position", "phone", "is_manager", "is_recipient"]
+        fields = ["name", "kana", "email", "department", "position", "phone", "language", "is_manager", "is_recipient"]
         field_classes = dict.fromkeys(["name", "kana", "department", "position"], LineField)
         widgets = {"phone": forms.TextInput(attrs={"inputmode": "tel"})}
 
@@ -157,8 +157,10 @@ class UserForm(forms.ModelForm):
             if isinstance(field.widget, forms.CheckboxInput):
                 field.widget.attrs["class"] = "form-check-input"
             elif name != "version":
-                field.widget.attrs["class"] = "form-control"
+                field.widget.attrs["class"] = "form-select" if name == "language" else "form-control"
         self.fields["email"].help_text = _("ログインのユーザ名です")
+        self.fields["language"].help_text = _("画面とメールの言語です。本人が画面の下でいつでも切り替えられます")
+        self.fields["language"].required = False
         self.fields["is_manager"].help_text = _("未使用の項目です。1名以上に必要です")
         self.fields["is_recipient"].help_text = self.recipient_hint()
         if self.new:
@@ -186,6 +188,9 @@ class UserForm(forms.ModelForm):
 
     def clean_phone(self):
         return reading.phone(self.cleaned_data["phone"])
+
+    def clean_language(self):
+        return self.cleaned_data["language"] or self.instance.language
 
     def clean_version(self):
         """What was on the screen; nothing typed is now, nonsense is never."""

@@ -17,6 +17,7 @@ from portal.db import rls
 
 FOR_EVERYBODY = ("/logout/", "/healthz", "/static/")
 BEFORE_THE_CHANGE = ("/logout/", "/healthz", "/static/")
+CHOICE_OF_LANGUAGE = "/language/"  # a button, which shows nothing
 FOR_STAFF = ("/admin/", "/password/change/", "/account/security/")
 # Where who looks at a customer's pages stays oneself, and what of those pages is one person's own.
 WITHOUT_ONLOOKERS = ("/admin/", "/login/", "/logout/", "/password/reset/", "/healthz", "/static/")
@@ -75,6 +76,8 @@ def own_place(get_response):
 
     def answer(request):
         user, path = request.user, request.path_info
+        if path == CHOICE_OF_LANGUAGE and request.method == "POST":
+            return get_response(request)
         if user.is_authenticated and user.must_change_password:
             if path != "/password/change/" and not path.startswith(BEFORE_THE_CHANGE):
                 return redirect("password_change")

@@ -84,7 +84,7 @@ class GuideRule:
         failed = [check for check in self.checks if not check.holds(password)]
         if not failed:
             return
-        missing = [check for check in failed if "missing" in str(check.message)]
+        missing = [check for check in failed if "%(missing)s" in str(check.message)]
         if failed[0] in missing:
             names = _("・").join(str(check.label) for check in missing)
             raise ValidationError(failed[0].message % {"missing": names}, code="password_kinds")

@@ -24,7 +24,7 @@ ACCOUNT_DATA_AN_HOUR = 5
 # What sends a mail to an address that nobody has proved yet; customers may cause so many of them a day and company.
 TO_STRANGERS = (Action.USER_CREATED, Action.ADDRESS_CHANGED, Action.ACCOUNT_DATA_SENT)
 TO_STRANGERS_A_DAY = 20
-PLAIN_FIELDS = ("name", "kana", "department", "position", "phone", "is_manager")
+PLAIN_FIELDS = ("name", "kana", "department", "position", "phone", "language", "is_manager")
 STORED_FIELDS = (*PLAIN_FIELDS, "email", "is_recipient", "bounced", "version")
 
 
@@ -140,9 +140,8 @@ def change_user(user: User, *, password: str = "", by: User, session: Any = None
     store(user, by=by, new_address=user.email != was.email)
     changed = [name for name in PLAIN_FIELDS if getattr(was, name) != getattr(user, name)]
     if changed:
-        labels = [str(User._meta.get_field(name).verbose_name) for name in changed]  # type: ignore[union-attr]
         changes = history.differing(history.facts(was, *changed), history.facts(user, *changed))
-        note(Action.USER_CHANGED, user, by=by, detail=_("・").join(labels), changes=changes)
+        note(Action.USER_CHANGED, user, by=by, detail=_("・").join(changes), changes=changes)
     if former:
         recipient_changed(user, former, by=by, session=session)
     if user.email != was.email:
@@ -250,6 +249,11 @@ def tell_account_data(user: User, *, typed: bool, by: User | None) -> None:
     else:
         kind = Mail.Kind.ACCOUNT_CREATED
     tell(kind, user, by=by.name if by else "")
+
+
+def choose_language(user: User, language: str) -> None:
+    """What this person reads from now on, pages and mails. It is no more than a view of one's own: no history, no new version."""
+    User.objects.filter(pk=user.pk).update(language=language)
 
 
 def why_no_account_data(user: User) -> str:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Customer, User
 from accounts.services import lock_company, save_customer
-from portal import history, rights
+from portal import history, languages, rights
 from portal.models import NOTHING, Action, Inquiry
 from portal.services import lock_inquiry, send_inquiry
 
@@ -54,8 +54,9 @@ def ask_for_changes(wished: dict[str, list[str]], note: str, *, by: User) -> Inq
     if not wished:
         raise ValidationError(_("変更する項目がありません。新しい内容に書き換えてください。"))
     told = [f"{LABELS[name]}\n  {old or NOTHING} → {new or NOTHING}" for name, (old, new) in wished.items()]
-    body = "\n".join([_("次のとおり変更を申し込みます。"), "", *told, *(["", note] if note else [])])
-    subject = _("お客様情報の変更の申し込み")
+    with languages.house():  # it is the desk that reads them
+        subject, lead = _("お客様情報の変更の申し込み"), _("次のとおり変更を申し込みます。")
+    body = "\n".join([lead, "", *told, *(["", note] if note else [])])
     return send_inquiry(Inquiry(kind=Inquiry.Kind.CHANGE, subject=subject, body=body, wished=wished), by=by)
 
 

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from django.db.models import BigIntegerField, Q, Sum
 from django.db.models.functions import Cast
+from django.utils.dateformat import format as in_words
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from billing.models import InvoiceLine, Kind, State, TaxTotal
@@ -14,6 +16,7 @@ from portal import money, months
 from portal.templatetags.figures import yen
 
 MONTHS = 6
+SHORT = {"ja": ((100_000_000, "億"), (10_000, "万")), "en": ((1_000_000, "M"), (1_000, "k"))}
 OWN_COLOURS = 6  # the services from the 7th on share 「その他」
 BAR_STEP, BAR_WIDTH, BAR_TOP, BAR_BASE = 70, 40, 100, 122  # of the bars on ホーム, in units of their SVG
 
@@ -79,7 +82,7 @@ def analysis(invoices, with_running=False):
         },
         "pie_data": [
             {
-                "total": each["total"],
+                "total": _("{yen}円").format(yen=yen(each["total"])),
                 "labels": [part.name for part in each["drawn"]],
                 "colours": [part.colour for part in each["drawn"]],
                 "values": [part.amount for part in each["drawn"]],
@@ -99,7 +102,7 @@ def bars(analysis):
     heights = [max(0, total) * BAR_TOP // top for total in totals]
     return [
         {
-            "label": _("{month}月").format(month=month.month),
+            "label": in_words(month, _("n月")),
             "total": total,
             "written": shortened(total),
             "middle": place * BAR_STEP + BAR_STEP // 2,
@@ -115,8 +118,8 @@ def bars(analysis):
 
 
 def shortened(amount):
-    """Yen that fit over a bar: whole up to seven digits, then 万 or 億 (cut off, for the exact amount stands elsewhere)."""
-    for unit, word in ((100_000_000, _("億")), (10_000, _("万"))):
+    """Yen that fit over a bar: whole up to seven digits, then 万 or 億 (cut off, for the exact amount stands elsewhere); k or M."""
+    for unit, word in SHORT[get_language()]:
         if abs(amount) >= unit * 1000:
             return f"{int(amount / unit):,}{word}"
     return f"{amount:,}"
@@ -201,5 +204,7 @@ def pie(services, month):
         "total": sum(part.amount for part in parts),
         "parts": parts,
         "drawn": drawn,
-        "left_out": _("、").join(f"{part.name}（{yen(part.amount)}円）" for part in parts if part.amount < 0),
+        "left_out": _("、").join(
+            _("{name}（{yen}円）").format(name=part.name, yen=yen(part.amount)) for part in parts if part.amount < 0
+        ),
     }

@@ -178,7 +178,14 @@ def changes(before: Sequence[Line], was: int, now: Sequence[Line], total: int) -
         Change(Cause.ADJUSTMENT, -line.amount, line.item, _("前月のみの調整"), link_of(line)) for line in taken_back
     ]
     tax_was, tax = was - amount_of(before), total - amount_of(now)
-    found.append(Change(Cause.TAX, tax - tax_was, _("消費税"), from_to(f"{yen(tax_was)}円", f"{yen(tax)}円")))
+    found.append(
+        Change(
+            Cause.TAX,
+            tax - tax_was,
+            _("消費税"),
+            from_to(*(_("{yen}円").format(yen=yen(each)) for each in (tax_was, tax))),
+        )
+    )
     return cut([change for change in found if change.amount])
 
 
@@ -255,7 +262,7 @@ def partly(before: Sequence[Line], now: Sequence[Line], amount: int, link: tuple
     if any(line.prorated for line in (*before, *now)):
         told = (period(lines[0].starts_on, lines[-1].ends_on) for lines in (before, now))
         return Change(Cause.DAYS, amount, now[-1].item, from_to(*told), link)
-    told = (f"{yen(amount_of(lines))}円" for lines in (before, now))
+    told = (_("{yen}円").format(yen=yen(amount_of(lines))) for lines in (before, now))
     return Change(Cause.ADJUSTMENT, amount, now[-1].item, from_to(*told), link)
 
 
@@ -282,8 +289,8 @@ def is_metered(line: Line) -> bool:
 
 
 def price_of(line: Line, with_basis: bool) -> str:
-    basis = f"（{PriceBasis(line.basis).label}）" if with_basis else ""
-    return f"{plain(line.unit_price)}円{basis}"
+    price = _("{yen}円").format(yen=plain(line.unit_price))
+    return _("{price}（{basis}）").format(price=price, basis=PriceBasis(line.basis).label) if with_basis else price
 
 
 def from_to(was: str, is_now: str) -> str:

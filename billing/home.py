@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateformat import format as in_words
 from django.utils.translation import gettext as _
 
 from accounts.models import PaymentMethod, User
@@ -132,8 +133,8 @@ def first_line(text):
 
 
 def month_and_day(day):
-    return f"{day.month}月{day.day}日"
+    return in_words(day, _("n月j日"))
 
 
 def short_day(day):
-    return f"{month_and_day(day)}（{'月火水木金土日'[day.weekday()]}）"
+    return in_words(day, _("n月j日（D）"))

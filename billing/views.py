@@ -31,6 +31,7 @@ from billing.tables import (
     cost_table,
     month_key,
 )
+from portal import languages
 from portal.lists.address import query
 from portal.lists.body import lines
 from portal.lists.export import csv_of_lines
@@ -118,8 +119,9 @@ def invoice_archive(request):
         return refused(_("書類が多いため、まとめられませんでした"), [reason % {"most": yen(archive.MOST_DOCUMENTS)}])
     taken = request.method == "GET"
     if taken:
-        told = [f"{label} {words}" for _name, label, words in conditions(filterset)]
-        services.note_archive(packed.documents, told, by=request.user)
+        with languages.house():
+            told = [f"{label} {words}" for _name, label, words in conditions(filterset)]
+            services.note_archive(packed.documents, told, by=request.user)
     body = archive.stream(packed, request.user) if taken else ()
     name = f"invoices-{timezone.localdate():%Y%m%d}.zip"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(packed.size)}
@@ -238,7 +240,9 @@ def notices(invoice, user):
         Correction.What.RETURN: _("%(number)s の返還請求書です。"),
     }
     if invoice.asks_for_payment:
-        made[Correction.What.REISSUE] += _("訂正前の請求書ですでにお支払いのときは、重ねてのお支払いは不要です。")
+        made[Correction.What.REISSUE] = _(
+            "%(number)s を差し替えた修正請求書です。訂正前の請求書ですでにお支払いのときは、重ねてのお支払いは不要です。"
+        )
     done = Correction.objects.for_user(user).select_related("invoice")
     found = [(made[each.what] % {"number": each.invoice.number}, each) for each in done.filter(made=invoice)]
     found += [(words[each.what], each) for each in done.filter(invoice=invoice, what__in=words)]
@@ -267,7 +271,7 @@ def header(invoice):
 def addressed(to):
     """A person is 様, a company or department 御中; never both."""
     names = [to.get(part) for part in ("name", "department", "person") if to.get(part)]
-    return " ".join([*names, _("様") if to.get("person") else _("御中")])
+    return (_("%(names)s 様") if to.get("person") else _("%(names)s 御中")) % {"names": " ".join(names)}
 
 
 @require_safe

@@ -87,16 +87,19 @@ def price_facts(meter):
     found = [(_("サービス"), meter.service), *ladder_facts(meter, meter.price_of(month)), (_("税率"), rate)]
     for price in meter.prices.all():
         if price.since and price.since > month:
-            since = _("%(month)s分から") % {"month": month_name(price.since)}
-            found += [(f"{since} {label}", text) for label, text in ladder_facts(meter, price)]
+            since, of_then = month_name(price.since), ladder_facts(meter, price)
+            found += [
+                (_("%(month)s分から %(label)s") % {"month": since, "label": each}, text) for each, text in of_then
+            ]
     return found
 
 
 def ladder_facts(meter, price):
-    inclusive = _("（税込）") if meter.price_basis == PriceBasis.INCLUSIVE else ""
+    inclusive = meter.price_basis == PriceBasis.INCLUSIVE
+    price = _("%(price)s円 / %(unit)s（税込）") if inclusive else _("%(price)s円 / %(unit)s")
 
     def words(yen):
-        return _("%(price)s円 / %(unit)s") % {"price": plain(yen), "unit": meter.unit} + inclusive
+        return price % {"price": plain(yen), "unit": meter.unit}
 
     free = [(_("無料枠"), f"{plain(price.free_quantity)} {meter.unit}")] if price.free_quantity else []
     tiers = [

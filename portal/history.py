@@ -5,8 +5,8 @@ from decimal import Decimal
 from functools import cache
 
 from django.utils.timezone import localtime
-from django.utils.translation import get_language
 
+from portal import languages
 from portal.models import NOTHING, HistoryEvent, row_name
 from portal.templatetags.figures import plain, ymd
 
@@ -69,20 +69,21 @@ def differing(before, after):
 
 
 def facts(row, *names):
-    """What these fields of a row say, as {label: text}, in words as the screens have them."""
-    language, found = get_language(), {}
+    """What these fields of a row say, as {label: text}, in words as the vendor's screens have them."""
+    found = {}
     for name in names:
-        label, choices = words_of(row._meta, name, language)
+        label, choices = words_of(row._meta, name)
         value = getattr(row, name)
         found[label] = choices[value] if value in choices else worded(value)
     return found
 
 
 @cache
-def words_of(options, name, language):
-    """(the field's label, its choices in words), kept for each language: files bring thousands of rows."""
+def words_of(options, name):
+    """(the field's label, its choices in words), kept: files bring thousands of rows."""
     field = options.get_field(name)
-    return str(field.verbose_name), {value: str(label) for value, label in field.flatchoices}
+    with languages.house():
+        return str(field.verbose_name), {value: str(label) for value, label in field.flatchoices}
 
 
 def worded(value):

@@ -19,7 +19,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from procrastinate.contrib.django import app
 
-from portal import installation, months, rights, trace
+from portal import installation, months, reading, rights, trace
 from portal.models import Mail, Vendor
 from portal.secret import own_folder
 
@@ -290,7 +290,8 @@ def facts_of(mail, reader):
         case Kind.INVOICE_REMINDER:
             return {"invoice": unpaid_invoice(mail)}
         case Kind.INVOICE_VOID:
-            return {"invoice": mail.customer.invoices.get(number=mail.data["number"])}
+            rebilled_in = reading.month(mail.data["rebilled_in"])
+            return {"invoice": mail.customer.invoices.get(number=mail.data["number"]), "rebilled_in": rebilled_in}
         case Kind.RESET_CONFIRM:
             return {"path": reader.key_path("reset")}
         case Kind.RESET_PASSWORD:

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from portal import history, mail, numbers, rights
+from portal import history, languages, mail, numbers, rights
 from portal.models import Action, Inquiry, Mail, Message
 from portal.months import month_of, today
 
@@ -69,9 +69,11 @@ def stop_a_flood(by: Any) -> None:
 
 def content_of(inquiry: Inquiry) -> dict[str, Any]:
     """What mails say of an inquiry."""
+    with languages.house():
+        label = str(inquiry.get_kind_display())
     return {
         "number": inquiry.number,
-        "label": str(inquiry.get_kind_display()),
+        "label": label,
         "subject": " ".join(inquiry.subject.split()),
         "body": inquiry.body,
         "about": inquiry.about,
@@ -121,10 +123,11 @@ def write_on(inquiry: Inquiry, body: str, *, by: Any) -> Message:
     inquiry = lock_inquiry(inquiry)
     stop_a_flood(by)
     message = add(inquiry, Message.Kind.CUSTOMER, body, by)
-    was = inquiry.get_state_display()
+    with languages.house():
+        was = str(inquiry.get_state_display())
     inquiry.state, inquiry.asked_at, inquiry.handled_at = Inquiry.State.WAITING, timezone.now(), None
     inquiry.save(update_fields=["state", "asked_at", "handled_at"])
-    history.record(Action.INQUIRY_SENT, str(inquiry), of=inquiry, by=by, customer=by.customer, was=str(was))
+    history.record(Action.INQUIRY_SENT, str(inquiry), of=inquiry, by=by, customer=by.customer, was=was)
     mail.queue(
         Mail.Kind.INQUIRY_MORE,
         key=f"{Mail.Kind.INQUIRY_MORE}:{message.pk}",

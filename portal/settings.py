@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.middleware.SeeAs",
     "portal.db.rls.ScopeMiddleware",
+    "portal.languages.spoken",
     "accounts.middleware.SignedIn",
     "accounts.middleware.session_limit",
     "accounts.middleware.own_place",
@@ -146,7 +147,10 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 LANGUAGE_CODE = "ja"
 FORMAT_MODULE_PATH = ["portal.formats"]
 DATE_INPUT_FORMATS = ["%Y/%m/%d"]  # how forms show a day; what is typed is read by portal/reading.py
-LANGUAGES = [("ja", "日本語")]  # without a second catalogue every page is Japanese, whatever the browser asks for
+LANGUAGES = [("ja", "日本語"), ("en", "English")]
+LANGUAGE_COOKIE_NAME = "__Host-language" if HTTPS else "language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60
+LANGUAGE_COOKIE_SECURE, LANGUAGE_COOKIE_HTTPONLY, LANGUAGE_COOKIE_SAMESITE = HTTPS, True, "Lax"
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "Asia/Tokyo"
 USE_TZ = True

@@ -214,7 +214,6 @@ class UserAdmin(Desk):
     def save_model(self, request, obj, form, change):
         if change:
             services.change_user(obj, by=request.user, session=request.session.session_key)
-            obj.save(update_fields=["language"])
         else:
             how = {"password": form.cleaned_data["initial_password"], "later": form.cleaned_data["later"]}
             services.create_user(obj, **how, by=request.user)

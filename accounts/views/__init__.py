@@ -19,6 +19,7 @@ from accounts.views.security import (
     security,
 )
 from accounts.views.signing import (
+    language,
     login,
     logout,
     password_change,
@@ -32,6 +33,7 @@ __all__ = [
     "account_change",
     "colleagues",
     "history_list",
+    "language",
     "login",
     "logout",
     "other_sessions_end",

@@ -104,7 +104,8 @@ def user_detail(request, pk):
         "newcomer": person.takes_account_data,
         "facts": [
             *facts(person, "name", "kana", "email", "department", "position", "phone"),
-            (_("管理者ユーザ"), f"{mark}（{never}）"),
+            (_("言語"), person.get_language_display()),
+            (_("管理者ユーザ"), _("{mark}（{never}）").format(mark=mark, never=never)),
             (_("メール送信先"), "○" if person.is_recipient else "-"),
             (_("最終ログイン"), person.last_login and f"{localtime(person.last_login):%Y/%m/%d %H:%M}"),
         ],
@@ -116,7 +117,7 @@ def user_detail(request, pk):
 @require_http_methods(["GET", "HEAD", "POST"])
 @once
 def user_create(request):
-    form = UserForm(request.POST or None, instance=User(customer_id=request.user.customer_id))
+    form = UserForm(request.POST or None, instance=new_colleague(request.user))
     if form.is_valid() and keep(request, form, services.create_user):
         messages.success(request, _("ユーザを作成し、アカウント情報のメールを送りました。"))
         return redirect("user_detail", form.instance.pk)
@@ -135,6 +136,10 @@ def user_edit(request, pk):
         messages.success(request, _("保存しました。"))
         return redirect("user_detail", pk)
     return render(request, "accounts/user_form.html", {"form": form, "person": person})
+
+
+def new_colleague(user):
+    return User(customer_id=user.customer_id, language=user.language)
 
 
 def keep(request, form, service):

@@ -16,8 +16,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
+from django.views.i18n import set_language
 
-from accounts import credentials, factors, seeing, sessions, throttle, tokens
+from accounts import credentials, factors, seeing, services, sessions, throttle, tokens
 from accounts.forms import (
     ChangePasswordForm,
     CodeForm,
@@ -25,6 +26,7 @@ from accounts.forms import (
     NewPasswordForm,
     ResetForm,
 )
+from portal import languages
 from portal.middleware import holds_secret
 from portal.models import MOST_NOTICES, Notice
 from portal.once import once
@@ -40,7 +42,7 @@ LEFT = {
 
 # URLs that answer nobody who was just led there: buttons, ways in, and what programs ask for.
 NO_PAGE = {
-    "login", "second_step", "password_reset_confirm", "logout", "user_send", "other_sessions_end", "second_factor_off",
+    "login", "second_step", "password_reset_confirm", "logout", "language", "user_send", "other_sessions_end", "second_factor_off",
     "invoice_review", "healthz", "admin_see_as_end",
 }  # fmt: skip
 
@@ -117,6 +119,16 @@ def logout(request):
     response = redirect(settings.LOGOUT_REDIRECT_URL)
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
+
+
+@login_not_required
+@require_POST
+def language(request):
+    """The language of pages from now on: kept with the person who is signed in, and in the browser for the sign-in page."""
+    chosen, user = request.POST.get("language"), request.user
+    if user.is_authenticated and user.customer_id and chosen in languages.CODES:
+        services.choose_language(user, chosen)
+    return set_language(request)
 
 
 @sensitive_post_parameters()

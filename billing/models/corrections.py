@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from portal.scoping import Scoped
 
@@ -17,7 +18,7 @@ class Correction(models.Model):
     class What(models.TextChoices):
         REISSUE = "reissue", _("修正")
         RETURN = "return", _("返還")
-        VOID = "void", _("取消")
+        VOID = "void", pgettext_lazy("invoice", "取消")
         REBILL = "rebill", _("再請求")
 
     customer = models.ForeignKey(

@@ -4,6 +4,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -268,7 +269,7 @@ class InvoiceLine(models.Model):
             words.append(gettext("契約期間の途中の追加"))
         if self.order.prorate and self.contract:
             words.append(self.share_of_period(self.contract.form))
-        return gettext("、").join(filter(None, words))
+        return capfirst(gettext("、").join(filter(None, words)))
 
     def share_of_period(self, form):
         """日割 or 月割 with days or months and those of the whole; empty where they don't make the amount what it is."""

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Kind(models.TextChoices):
@@ -16,7 +17,7 @@ class State(models.TextChoices):
     DRAFT = "draft", _("未確定")
     FIXED = "fixed", _("確定")
     REPLACED = "replaced", _("差替済")
-    VOID = "void", _("取消")
+    VOID = "void", pgettext_lazy("invoice", "取消")
 
 
 class ReviewState(models.TextChoices):

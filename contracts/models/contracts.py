@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Case, F, Func, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from portal import months, numbers
 from portal.models import PriceBasis, TaxClass, TaxKind, grams_index, search_column
@@ -49,7 +50,7 @@ class State(models.TextChoices):
     ACTIVE = "active", _("契約中")
     ENDING = "ending", _("解約予定")
     ENDED = "ended", _("契約終了")
-    WITHDRAWN = "withdrawn", _("取消")
+    WITHDRAWN = "withdrawn", pgettext_lazy("contract", "取消")
 
 
 class Renewal(models.TextChoices):

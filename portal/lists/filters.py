@@ -132,7 +132,7 @@ class RangeFilter(Filter):
         return rows
 
     def describe(self, value: Any) -> str:
-        return "～".join("" if end is None else self.field.written(end) for end in (value.start, value.stop))
+        return _("～").join("" if end is None else self.field.written(end) for end in (value.start, value.stop))
 
 
 class DateRangeFilter(RangeFilter):

@@ -5,6 +5,7 @@ from django.contrib.auth import get_user_model
 from django.db import models
 from django.db.models import Exists, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from portal import trace
 from portal.models.functions import search_column, search_text
@@ -55,7 +56,7 @@ class Mail(models.Model):
         RESET_CONFIRM = "reset_confirm", _("パスワードリセット確認")
         RESET_PASSWORD = "reset_password", _("パスワード更新")
         RESET_UNKNOWN = "reset_unknown", _("宛先なし")
-        PASSWORD_CHANGED = "password_changed", _("パスワード変更")
+        PASSWORD_CHANGED = "password_changed", pgettext_lazy("event", "パスワード変更")
         PASSWORD_SET = "password_set", _("パスワード変更（ほかのユーザによる）")
         ADDRESS_CHANGED = "address_changed", _("Eメール変更")
         RECIPIENT_CHANGED = "recipient_changed", _("メール送信先変更")
@@ -118,8 +119,8 @@ def actions():
 
 
 class Action(models.TextChoices):
-    SIGNED_IN = "signed_in", _("ログイン")
-    PASSWORD_CHANGED = "password_changed", _("パスワード変更")
+    SIGNED_IN = "signed_in", pgettext_lazy("event", "ログイン")
+    PASSWORD_CHANGED = "password_changed", pgettext_lazy("event", "パスワード変更")
     PASSWORD_RESET = "password_reset", _("パスワードリセット")
     PASSWORD_SET = "password_set", _("パスワード設定（ほかのユーザによる）")
     RESET_SENT = "reset_sent", _("パスワードリセットの案内")
@@ -129,7 +130,7 @@ class Action(models.TextChoices):
     RECIPIENT_CHANGED = "recipient_changed", _("メール送信先変更")
     USER_DELETED = "user_deleted", _("ユーザ削除")
     ACCOUNT_DATA_SENT = "account_data_sent", _("アカウント情報送信")
-    SESSIONS_ENDED = "sessions_ended", _("他の端末をログアウト")
+    SESSIONS_ENDED = "sessions_ended", pgettext_lazy("event", "他の端末をログアウト")
     SECOND_FACTOR_ON = "second_factor_on", _("2段階認証の設定")
     SECOND_FACTOR_OFF = "second_factor_off", _("2段階認証の解除")
     INVOICE_DOWNLOADED = "invoice_downloaded", _("請求書ダウンロード")

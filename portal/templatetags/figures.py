@@ -6,6 +6,8 @@ from contextvars import ContextVar
 from datetime import date
 
 from django import template
+from django.utils.dateformat import format as in_words
+from django.utils.translation import gettext as _
 
 from portal.reading import ERAS
 
@@ -84,7 +86,7 @@ def ymd(day):
 def period(first, last):
     """2026/04/01～04/30; the year again only where it is another one."""
     same = first and last and first.year == last.year
-    return f"{ymd(first)}～{last:%m/%d}" if same else f"{ymd(first)}～{ymd(last)}"
+    return _("{first}～{last}").format(first=ymd(first), last=f"{last:%m/%d}" if same else ymd(last))
 
 
 @register.filter
@@ -94,14 +96,14 @@ def ym(month):
 
 @register.filter
 def month_name(month):
-    """2026年4月, as a heading says it."""
-    return f"{month.year}年{month.month}月" if month else ""
+    """2026年4月, as a heading says it; April 2026."""
+    return in_words(month, _("Y年n月")) if month else ""
 
 
 @register.filter
 def day_name(day):
-    """2026年4月1日."""
-    return f"{year(day)}年{day.month}月{day.day}日" if day else ""
+    """2026年4月1日; 1 April 2026."""
+    return in_words(day, _("Y年n月j日").replace("Y", year(day))) if day else ""
 
 
 @register.filter
@@ -112,5 +114,5 @@ def dated(text):
 
 @register.filter
 def long_day(day):
-    """2026年4月1日（水）."""
-    return f"{day_name(day)}（{'月火水木金土日'[day.weekday()]}）" if day else ""
+    """2026年4月1日（水）; Wednesday, 1 April 2026."""
+    return in_words(day, _("Y年n月j日（D）").replace("Y", year(day))) if day else ""

@@ -85,7 +85,7 @@ function pie(canvas, chart) {
       const { x: middle, y: centre, innerRadius } = drawn.getDatasetMeta(0).data[0];
       ctx.fillStyle = token("ink");
       ctx.font = `700 13px ${family}`;
-      if (ctx.measureText(`${yen(chart.total)}円`).width < 1.8 * innerRadius) ctx.fillText(`${yen(chart.total)}円`, middle, centre);
+      if (ctx.measureText(chart.total).width < 1.8 * innerRadius) ctx.fillText(chart.total, middle, centre);
       ctx.fillStyle = token("surface");
       ctx.font = `700 12px ${family}`;
       drawn.getDatasetMeta(0).data.forEach((part, place) => {

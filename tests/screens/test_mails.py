@@ -51,18 +51,27 @@ def notice(customer):
     return next(each for each in sent() if each.to == [address] and "請求金額確定" in each.subject)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def it_has_words_for_every_kind(kind, cast):
+def stored_mail(kind, cast, reader):
+    """A mail of that kind that waits, and the documents that it tells of."""
     make.close_month()
-    cast.taro.must_change_password = True  # who has an own password gets no new one
-    cast.taro.save()
     if kind in (Mail.Kind.INVOICE_CORRECTED, Mail.Kind.INVOICE_RETURNED):
         told = {"reason": "間違い", "by": cast.staff, "today": make.IN_MAY}
         give_back(reissue(Invoice.objects.get(customer=cast.a), **told), **told)
-    data = DATA.get(kind, {})
-    stored = Mail.objects.create(
-        kind=kind, key=str(kind), customer=cast.a, user=cast.taro, data=data, due_at="2026-05-08T10:00Z"
+    return Mail.objects.create(
+        kind=kind,
+        key=str(kind),
+        customer=cast.a,
+        user=reader,
+        data=DATA.get(kind, {}),
+        due_at="2026-05-08T10:00Z",
     )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def it_has_words_for_every_kind(kind, cast):
+    cast.taro.must_change_password = True  # who has an own password gets no new one
+    cast.taro.save()
+    stored = stored_mail(kind, cast, cast.taro)
     with time_machine.travel("2026-05-29 09:00+09:00", tick=False):  # three days before what April costs is due
         message = mails.write(stored)
     assert message.subject

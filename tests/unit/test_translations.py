@@ -1,4 +1,4 @@
-"""Our own Japanese for sentences of Django: compiled as written, of sentences that Django still has, without blanks inside."""
+"""Both catalogues: our own Japanese for sentences of Django, and the English of all that customers read."""
 
 import ast
 import gettext
@@ -9,15 +9,27 @@ import django
 import pytest
 from django.conf import settings
 
+from tests import words
+
 FOLDER = Path(settings.LOCALE_PATHS[0]) / "ja/LC_MESSAGES"
-PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%s|\{\w+\}")
+ENGLISH = Path(settings.LOCALE_PATHS[0]) / "en/LC_MESSAGES"
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w+\}")
+ENTRY = re.compile(r'(?:^msgctxt (".+")\n)?^msgid (".+")\n(?:msgid_plural .+\n)?msgstr(?:\[0\])? (".*")$', re.MULTILINE)
 
 
 def written():
     """{sentence: ours} as the .po file has them; of a plural the singular sentence."""
-    text = (FOLDER / "django.po").read_text()
-    found = re.findall(r'^msgid (".+")\n(?:msgid_plural .+\n)?msgstr(?:\[0\])? (".+")$', text, re.MULTILINE)
-    return {ast.literal_eval(sentence): ast.literal_eval(ours) for sentence, ours in found}
+    return {sentence: ours for (_context, sentence), ours in entries(FOLDER).items()}
+
+
+def entries(folder):
+    """{(context or "", sentence): translation}."""
+    found = ENTRY.findall((folder / "django.po").read_text())
+    return {
+        (context and ast.literal_eval(context), ast.literal_eval(sentence)): ast.literal_eval(ours)
+        for context, sentence, ours in found
+        if ast.literal_eval(sentence)
+    }
 
 
 def compiled(path):
@@ -48,3 +60,24 @@ def it_names_the_same_things_and_has_no_blanks_inside():
     for sentence, ours in written().items():
         assert set(PLACEHOLDER.findall(ours)) == set(PLACEHOLDER.findall(sentence)), sentence
         assert not re.search(r"[^\x00-\x7f] |(?<!:) [^\x00-\x7f]", ours), ours
+
+
+def it_says_in_english_all_that_customers_read_and_no_more():
+    needed, said = words.of_customers(), entries(ENGLISH)
+    assert {key: path for key, path in needed.items() if key not in said} == {}
+    assert said.keys() - needed.keys() == set()
+
+
+def it_compiles_the_english_that_is_written():
+    known = compiled(ENGLISH / "django.mo")
+    assert {
+        f"{context}\4{text}" if context else text: ours for (context, text), ours in entries(ENGLISH).items()
+    } == known
+
+
+def it_translates_every_sentence_with_all_that_it_names():
+    for (_context, sentence), ours in entries(ENGLISH).items():
+        assert ours, sentence
+        assert sorted(PLACEHOLDER.findall(ours)) == sorted(PLACEHOLDER.findall(sentence)), sentence
+        assert not re.search(r"[\u3001-\u30ff\u4e00-\u9fff\uff01-\uff9f]", ours), ours
+        assert ours.endswith("\n") == sentence.endswith("\n"), sentence
