@@ -32,6 +32,7 @@ TABLE = {
     "login": (OPEN, OPEN, OPEN),
     "second_step": (SIGN_IN, SIGN_IN, SIGN_IN),
     "logout": (SIGN_IN, REFUSED, REFUSED),
+    "language": (REFUSED, REFUSED, REFUSED),
     "password_reset": (OPEN, OPEN, OPEN),
     "password_reset_confirm": (BAD, BAD, BAD),
     "password_change": (SIGN_IN, OPEN, OPEN),
