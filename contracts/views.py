@@ -96,10 +96,10 @@ def price_facts(meter):
 
 def ladder_facts(meter, price):
     inclusive = meter.price_basis == PriceBasis.INCLUSIVE
-    price = _("%(price)s円 / %(unit)s（税込）") if inclusive else _("%(price)s円 / %(unit)s")
+    per_unit = _("%(price)s円 / %(unit)s（税込）") if inclusive else _("%(price)s円 / %(unit)s")
 
     def words(yen):
-        return price % {"price": plain(yen), "unit": meter.unit}
+        return per_unit % {"price": plain(yen), "unit": meter.unit}
 
     free = [(_("無料枠"), f"{plain(price.free_quantity)} {meter.unit}")] if price.free_quantity else []
     tiers = [

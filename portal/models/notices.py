@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from portal.months import today
 
@@ -33,7 +34,7 @@ class Notice(models.Model):
     """Plain text with its links, shown between two moments; the end isn't included, without one it stays."""
 
     class Kind(models.TextChoices):
-        NEWS = "news", _("お知らせ")
+        NEWS = "news", pgettext_lazy("kind", "お知らせ")
         MAINTENANCE = "maintenance", _("メンテナンス")
         TROUBLE = "trouble", _("障害")
         IMPORTANT = "important", _("重要")

@@ -59,6 +59,10 @@ def company(db):
     made = reissue(invoice, **told)
     give_back(made, **told)
     make.make_credit(cast.a, 500)
+    meter = make.make_meter(
+        Contract.objects.get(customer=cast.a), 12, (500, 9), free_quantity=100, price_basis="inclusive"
+    )
+    make.make_price(meter, 15, since=make.JUNE)
     asked = make.make_inquiry(cast.hanako, about=invoice.number)
     answer_inquiry(asked, "answer", seen=newest(asked), by=cast.staff)
     make.make_user(cast.a, "saburo@example.com", bounced="550", must_change_password=True)
