@@ -1,6 +1,7 @@
 """The cast (hanako and taro at company A, jiro at B, staff), and clients that meet the database as the web does."""
 
 import gc
+import os
 from contextlib import contextmanager
 
 import pytest
@@ -16,7 +17,7 @@ from portal import fresh, listing
 from portal.db import rls
 from portal.db.embedded import Unavailable
 from portal.db.schema import ROLE
-from tests import databases, make
+from tests import databases, make, once
 
 TransactionTestCase._fixture_teardown = lambda case: databases.empty()
 
@@ -56,6 +57,13 @@ def django_db_setup(request, django_test_environment, django_db_keepdb, django_d
     with django_db_blocker.unblock():
         connection.creation.destroy_test_db(former, verbosity=0)
         databases.drop_migrated()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def folder_of_the_run(tmp_path_factory):
+    """The one that the processes of a run share."""
+    folder = tmp_path_factory.getbasetemp()
+    once.folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
 
 @pytest.fixture(autouse=True, scope="session")

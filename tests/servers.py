@@ -108,11 +108,16 @@ def fill(file):
             pass
 
 
+def collect_static(portal):
+    """The error page names files by their hash."""
+    assert portal.run("collectstatic", "--no-input", "--ignore", "fonts", "--verbosity", "0")[0] == 0
+
+
 @contextlib.contextmanager
 def web(portal):
     """gunicorn as the unit in deploy/ starts it, with one worker; yields a function that says with which status it answers."""
-    if not (portal.server.data.parent / "static").exists():  # the error page names files by their hash
-        assert portal.run("collectstatic", "--no-input", "--ignore", "fonts", "--verbosity", "0")[0] == 0
+    if not (portal.server.data.parent / "static").exists():
+        collect_static(portal)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

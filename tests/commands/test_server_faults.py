@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from itertools import count
@@ -11,39 +12,68 @@ from itertools import count
 import psycopg
 import pytest
 
+from billing.management import backups
 from portal.db import embedded
 from tests import processes
-from tests.servers import Portal, children_of, disk, fill, web
+from tests.once import made_once
+from tests.servers import Portal, children_of, collect_static, disk, fill, web
 
 MONTH = "2026-04"
 MAKE = """
 from django.core.management import call_command
+from django.db import connection
+from billing.management import backups
+from portal.db import roles
+roles.prepare(connection)
+backups.run("{pg_restore}", "--single-transaction", "--exit-on-error", "--no-owner", "{dumped}")
 call_command("migrate", verbosity=0)
 from tests import make
 make.make_vendor()
 for number in range(1, 7):
-    customer = make.make_customer(f"C{number:07}", address="東京都")
-    make.make_user(customer, f"user{number}@example.com", is_recipient=True, is_manager=True)
+    customer = make.make_customer(f"C{{number:07}}", address="東京都")
+    make.make_user(customer, f"user{{number}}@example.com", is_recipient=True, is_manager=True)
     make.make_contract(customer, (1000 * number, 2), (999,))
 """
 names = count()
 
 
 def make_server(folder):
+    """On a copy of the tests' own database, which is migrated already; the tests' server itself must never stop."""
     server = embedded.Server(folder / "pg", fast=True)
     server.ensure()
     # Without fsync (fast) for the tests' sake, but what was committed has reached the kernel when the server dies.
     made = Portal(server, "portal")
     made.administer("ALTER SYSTEM SET synchronous_commit = on")
     made.administer("SELECT pg_reload_conf()")
-    done = made.run("check", patch=MAKE)
+    dumped, pg_restore = folder / "migrated.dump", embedded.binaries() / "pg_restore"
+    backups.run("pg_dump", "--format=custom", f"--file={dumped}", database=True)
+    done = made.run("check", patch=MAKE.format(dumped=dumped, pg_restore=pg_restore))
     assert done[0] == 0, done
+    dumped.unlink()
     return server
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    server = make_server(tmp_path_factory.mktemp("server"))
+def made(tmp_path_factory, django_db_setup, django_db_blocker):
+    """The folder of such a server that is stopped, made once in a run."""
+
+    def make():
+        folder = tmp_path_factory.mktemp("made")
+        with django_db_blocker.unblock():
+            server = make_server(folder)
+        collect_static(Portal(server, "portal"))
+        server.release()
+        return folder
+
+    return made_once("server_of_faults", make)
+
+
+@pytest.fixture(scope="module")
+def server(made, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("server")
+    subprocess.run(["cp", "-a", *(made / name for name in ("pg", "static", "staticfiles.json")), folder], check=True)
+    server = embedded.Server(folder / "pg", fast=True)
+    server.ensure()
     yield server
     server.start_again()
     server.release()
@@ -65,9 +95,13 @@ def portal(server):
 @pytest.fixture(scope="module")
 def golden(server):
     """What an undisturbed close leaves."""
-    made = copy(server)
-    assert made.run("close_month", MONTH)[0] == 0
-    return made.state()
+
+    def close():
+        made = copy(server)
+        assert made.run("close_month", MONTH)[0] == 0
+        return made.state()
+
+    return made_once("undisturbed_close", close)
 
 
 def fixed(portal):
@@ -175,10 +209,12 @@ def it_writes_nothing_half_while_the_disk_is_full_and_goes_on_with_space(golden,
 
 @pytest.mark.nightly
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="only root mounts a small disk")
-def it_recovers_when_the_whole_servers_disk_was_full(mounts, golden, tmp_path):
+def it_recovers_when_the_whole_servers_disk_was_full(mounts, golden, made, tmp_path):
     """Where no log can be written PostgreSQL ends itself; it starts again when there is space."""
     with disk(tmp_path / "disk", "250m") as folder:
-        server = make_server(folder)
+        subprocess.run(["cp", "-a", made / "pg", folder], check=True)
+        server = embedded.Server(folder / "pg", fast=True)
+        server.ensure()
         portal = Portal(server, "portal")
         with contextlib.suppress(psycopg.OperationalError), portal.hold_third_customer():
             running = portal.start("close_month", MONTH)
