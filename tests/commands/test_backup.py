@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import tarfile
 from contextlib import contextmanager
@@ -18,7 +19,11 @@ from billing.models import Invoice
 from portal import installation
 from portal.db import catalogue, embedded, ready, roles
 from portal.models import Installation
-from tests import make, processes
+from tests import databases, make, processes
+
+# Roles are the whole server's, which all processes of a run share.
+PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "tests")
+PLAIN, OWNER, LOGIN = f"portal_plain_of_{PROCESS}", f"portal_of_{PROCESS}", f"portal_login_of_guide_of_{PROCESS}"
 
 
 @pytest.fixture
@@ -91,15 +96,15 @@ def as_a_role_that_makes_nothing():
     """It may become the web's two, as the owner may, but makes and changes none."""
     own = connection.settings_dict["OPTIONS"]
     with psycopg.connect(**connection.get_connection_params(), autocommit=True) as owner:
-        owner.execute("CREATE ROLE portal_plain IN ROLE portal_web, portal_desk; GRANT portal_plain TO CURRENT_USER")
+        owner.execute(f"CREATE ROLE {PLAIN} IN ROLE portal_web, portal_desk; GRANT {PLAIN} TO CURRENT_USER")
         connection.close()
-        connection.settings_dict["OPTIONS"] = {**own, "options": "-c role=portal_plain"}
+        connection.settings_dict["OPTIONS"] = {**own, "options": f"-c role={PLAIN}"}
         try:
             yield
         finally:
             connection.close()
             connection.settings_dict["OPTIONS"] = own
-            owner.execute("DROP ROLE portal_plain")
+            owner.execute(f"DROP ROLE {PLAIN}")
 
 
 def it_finds_nothing_wrong_with_a_good_one_and_leaves_nothing_behind(portal, tmp_path, capsys):
@@ -118,7 +123,7 @@ def it_says_what_to_run_where_no_database_can_be_made_to_try_it_in_and_that_help
     if not settings.EMBEDDED:
         pytest.skip("needs the embedded server, of which the tests know the superuser")
     given = connection.get_connection_params()
-    names = ["-v", "owner=portal_of_guide", "-v", "web=portal_login_of_guide"]
+    names = ["-v", f"owner={OWNER}", "-v", f"web={LOGIN}"]
     psql = [
         embedded.binaries() / "psql",
         "-Xq",
@@ -131,21 +136,22 @@ def it_says_what_to_run_where_no_database_can_be_made_to_try_it_in_and_that_help
         given["dbname"],
     ]
     call_command("backup", tmp_path / "a.tar")
-    subprocess.run([*psql, "-c", f"CREATE ROLE portal_of_guide LOGIN IN ROLE {embedded.OWNER}"], check=True)
+    subprocess.run([*psql, "-c", f"CREATE ROLE {OWNER} LOGIN IN ROLE {embedded.OWNER}"], check=True)
     connection.close()
-    monkeypatch.setitem(connection.settings_dict, "USER", "portal_of_guide")
+    monkeypatch.setitem(connection.settings_dict, "USER", OWNER)
     try:
         with pytest.raises(CommandError, match=r"-f deploy/roles\.sql .* verify_backup を") as refused:
             call_command("verify_backup", tmp_path / "a.tar")
         assert refused.value.returncode == 3
-        subprocess.run([*psql, "-f", processes.ROOT / "deploy/roles.sql"], check=True)
+        with databases.one_at_a_time():
+            subprocess.run([*psql, "-f", processes.ROOT / "deploy/roles.sql"], check=True)
         call_command("verify_backup", tmp_path / "a.tar")
         assert "異常なし" in capsys.readouterr().out
     finally:
         connection.close()
         monkeypatch.undo()
         back = f"ALTER DATABASE {given['dbname']} OWNER TO {embedded.OWNER}"
-        for undo in (back, "DROP ROLE portal_of_guide", "DROP ROLE IF EXISTS portal_login_of_guide"):
+        for undo in (back, f"DROP ROLE {OWNER}", f"DROP ROLE IF EXISTS {LOGIN}"):
             subprocess.run([*psql, "-c", undo], check=True)
 
 

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from portal.db import embedded, roles, web
 from portal.db.schema import DESK, ROLE
-from tests import processes
+from tests import databases, processes
 
 # A role is the whole server's, which all processes of a run share.
 LOGIN = f"portal_login_of_{os.environ.get('PYTEST_XDIST_WORKER', 'tests')}"
@@ -112,14 +112,15 @@ def it_is_made_by_an_administrators_script_just_as_by_migrate(monkeypatch):
     of_server = ["-h", given["host"], "-U", embedded.ADMIN, "-d", given["dbname"]]
     try:
         for _again in range(2):
-            done = subprocess.run(
-                [*script, *of_server],
-                cwd=processes.ROOT,
-                env={"PORTAL_WEB_PASSWORD": PASSWORD},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            with databases.one_at_a_time():
+                done = subprocess.run(
+                    [*script, *of_server],
+                    cwd=processes.ROOT,
+                    env={"PORTAL_WEB_PASSWORD": PASSWORD},
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
             assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert roles.differences(connection) == []
         with as_web() as begun:
