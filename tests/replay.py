@@ -1,6 +1,7 @@
-"""Rows that a function stores, kept in memory: the next test of this process stores the same ones again at once."""
+"""Rows that a function stores, kept for the run: the next test, in whichever process, stores the same ones again at once."""
 
 import functools
+import hashlib
 
 import time_machine
 from django.apps import apps
@@ -9,18 +10,21 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from tests import databases
+from tests.once import made_once
 
 # What has rows before a test stores any.
 UNTOUCHED = {"auth_group", "auth_group_permissions", "auth_permission", "django_content_type", "portal_faqentry"}
 ODD_MICROSECOND = 123457  # by which the moment of making is known among what was stored
 
 
-def remembered(build):
+def remembered(build=None, *, by=lambda: None):
     """Decorate a function without arguments that stores rows and returns some of them as {name: row}.
 
-    What it stored the first time is stored again from memory where nothing else was stored and passwords are hashed
-    the same way, made at the moment of the call. So it may depend on nothing else, today's date least of all.
+    What it stored the first time is stored again where nothing else was stored and passwords are hashed the same way,
+    made at the moment of the call. So it may depend on nothing else, today's date least of all, but on what `by` returns.
     """
+    if build is None:
+        return functools.partial(remembered, by=by)
     memory = {}
 
     @functools.wraps(build)
@@ -28,9 +32,10 @@ def remembered(build):
         filled = tables_with_rows()
         if not databases.past_guards() or not UNTOUCHED.issuperset(filled):
             return build()
-        key = filled, tuple(settings.PASSWORD_HASHERS)
+        key = filled, tuple(settings.PASSWORD_HASHERS), by()
         if key not in memory:
-            memory[key] = learnt(build, filled)
+            told = hashlib.sha256(repr(key).encode()).hexdigest()[:12]
+            memory[key] = made_once(f"{build.__module__}.{build.__name__}-{told}", lambda: learnt(build, filled))
         stored, moment, made = memory[key]
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(stored.replace(moment, timezone.now().isoformat()))
