@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from portal import numbers, reading
 from portal.db.ids import Ids
-from portal.models.functions import APART, HasGrams, IsAmong, has_grams
+from portal.models.functions import APART, HasGrams, IsAmong, StandsIn, has_grams
 from portal.scoping import Scoped
 
 LONGEST = 200  # characters; no name is longer
@@ -68,8 +68,9 @@ class Word(NamedTuple):
         Where it is common the text is looked at alone: to take it apart takes a hundred times as long.
         """
         text = text or self.key
-        found = (f"{column}__contains", text)
-        return Q(found) if self.is_common(model) else Q(found, has_grams(column, grams(text)))
+        if self.is_common(model):
+            return Q(StandsIn(column, Value(text)))
+        return Q((f"{column}__contains", text), has_grams(column, grams(text)))
 
     def is_whole(self) -> Q:
         """Rows of which one text is this word, and no more."""
@@ -165,7 +166,8 @@ def own(rows: Sought, words: Iterable[Word]) -> Q:
 def anywhere(rows: Sought, word: Word, of_customers: bool = True) -> Q:
     """The word stands in the row or in its customer: asked of rows that were found by another word, or that are met on the way."""
     conditions = [without_grams(condition) for condition in rows.holding(word)]
-    return reduce(or_, conditions, Q(customer__sought__contains=word.key) if of_customers else NEVER)
+    of_one = Q(StandsIn("customer__sought", Value(word.key))) if of_customers else NEVER
+    return reduce(or_, conditions, of_one)
 
 
 def without_grams(condition: Q) -> Q:

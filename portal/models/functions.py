@@ -43,6 +43,18 @@ class HasGrams(Func):
     output_field = models.BooleanField()
 
 
+class StandsIn(Func):
+    """SQL `strpos(text, word) > 0`: LIKE, but taken to be true of a third of all rows.
+
+    Row security hides a column's statistics from LIKE, which then is taken to be true of a few rows only: the planner
+    would read and sort the whole table rather than walk until some are met.
+    """
+
+    function = "strpos"
+    template = "(%(function)s(%(expressions)s) > 0)"
+    output_field = models.BooleanField()
+
+
 class IsAmong(Func):
     """SQL `key = ANY(array)`: the array is found once, whatever the rows are sorted by and however few of them are read."""
 

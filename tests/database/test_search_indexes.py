@@ -8,9 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.models import Customer, User
 from billing.demo import data
 from billing.search import KINDS
+from portal import searching
 from portal.db import rls
 from portal.db.schema import DESK
 
@@ -88,3 +89,15 @@ def it_finds_every_word_by_an_index(many, web):
                 if tables := walks(statement, rare=typed in RARE):
                     found[page, typed] = tables
     assert found == {}
+
+
+def it_expects_a_common_word_in_many_rows_though_row_security_hides_what_the_columns_hold(many):
+    """Else the planner reads and sorts a whole table, rather than walk until the few that are shown are met."""
+    [word] = searching.weighed(searching.words("見本"), [Customer])
+    assert word.is_common(Customer)
+    with rls.scope(DESK), connection.cursor() as cursor:
+        sql, params = Customer.objects.filter(word.stands_in(Customer)).query.sql_with_params()
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
+        found = cursor.fetchone()[0]
+    plans = json.loads(found) if isinstance(found, str) else found
+    assert plans[0]["Plan"]["Plan Rows"] > Customer.objects.count() / 10
