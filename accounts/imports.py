@@ -41,11 +41,11 @@ EXAMPLES = {
 }  # fmt: skip
 PERSON = {
     "email": "hanako@example.co.jp", "name": "見本 花子", "kana": "ミホン ハナコ", "department": "情報システム部", "position": "課長",
-    "phone": "03-0000-0000", "is_recipient": "1", "is_manager": "1",
+    "phone": "03-0000-0000", "language": "日本語", "is_recipient": "1", "is_manager": "1",
 }  # fmt: skip
 FLAGS = ("is_recipient", "is_manager")
 LATER = {"must_change_password": True, "account_pending": True}  # a new person's: the account data are yet to be sent
-PLAIN = ("name", "kana", "department", "position", "phone")
+PLAIN = ("name", "kana", "department", "position", "phone", "language")
 
 CUSTOMER_COLUMNS = [
     of_model(Customer, name, READ.get(name), required=name == "number", example=EXAMPLES[name])

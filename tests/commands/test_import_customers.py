@@ -227,6 +227,14 @@ def it_registers_users_without_a_mail_and_gives_each_company_a_recipient(send, c
     assert not Mail.objects.exists()
 
 
+def it_keeps_in_which_language_each_person_reads(send, companies):
+    heads = {"name": "users.csv", "command": "import_users"}
+    rows = "A,taro@example.com,Taro,English", "A,jiro@example.com,次郎,", "A,hana@example.com,花,french"
+    assert faults(send("お客様番号,Eメール,名前,言語", *rows, **heads)) == [(4, "言語", "french", "IM-012")]
+    assert counts(send("お客様番号,Eメール,名前,言語", *rows[:2], **heads)) == (2, 0, 0)
+    assert [user.language for user in User.objects.filter(customer__number="A").order_by("email")] == ["ja", "en"]
+
+
 def it_moves_a_companys_mark_to_whom_the_file_names(send, companies):
     rows = "A,taro@example.com,太郎,,,,,,", "A,jiro@example.com,次郎,,,,,,"
     send_users(send, *rows)
