@@ -4,6 +4,7 @@ from django.conf import settings
 from django.utils import translation
 
 CODES = tuple(code for code, _name in settings.LANGUAGES)
+CHOSEN = "*"  # behind a language in the cookie: nobody was signed in when it was chosen
 
 
 def house():
@@ -28,5 +29,34 @@ def language_of(request):
     user = request.user
     if user.is_authenticated:
         return user.language if user.customer_id else settings.LANGUAGE_CODE
-    chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME)
-    return chosen if chosen in CODES else settings.LANGUAGE_CODE
+    return of_browser(request) or settings.LANGUAGE_CODE
+
+
+def of_browser(request):
+    """What this browser keeps for pages that are nobody's, or None."""
+    code = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "").removesuffix(CHOSEN)
+    return code if code in CODES else None
+
+
+def chosen_by_nobody(request):
+    """What somebody who isn't signed in chose in this browser since the last sign-in, or None: it is for whoever signs in next."""
+    kept = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
+    return of_browser(request) if kept.endswith(CHOSEN) else None
+
+
+def keep(response, code, *, chosen_by_nobody=False):
+    """Have the browser keep the language for its pages that are nobody's: the sign-in page, and what a mail's URL leads to."""
+    response.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME,
+        code + CHOSEN * chosen_by_nobody,
+        max_age=settings.LANGUAGE_COOKIE_AGE,
+        secure=settings.LANGUAGE_COOKIE_SECURE,
+        httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
+        samesite=settings.LANGUAGE_COOKIE_SAMESITE,
+    )
+
+
+def read_by(person, request):
+    """A context for a page that a mail's URL leads to: in what this browser keeps, else in the language of the mail."""
+    own = person.language if person.customer_id else settings.LANGUAGE_CODE
+    return translation.override(language_of(request) if request.user.is_authenticated else of_browser(request) or own)

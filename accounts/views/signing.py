@@ -58,7 +58,9 @@ def login(request):
             request.session.flush()
             request.session["second_step"] = credentials.second_step_of(form.user)
             request.session["next"] = request.POST.get("next", "")
-            return redirect("second_step")
+            response = redirect("second_step")
+            keep_language(request, response, form.user)
+            return response
         return sign_in(request, form.user, request.POST.get("next", ""))
     given = request.POST.get("next", request.GET.get("next", ""))
     left = LEFT.get(request.GET.get("left")) if request.method == "GET" else None
@@ -74,7 +76,19 @@ def sign_in(request, user, target):
     address, agent = throttle.address_of(request), request.META.get("HTTP_USER_AGENT", "")
     sessions.begin(request.session, now=timezone.now(), address=address, agent=agent)
     credentials.note_sign_in(user, address=address, browser=sessions.in_words(agent))
-    return HttpResponseRedirect(local(request, target))
+    response = HttpResponseRedirect(local(request, target))
+    if user.customer_id and (chosen := languages.chosen_by_nobody(request)):
+        services.choose_language(user, chosen)
+        languages.keep(response, chosen)
+    else:
+        keep_language(request, response, user)
+    return response
+
+
+def keep_language(request, response, user):
+    """So that the pages before sign-in and after a session's end are in the person's language, unless another was just chosen."""
+    if user.customer_id and not languages.chosen_by_nobody(request):
+        languages.keep(response, user.language)
 
 
 def local(request, target):
@@ -124,11 +138,17 @@ def logout(request):
 @login_not_required
 @require_POST
 def language(request):
-    """The language of pages from now on: kept with the person who is signed in, and in the browser for the sign-in page."""
+    """The language of pages from now on: kept with the person who is signed in, and in the browser for the sign-in page.
+
+    Who chooses it there gets the portal in it after signing in.
+    """
     chosen, user = request.POST.get("language"), request.user
-    if user.is_authenticated and user.customer_id and chosen in languages.CODES:
-        services.choose_language(user, chosen)
-    return set_language(request)
+    response = set_language(request)
+    if chosen in languages.CODES:
+        if user.is_authenticated and user.customer_id:
+            services.choose_language(user, chosen)
+        languages.keep(response, chosen, chosen_by_nobody=not user.is_authenticated)
+    return response
 
 
 @sensitive_post_parameters()
@@ -171,6 +191,11 @@ def password_reset_confirm(request, uid, token):
     person = tokens.person(uid, token)
     if person is None:
         return render(request, "accounts/password_reset_invalid.html", status=400)
+    with languages.read_by(person, request):
+        return reset(request, person, uid, token)
+
+
+def reset(request, person, uid, token):
     form = NewPasswordForm(person, request.POST or None) if settings.CREDENTIAL_MAILS == "link" else None
     if request.method != "POST" or (form and not form.is_valid()):
         return render(request, "accounts/password_reset_confirm.html", {"person": person, "form": form})

@@ -20,7 +20,9 @@ from portal.models import HistoryEvent, Inquiry, Mail
 from portal.services import answer_inquiry, newest
 from tests import make
 from tests.browser.pages import pages
+from tests.conftest import WebClient
 from tests.screens.test_mails import KINDS, stored_mail
+from tests.screens.test_second_factor import FACTOR, code_of
 
 JAPANESE = re.compile(r"[\u3001-\u30ff\u4e00-\u9fff\uff01-\uff9f]+")
 FORMS = ["/account/users/new/", "/account/change/", "/inquiry/", "/password/change/", "/account/security/factor/"]
@@ -144,6 +146,47 @@ def it_is_chosen_before_one_signs_in_and_kept_in_the_browser(web, cast):
         assert (language(page), left(page.content.decode(), entered())) == ("en", set())
     web.post("/language/", {"language": "ja"})
     assert language(web.get("/login/")) == "ja"
+
+
+def sign_in_by_password(browser, user):
+    return browser.post("/login/", {"username": user.email, "password": make.PASSWORD})
+
+
+def it_stays_as_chosen_when_one_signs_in(web, cast):
+    web.post("/language/", {"language": "en"})
+    sign_in_by_password(web, cast.hanako)
+    assert language(web.get("/")) == "en"
+    assert User.objects.get(pk=cast.hanako.pk).language == "en"
+
+
+def it_does_not_pass_to_the_next_person_at_the_same_browser(web, cast):
+    sign_in_by_password(web, cast.hanako)
+    web.post("/language/", {"language": "en"})
+    web.post("/logout/")
+    assert language(web.get("/login/")) == "en"
+    sign_in_by_password(web, cast.taro)
+    assert language(web.get("/")) == "ja"
+    assert User.objects.get(pk=cast.taro.pk).language == "ja"
+
+
+def it_is_the_persons_at_any_browser_before_and_after_sign_in(web, cast):
+    User.objects.filter(pk=cast.hanako.pk).update(language="en")
+    assert language(web.get(cast.hanako.key_path("reset"))) == "en"  # as the mail that brought it
+    assert language(web.get("/login/")) == "ja"
+    sign_in_by_password(web, cast.hanako)
+    web.post("/logout/")
+    assert language(web.get("/login/")) == "en"
+
+
+def it_is_the_persons_at_the_second_step(web, cast):
+    User.objects.filter(pk=cast.hanako.pk).update(language="en")
+    sign_in_by_password(web, cast.hanako)
+    web.get(FACTOR)
+    page = web.post(FACTOR, {"code": code_of(web.session["factor_key"]), "own_password": make.PASSWORD})
+    assert "Recovery codes" in page.content.decode()
+    other = WebClient()
+    assert sign_in_by_password(other, cast.hanako).url == "/login/code/"
+    assert language(other.get("/login/code/")) == "en"
 
 
 def it_is_kept_with_the_person_who_is_signed_in(cast, sign_in):
