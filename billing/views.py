@@ -167,6 +167,7 @@ def detail(request, invoice, form=None):
     none = _("内訳はありません。PDFをご覧ください。") if invoice.kind == Kind.IMPORTED else ""
     context = {
         "invoice": invoice,
+        "page_address": reverse("invoice_detail", args=[invoice.number]),
         "look": LOOKS[invoice.state],
         "difference": explained,
         "changes": explained and explained.changes is not None and change_lines(explained),

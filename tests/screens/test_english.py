@@ -189,6 +189,25 @@ def it_is_the_persons_at_the_second_step(web, cast):
     assert language(other.get("/login/code/")) == "en"
 
 
+def buttons(answer):
+    return answer.content.decode().count('name="language" value=')
+
+
+def it_has_no_button_on_pages_that_come_once(web, cast):
+    key = cast.hanako.key_path("reset")
+    assert (buttons(web.get(key)), buttons(web.post(key))) == (1, 0)
+    sign_in_by_password(web, cast.taro)
+    assert buttons(web.get(FACTOR)) == 1
+    codes = web.post(FACTOR, {"code": code_of(web.session["factor_key"]), "own_password": make.PASSWORD})
+    assert ("リカバリーコード" in codes.content.decode(), buttons(codes)) == (True, 0)
+
+
+def it_leads_back_to_the_invoice_from_a_refused_review(company, english):
+    number = Invoice.objects.get(customer=company.a, kind="correction").number
+    refused = english.post(f"/invoices/{number}/review/", {"state": "x"}).content.decode()
+    assert f'name="next" value="/invoices/{number}/"' in refused
+
+
 def it_is_kept_with_the_person_who_is_signed_in(cast, sign_in):
     browser = sign_in(cast.hanako)
     browser.post("/language/", {"language": "en", "next": "/contracts/"})
