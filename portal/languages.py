@@ -56,6 +56,11 @@ def keep(response, code, *, chosen_by_nobody=False):
     )
 
 
+def of_nobody(request):
+    """A context for a page that is made before it is known who asks."""
+    return translation.override(of_browser(request) or settings.LANGUAGE_CODE)
+
+
 def read_by(person, request):
     """A context for a page that a mail's URL leads to: in what this browser keeps, else in the language of the mail."""
     own = person.language if person.customer_id else settings.LANGUAGE_CODE

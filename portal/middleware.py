@@ -9,6 +9,8 @@ from django.middleware.gzip import GZipMiddleware
 from django.template.loader import render_to_string
 from django.utils.http import parse_header_parameters
 
+from portal import languages
+
 LARGEST_BODY = 1024 * 1024  # bytes of a request
 LARGEST_FILE = 20 * LARGEST_BODY  # bytes of a file that staff import
 TAKES_FILES = "/admin/import/"
@@ -103,7 +105,8 @@ def small_bodies(get_response):
         length = request.META.get("CONTENT_LENGTH") or "0"
         takes_file = request.path_info.startswith(TAKES_FILES)
         if not length.isdecimal() or int(length) > LARGEST_BODY + takes_file * LARGEST_FILE:
-            page = render_to_string("413.html", {"megabytes": takes_file and LARGEST_FILE // LARGEST_BODY})
+            with languages.of_nobody(request):
+                page = render_to_string("413.html", {"megabytes": takes_file and LARGEST_FILE // LARGEST_BODY})
             return HttpResponse(page, status=413, headers={"Connection": "close"})
         return get_response(request)
 

@@ -1,6 +1,7 @@
 """Home, よくある質問, お問い合わせ, health, and what every page's frame shows."""
 
 import sys
+from contextlib import nullcontext
 from hmac import compare_digest
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from billing import gauges
 from billing.home import overview
-from portal import installation, threads
+from portal import installation, languages, threads
 from portal.db import ready
 from portal.forms import InquiryForm, WordsForm
 from portal.models import MOST_NOTICES, FaqEntry, Inquiry, Notice, Vendor
@@ -84,7 +85,8 @@ def server_error(request):
 
 
 def bad_request(request, exception):
-    return HttpResponse(render_to_string("400.html"), status=400)
+    with nullcontext() if hasattr(request, "user") else languages.of_nobody(request):
+        return HttpResponse(render_to_string("400.html"), status=400)
 
 
 def forbidden(request, exception):

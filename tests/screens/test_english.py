@@ -208,6 +208,15 @@ def it_leads_back_to_the_invoice_from_a_refused_review(company, english):
     assert f'name="next" value="/invoices/{number}/"' in refused
 
 
+def it_says_in_english_that_input_was_not_even_read(web):
+    web.post("/language/", {"language": "en"})
+    large = web.post("/inquiry/", {"body": "x" * 1_100_000})
+    odd = web.get("/faq/?q=%00")
+    assert (large.status_code, odd.status_code) == (413, 400)
+    for answer in (large, odd):
+        assert (language(answer), left(answer.content.decode(), entered()), buttons(answer)) == ("en", set(), 0)
+
+
 def it_is_kept_with_the_person_who_is_signed_in(cast, sign_in):
     browser = sign_in(cast.hanako)
     browser.post("/language/", {"language": "en", "next": "/contracts/"})
