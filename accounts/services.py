@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from accounts import throttle
 from accounts.credentials import end_sessions, forget_password, give_typed_password, keep_password, note, tell
 from accounts.models import Customer, User
-from portal import history, numbers, rights
+from portal import history, languages, numbers, rights
 from portal.hanging import hanging, in_words
 from portal.models import Action, HistoryEvent, Mail
 
@@ -141,7 +141,9 @@ def change_user(user: User, *, password: str = "", by: User, session: Any = None
     changed = [name for name in PLAIN_FIELDS if getattr(was, name) != getattr(user, name)]
     if changed:
         changes = history.differing(history.facts(was, *changed), history.facts(user, *changed))
-        note(Action.USER_CHANGED, user, by=by, detail=_("・").join(changes), changes=changes)
+        with languages.house():
+            told = _("・").join(changes)
+        note(Action.USER_CHANGED, user, by=by, detail=told, changes=changes)
     if former:
         recipient_changed(user, former, by=by, session=session)
     if user.email != was.email:
@@ -201,7 +203,9 @@ def free_recipient(user: User) -> User | None:
 
 def recipient_changed(user: User, former: User, *, by: User, session: Any) -> None:
     names = {"former": former.name, "new": user.name}
-    note(Action.RECIPIENT_CHANGED, user, by=by, detail=_("%(former)s → %(new)s") % names)
+    with languages.house():
+        told = _("%(former)s → %(new)s") % names
+    note(Action.RECIPIENT_CHANGED, user, by=by, detail=told)
     for person in (former, user):
         tell(Mail.Kind.RECIPIENT_CHANGED, person, **names, by=by.name if by else "")
         end_sessions(person, but=session)

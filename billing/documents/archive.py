@@ -14,6 +14,7 @@ from django.utils.timezone import localtime
 
 from accounts.models import User
 from billing.models import Invoice, InvoicePdf, InvoiceXml
+from portal import languages
 from portal.db import rls
 from portal.db.schema import DESK, ROLE
 from portal.lists.columns import FORMULA
@@ -97,23 +98,25 @@ def file_name(row: Any, kind: str = "pdf", *, party: Party = ISSUER) -> str:
 def index_of(documents: Iterable[Any], party: Party) -> bytes:
     """索引簿: a row a document, UTF-8 with BOM and CRLF; yen bare, days as 2026/04/30.
 
-    When the PDF of an imported document was made isn't known: its 発行日時 stays empty.
+    When the PDF of an imported document was made isn't known: its 発行日時 stays empty. Japanese, whoever takes it.
     """
     made = io.StringIO()
     write = csv.writer(made).writerow
     write(HEADS)
-    for place, row in enumerate(documents, start=1):
-        write(
-            [
-                place, ymd(row.issued_on), plain(party(row)["name"]), party(row).get("registration_number", ""),
-                row.get_kind_display(), row.number, row.net, row.tax, row.total,
-                row.base_10, row.tax_10, row.base_8, row.tax_8, ymd(row.period_from or row.month), ymd(row.period_to or last_day(row.month)),
-                file_name(row, party=party) if row.pdf_size is not None else "", row.pdf_sha256,
-                f"{localtime(row.rendered_at):%Y/%m/%d %H:%M:%S}" if row.rendered_at and row.gets_pdf else "",
-                row.original, row.get_state_display(), row.replaced_by_number,
-                file_name(row, "xml", party=party) if row.xml_size is not None else "", row.xml_sha256,
-            ]
-        )  # fmt: skip
+    with languages.house():
+        for place, row in enumerate(documents, start=1):
+            write(
+                [
+                    place, ymd(row.issued_on), plain(party(row)["name"]), party(row).get("registration_number", ""),
+                    row.get_kind_display(), row.number, row.net, row.tax, row.total,
+                    row.base_10, row.tax_10, row.base_8, row.tax_8,
+                    ymd(row.period_from or row.month), ymd(row.period_to or last_day(row.month)),
+                    file_name(row, party=party) if row.pdf_size is not None else "", row.pdf_sha256,
+                    f"{localtime(row.rendered_at):%Y/%m/%d %H:%M:%S}" if row.rendered_at and row.gets_pdf else "",
+                    row.original, row.get_state_display(), row.replaced_by_number,
+                    file_name(row, "xml", party=party) if row.xml_size is not None else "", row.xml_sha256,
+                ]
+            )  # fmt: skip
     return made.getvalue().encode("utf-8-sig")
 
 

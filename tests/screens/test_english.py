@@ -1,8 +1,10 @@
 """The portal in English: chosen by a button, kept with the person; pages, files and mails have no Japanese but what was entered."""
 
 import html
+import io
 import re
 from types import SimpleNamespace
+from zipfile import ZipFile
 
 import pytest
 import time_machine
@@ -217,6 +219,14 @@ def it_says_in_english_that_input_was_not_even_read(web):
         assert (language(answer), left(answer.content.decode(), entered()), buttons(answer)) == ("en", set(), 0)
 
 
+@time_machine.travel("2026-05-08 09:00+09:00", tick=False)
+def it_leaves_the_index_of_documents_in_japanese(company, english):
+    packed = ZipFile(io.BytesIO(english.get("/invoices/archive/").getvalue()))
+    index = packed.read("索引簿.csv").decode("utf-8-sig")
+    assert "請求書" in index
+    assert not re.search(r",(Invoice|Correction|Return|Final|Replaced|Void),", index)
+
+
 def it_is_kept_with_the_person_who_is_signed_in(cast, sign_in):
     browser = sign_in(cast.hanako)
     browser.post("/language/", {"language": "en", "next": "/contracts/"})
@@ -272,6 +282,7 @@ def it_stores_in_japanese_what_the_desk_reads(cast, sign_in):
     browser.post("/account/change/", {"name": "New Company Ltd."})
     changed = HistoryEvent.objects.get(action="user_changed")
     assert set(changed.data["changes"]) == {"部署", "言語"}
+    assert "部署・言語" in changed.detail
     inquiry = Inquiry.objects.get()
     assert inquiry.subject == "お客様情報の変更の申し込み"
     assert "会社名" in inquiry.body
