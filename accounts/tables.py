@@ -1,10 +1,12 @@
 """The columns of the user list and of the change history."""
 
+from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_tables2 import Table
 
 from accounts.models import SignedIn
+from portal import languages
 from portal.lists.columns import ChoiceColumn, FlagColumn, LinkColumn, StateColumn, TextColumn, TimeColumn, tag
 from portal.models import Action
 
@@ -46,9 +48,17 @@ class UserTable(Table):
     last_login = TimeColumn(gettext_lazy("最終ログイン"), "last_login", shown=True, card="sub")
 
 
+class WordsColumn(TextColumn):
+    """What the history tells in the vendor's words, in the reader's language; files have it as it is stored."""
+
+    def writer(self):
+        write, value = super().writer(), self.value
+        return lambda row: escape(languages.of_reader(value(row))) if row.in_words and value(row) else write(row)
+
+
 class HistoryTable(Table):
     at = TimeColumn(gettext_lazy("日時"), "at", shown=True, card="title")
     actor_name = TextColumn(gettext_lazy("操作者"), "actor_name", shown=True, card="sub")
     action = ChoiceColumn(gettext_lazy("操作"), "action", Action, shown=True, card="sub")
-    subject = TextColumn(gettext_lazy("対象"), "subject", shown=True, card="sub")
-    detail = TextColumn(gettext_lazy("内容"), "detail", shown=True, card="sub")
+    subject = WordsColumn(gettext_lazy("対象"), "subject", shown=True, card="sub")
+    detail = WordsColumn(gettext_lazy("内容"), "detail", shown=True, card="sub")

@@ -1,7 +1,10 @@
 """In which language a page is: a person's own, else what the browser chose; and that what is stored is in the vendor's own."""
 
+import re
+
 from django.conf import settings
 from django.utils import translation
+from django.utils.translation import gettext as _
 
 CODES = tuple(code for code, _name in settings.LANGUAGES)
 CHOSEN = "*"  # behind a language in the cookie: nobody was signed in when it was chosen
@@ -10,6 +13,22 @@ CHOSEN = "*"  # behind a language in the cookie: nobody was signed in when it wa
 def house():
     """A context in which words are the vendor's: what staff and auditors read later is stored so."""
     return translation.override(settings.LANGUAGE_CODE)
+
+
+def of_reader(text):
+    """A stored text of the vendor's words in the reader's language: what the portal has a word for, the rest as it stands."""
+    if translation.get_language() == settings.LANGUAGE_CODE:
+        return text
+    if counted := re.fullmatch(r"([\d,]+)件", text):
+        return _("%(n)s件") % {"n": counted[1]}
+    return "".join(_(part) if part.strip() else part for part in re.split(r"(・|、| → | )", text))
+
+
+def lines_of_reader(text):
+    """The same of a text in which only whole lines are the vendor's words."""
+    if translation.get_language() == settings.LANGUAGE_CODE:
+        return text
+    return "\n".join(_(line) if line.strip() else line for line in text.splitlines())
 
 
 def spoken(get_response):

@@ -1,13 +1,14 @@
 """An inquiry's thread as pages show it: the question, what was written since, and, for the desk, memos, states and mails."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from portal import languages
 from portal.models import Action, HistoryEvent, Inquiry, Mail, Message
 from portal.services import find_record
 
@@ -33,7 +34,10 @@ def question(inquiry: Inquiry) -> Entry:
 def of_customer(inquiry: Inquiry) -> list[Entry]:
     """What both sides wrote."""
     written = inquiry.messages.exclude(kind=Message.Kind.MEMO)
-    return [question(inquiry), *(Entry(each.kind, each.author_name, each.at, each.body) for each in written)]
+    first = question(inquiry)
+    if inquiry.wished:  # a 変更申込, in the vendor's words
+        first = replace(first, body=languages.lines_of_reader(first.body))
+    return [first, *(Entry(each.kind, each.author_name, each.at, each.body) for each in written)]
 
 
 def of_desk(inquiry: Inquiry) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.functions import grams_index, sought_column
@@ -102,6 +103,11 @@ class Inquiry(models.Model):
 
     def __str__(self):
         return f"{self.number} {self.subject}"
+
+    @property
+    def subject_told(self):
+        """The subject; that of a 変更申込 is the vendor's, and is told in the reader's language."""
+        return gettext(self.subject) if self.wished else self.subject
 
     @property
     def sender_name(self):

@@ -236,6 +236,11 @@ class HistoryEvent(models.Model):
         return f"{self.get_action_display()} {self.subject}"
 
     @property
+    def in_words(self):
+        """Whether it is told in the portal's words: which fields were changed, which documents were taken; else in names."""
+        return "changes" in self.data or self.action == Action.ARCHIVE_DOWNLOADED
+
+    @property
     def changes(self):
         """What was changed, as (label, before, after), each in words; empty where it is told in `detail` only.
 

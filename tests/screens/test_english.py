@@ -287,3 +287,19 @@ def it_stores_in_japanese_what_the_desk_reads(cast, sign_in):
     assert inquiry.subject == "お客様情報の変更の申し込み"
     assert "会社名" in inquiry.body
     assert Mail.objects.get(kind="inquiry").data["label"] == "変更申込"
+
+
+def it_reads_back_in_english_what_is_stored_in_japanese(cast, sign_in):
+    User.objects.filter(pk=cast.hanako.pk).update(language="en")
+    browser = sign_in(User.objects.get(pk=cast.hanako.pk))
+    person = User.objects.get(pk=cast.taro.pk)
+    given = {"name": person.name, "email": person.email, "department": "Sales", "version": person.version}
+    browser.post(f"/account/users/{person.pk}/edit/", given | {"language": "en"})
+    browser.get("/invoices/archive/?state=void")
+    browser.post("/account/change/", {"name": "New Company Ltd."})
+    history = browser.get("/account/history/").content.decode()
+    asked = browser.get(f"/inquiry/{Inquiry.objects.get().number}/").content.decode()
+    for told in ("Department, Language", "Items: 0"):
+        assert told in history
+    for told in ("Change of company details", "We request the following changes.", "Company name"):
+        assert told in asked
