@@ -159,10 +159,20 @@ untidy = settings(
 )
 
 
-@untidy
+@settings(untidy, max_examples=20)
 @given(lives(months=8))
 def it_adds_up_after_every_event_of_an_untidy_life(drawn):
-    vendor, log = drawn
+    adds_up(*drawn)
+
+
+@pytest.mark.nightly
+@settings(untidy, max_examples=400)
+@given(lives(months=14))
+def it_adds_up_after_every_event_of_many_untidy_lives(drawn):
+    adds_up(*drawn)
+
+
+def adds_up(vendor, log):
     life, taken_back = play(vendor, []), False
     for place, event in enumerate(log):
         before = deepcopy(life)
