@@ -35,11 +35,15 @@ def spoken(get_response):
     """Makes the page in its reader's language.
 
     What a browser asks for by itself doesn't count: many a browser in Japan is an English one. Staff's pages are Japanese only.
+    A browser that keeps no language yet keeps that of the mail whose URL it came by.
     """
 
     def answer(request):
         with translation.override(language_of(request)):
-            return get_response(request)
+            response = get_response(request)
+        if request.method == "GET" and not of_browser(request) and (code := of_mail(request)):
+            keep(response, code)
+        return response
 
     return answer
 
@@ -48,7 +52,19 @@ def language_of(request):
     user = request.user
     if user.is_authenticated:
         return user.language if user.customer_id else settings.LANGUAGE_CODE
-    return of_browser(request) or settings.LANGUAGE_CODE
+    return of_browser(request) or of_mail(request) or settings.LANGUAGE_CODE
+
+
+def of_mail(request):
+    """The language of the mail whose URL led here (`as_query`), or None."""
+    code = request.GET.get("language")
+    return code if code in CODES else None
+
+
+def as_query():
+    """What a mail's URL of a page that is nobody's carries on: nothing in the vendor's language."""
+    code = translation.get_language()
+    return "" if code == settings.LANGUAGE_CODE else f"?language={code}"
 
 
 def of_browser(request):
@@ -81,6 +97,8 @@ def of_nobody(request):
 
 
 def read_by(person, request):
-    """A context for a page that a mail's URL leads to: in what this browser keeps, else in the language of the mail."""
+    """A context for a page whose URL was mailed to a person: in the language of the mail, unless another was chosen since."""
     own = person.language if person.customer_id else settings.LANGUAGE_CODE
-    return translation.override(language_of(request) if request.user.is_authenticated else of_browser(request) or own)
+    return translation.override(
+        language_of(request) if request.user.is_authenticated else chosen_by_nobody(request) or own
+    )

@@ -19,7 +19,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from procrastinate.contrib.django import app
 
-from portal import installation, months, reading, rights, trace
+from portal import installation, languages, months, reading, rights, trace
 from portal.models import Mail, Vendor
 from portal.secret import own_folder
 
@@ -209,6 +209,7 @@ def write(mail):
         "customer": mail.customer,
         "vendor": vendor,
         "url": settings.PORTAL_URL,
+        "in_language": languages.as_query,  # asked while it is written
         **facts_of(mail, reader),
     }
     attached = attachment(mail, vendor, context)

@@ -192,7 +192,10 @@ def password_reset_confirm(request, uid, token):
     if person is None:
         return render(request, "accounts/password_reset_invalid.html", status=400)
     with languages.read_by(person, request):
-        return reset(request, person, uid, token)
+        response = reset(request, person, uid, token)
+    if not request.user.is_authenticated:
+        keep_language(request, response, person)
+    return response
 
 
 def reset(request, person, uid, token):

@@ -173,11 +173,27 @@ def it_does_not_pass_to_the_next_person_at_the_same_browser(web, cast):
 
 def it_is_the_persons_at_any_browser_before_and_after_sign_in(web, cast):
     User.objects.filter(pk=cast.hanako.pk).update(language="en")
-    assert language(web.get(cast.hanako.key_path("reset"))) == "en"  # as the mail that brought it
     assert language(web.get("/login/")) == "ja"
     sign_in_by_password(web, cast.hanako)
     web.post("/logout/")
     assert language(web.get("/login/")) == "en"
+
+
+def it_is_that_of_the_mail_behind_its_urls(web, cast):
+    User.objects.filter(pk=cast.hanako.pk).update(language="en")
+    assert language(web.get(cast.hanako.key_path("reset"))) == "en"
+    assert language(web.get("/login/")) == "en"
+    told = stored_mail("password_set", cast, User.objects.get(pk=cast.hanako.pk))
+    with time_machine.travel("2026-05-29 09:00+09:00", tick=False):
+        url = re.search(r"/login/\S*", mails.write(told).body)[0]
+        told.user.language = "ja"
+        assert "/login/\n" in mails.write(told).body
+    assert url == "/login/?language=en"
+    other = WebClient()
+    assert language(other.get(url)) == "en"
+    assert language(other.get("/password/reset/")) == "en"
+    other.post("/language/", {"language": "ja", "next": url})
+    assert language(other.get(url)) == "ja"
 
 
 def it_is_the_persons_at_the_second_step(web, cast):
