@@ -7,10 +7,16 @@ import time_machine
 from django.db import connection, transaction
 
 from accounts.models import Customer
-from tests import make
+from tests import make, once
 from tests.replay import models, remembered
 
 BEFORE, LATER = "2026-05-08T12:34:56+09:00", "2031-07-01T09:00:00+09:00"
+
+
+@pytest.fixture(autouse=True)
+def learnt_here(monkeypatch):
+    """Not taken from another process, at whose moment the database wrote a job's."""
+    monkeypatch.setattr(once, "folder", None)
 
 
 def stored(make_it, at, *, numbers=True):
