@@ -4,9 +4,11 @@
 """
 
 import pytest
+from django.contrib import admin
 from django.urls import reverse
 
 from billing.models import Parked
+from contracts.models import Contract
 from tests.browser import desk
 from tests.browser.looking import (
     WIDTHS,
@@ -73,6 +75,32 @@ def it_shows_all_columns_of_the_months_runs_on_a_pc(world, server, browse):
     page = browse(STAFF)
     page.goto(server + reverse("admin:billing_monthrun_changelist"))
     assert page.locator(".results").evaluate("box => box.scrollWidth - box.clientWidth") == 0
+
+
+def it_shows_a_contracts_line_whole_on_a_tablet_each_field_under_its_name(world, server, browse):
+    page = browse(STAFF)
+    page.set_viewport_size({"width": 768, "height": 900})
+    page.goto(server + reverse("admin:contracts_contract_change", args=[Contract.objects.earliest("pk").pk]))
+    assert page.locator(".contract-lines").evaluate("box => box.scrollWidth - box.clientWidth") == 0
+    line = page.locator("#lines-0")
+    for name in ("品目", "単価", "課金終了日"):
+        label, field = line.locator("label", has_text=name).bounding_box(), line.get_by_label(name).bounding_box()
+        assert label["height"] > 10
+        assert label["y"] < field["y"]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("width", [768, 1280])
+def it_shows_all_columns_of_every_list(world, server, browse, width):
+    page = browse(STAFF)
+    page.set_viewport_size({"width": width, "height": 900})
+    hidden = {}
+    for model in admin.site._registry:
+        page.goto(server + reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"))
+        for box in page.locator(".results").all():
+            hidden[model._meta.label] = box.evaluate("box => box.scrollWidth - box.clientWidth")
+    assert len(hidden) > 20
+    assert {label: beyond for label, beyond in hidden.items() if beyond} == {}
 
 
 def it_leads_by_keys_to_the_search_the_menu_and_the_save(world, server, browse):
