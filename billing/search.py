@@ -30,7 +30,7 @@ from portal.models.functions import IsAmong
 from portal.templatetags.figures import yen, ymd
 
 SHOWN = 5
-MOST = 100  # counted; what is beyond is 「100件以上」
+MOST = 100  # counted; what is beyond is 「100件以上」, as the documents of more customers would be, whichever they are
 
 
 class Line(NamedTuple):
@@ -235,7 +235,7 @@ def pairs(found, most):
 
 def look_for(request, kinds, words, typed):
     """([Group], what to tell): hits of all kinds, by one statement behind the one that finds the customers."""
-    named, told = searching.customers_of(Invoice, words, by=request.user)
+    named, told = searching.customers_of(Invoice, words, by=request.user, most=MOST)
     users = () if request.user.has_perm("accounts.view_user") else None
     parts = []
     for place, kind in enumerate(kinds):

@@ -26,7 +26,7 @@ from portal.scoping import Scoped
 
 LONGEST = 200  # characters; no name is longer
 MOST_WORDS = 5
-MOST_CUSTOMERS = 500  # whose documents are looked for; more are found by words that say nothing
+MOST_CUSTOMERS = 500  # whose rows a list looks for; more are found by words that say nothing
 SHORTEST_START = 4  # characters of a number from which others begin
 SAMPLE = 500  # rows of a table, the newest, that tell how common a word is
 COMMON = 5  # of them; of 100,000 rows a thousand, which are soon met by walking
@@ -207,7 +207,7 @@ def looks_elsewhere(condition: Q) -> bool:
     return any(isinstance(each, tuple) and isinstance(each[1], QuerySet) for each in condition.children)
 
 
-def customers_of(model: type[Model], words: Sequence[Word], *, by: Any) -> tuple[Sequence[int] | None, str]:
+def customers_of(model: type[Model], words: Sequence[Word], *, by: Any, most: int) -> tuple[Sequence[int] | None, str]:
     """(keys of the customers with these words in their own texts, whose rows are to be found; what to tell if they are too many).
 
     None instead of keys if `by` may not see whom else the words would be looked for in: the customers, or those's users.
@@ -216,7 +216,7 @@ def customers_of(model: type[Model], words: Sequence[Word], *, by: Any) -> tuple
         return (() if by.has_perm("accounts.view_user") else None), ""
     if not by.has_perm("accounts.view_customer"):
         return None, ""
-    return few(customer_model().objects.named(words))
+    return few(customer_model().objects.named(words), most)
 
 
 def of_list(rows: Any, typed: str, *, by: Any) -> tuple[QuerySet, str]:
@@ -228,17 +228,17 @@ def of_list(rows: Any, typed: str, *, by: Any) -> tuple[QuerySet, str]:
     if not found:
         return rows, ""
     found = weighed(found, dict.fromkeys([rows.model, customer_model(), get_user_model()]))
-    customers, told = customers_of(rows.model, found, by=by)
+    customers, told = customers_of(rows.model, found, by=by, most=MOST_CUSTOMERS)
     return rows.found_by(found, customers), told
 
 
-def few(customers: QuerySet) -> tuple[Sequence[int], str]:
+def few(customers: QuerySet, most: int) -> tuple[Sequence[int], str]:
     """Their keys; none of them, and a sentence, if they are so many that the words say nothing of what belongs to them."""
-    found = list(customers.values_list("pk", flat=True)[: MOST_CUSTOMERS + 1])
-    if len(found) <= MOST_CUSTOMERS:
+    found = list(customers.values_list("pk", flat=True)[: most + 1])
+    if len(found) <= most:
         return found, ""
     told = _("あてはまるお客様が%d社を超えるため、お客様の名前では探していません。語を足してください。")
-    return (), told % MOST_CUSTOMERS
+    return (), told % most
 
 
 def page_of(typed: str) -> tuple[str, Any] | None:

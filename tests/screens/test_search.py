@@ -261,6 +261,7 @@ def it_shows_the_first_five_and_how_many_there_are(world):
 
 def it_says_so_where_words_name_too_many_customers(world, monkeypatch):
     monkeypatch.setattr(searching, "MOST_CUSTOMERS", 1)
+    monkeypatch.setattr("billing.search.MOST", 1)
     make.make_customer("N-1", name="みどり商店")
     page = search(world, "みどり")
     assert "語を足してください" in page.content.decode()
