@@ -67,13 +67,19 @@ def intruder(role, customer):
         begun.rollback()
 
 
+def refusal(begun, statement):
+    """What PostgreSQL says against the statement, which is undone; `None` when it lets it pass."""
+    try:
+        with begun.transaction(force_rollback=True):
+            begun.execute(statement)
+    except psycopg.Error as reason:
+        return reason
+    return None
+
+
 def refused(role, customer, statement):
     with intruder(role, customer) as begun:
-        try:
-            begun.execute(statement)
-        except psycopg.Error:
-            return True
-    return False
+        return refusal(begun, statement) is not None
 
 
 def names(sql):
@@ -86,9 +92,11 @@ def names(sql):
 def it_finds_no_way_out_and_no_table_to_alter(world, role):
     before, guards = stored.digests(), catalogue.found(connection)
     given = {"role": role, "owner": connection.settings_dict["USER"], "database": connection.settings_dict["NAME"]}
-    tried = [attack.format(table, **given) for table in names(roles.TABLES) for attack in TO_A_TABLE]
-    tried += [attack.format(**given) for attack in OUT]
-    accepted = [attack for attack in tried if not refused(role, world.a, attack)]
+    accepted = [attack for attack in OUT if not refused(role, world.a, attack.format(**given))]
+    with intruder(role, world.a) as begun:
+        tried = [attack.format(table, **given) for table in names(roles.TABLES) for attack in TO_A_TABLE]
+        accepted += [attack for attack in tried if refusal(begun, attack) is None]
+    assert len(tried) > 500
     assert accepted == []
     assert stored.digests() == before
     assert catalogue.found(connection) == guards
@@ -108,18 +116,15 @@ def writes(table):
 def it_writes_where_it_was_granted_only(world, role):
     """As `portal/db/roles.py` says; where only some columns may be changed, a row as a whole may not."""
     granted = roles.WEB if role == ROLE else roles.DESK_WRITES
-    for table in names(roles.TABLES):
-        for right, statement in writes(table):
-            with intruder(role, world.a) as begun:
-                try:
-                    begun.execute(statement)
-                    denied = False
-                except psycopg.errors.InsufficientPrivilege as reason:
-                    denied = "permission denied for table" in str(reason)
-                except psycopg.Error:
-                    denied = False
-            may = right in [name for name, columns in roles.PART.findall(granted.get(table, "")) if not columns]
-            assert denied is not may, (table, right)
+    with intruder(role, world.a) as begun:
+        for table in names(roles.TABLES):
+            for right, statement in writes(table):
+                reason = refusal(begun, statement)
+                denied = isinstance(
+                    reason, psycopg.errors.InsufficientPrivilege
+                ) and "permission denied for table" in str(reason)
+                may = right in [name for name, columns in roles.PART.findall(granted.get(table, "")) if not columns]
+                assert denied is not may, (table, right)
 
 
 def it_reads_and_changes_nothing_of_other_customers_as_a_customer(world):
