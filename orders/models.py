@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.models import PriceBasis, TaxKind
 from portal.scoping import Scoped
 from portal.searching import Sought
+from portal.templatetags.figures import plain
 
 
 class Kind(models.TextChoices):
@@ -296,7 +297,7 @@ class Usage(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.month:%Y-%m} {self.quantity}"
+        return f"{self.month:%Y-%m} {plain(self.quantity)}"
 
 
 class UsageCharges(Scoped):

@@ -11,6 +11,7 @@ from contracts.models.contracts import STAYS_WITHDRAWN, Contract, Service, Taxed
 from portal.models import PriceBasis, TaxKind
 from portal.scoping import Scoped
 from portal.searching import Sought
+from portal.templatetags.figures import plain
 
 
 def refuse_below_zero(row, *names):
@@ -136,4 +137,4 @@ class MeterTier(models.Model):
         indexes = [models.Index(fields=["customer", "price"], name="tiers_of_price")]
 
     def __str__(self):
-        return f"{self.above} {self.unit_price}"
+        return f"{plain(self.above)} {plain(self.unit_price)}"

@@ -10,8 +10,10 @@ from django.db import models
 from django.test import RequestFactory
 
 from contracts.models import Contract, ContractLine
+from orders.models import Usage
 from portal import forms
 from portal.models import CalendarDay
+from tests import make
 from tests.filled import form_page
 
 READ = {
@@ -68,6 +70,23 @@ def it_writes_days_yen_and_whether_something_holds_as_all_other_pages_do(cast, w
     names = ("ordered_on", "month", "amount", "prorate")
     assert [shown[name] for name in names] == ["2026/04/01", "2026/04", "21,500", "-"]
     assert "○" in web.get("/admin/contracts/service/").content.decode()
+
+
+def it_writes_a_used_quantity_in_the_heading_of_its_page_as_all_other_pages_do(cast, web):
+    contract = cast.a.contracts.get()
+    make.make_meter(contract, 9, (500, "7.50"))
+    make.use(contract, "1234567.5")
+    web.force_login(cast.staff)
+    page = web.get(f"/admin/orders/usage/{Usage.objects.get().pk}/change/").content.decode()
+    assert "2026-04 1,234,567.5<" in page
+    assert "1234567" not in page
+
+
+def it_names_a_price_that_goes_with_its_meter_as_all_other_pages_do(cast, web):
+    meter = make.make_meter(cast.a.contracts.get(), 9, (500, "7.50"))
+    web.force_login(cast.staff)
+    page = web.get(f"/admin/contracts/meter/{meter.pk}/delete/").content.decode()
+    assert "500 7.5" in page and "500.000" not in page
 
 
 @pytest.fixture
