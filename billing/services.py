@@ -10,16 +10,13 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer, User
-from billing import tasks
 from billing.credits import credit_of_adjustment
 from billing.models import Credit, Discount, Download, Invoice, InvoiceLine, MonthRun, Review, ReviewState, State
-from billing.month import drafts
+from billing.month import catching_up, drafts
 from contracts.services import amount_of, rate_of
-from portal import history, rights, trace
+from portal import history, rights
 from portal.models import Action, Vendor
 from portal.templatetags.figures import plain, yen, ymd
-
-URGENT_PRIORITY = 7  # the priority of what staff wait for, ahead of 100,000 renderings
 
 
 def defer_catch_up(*customers: Any, decided: bool = False, by: User | None = None) -> None:
@@ -32,7 +29,7 @@ def defer_catch_up(*customers: Any, decided: bool = False, by: User | None = Non
     if decided:
         rights.need(by, "billing.change_parked")
     numbers = [customer.number for customer in customers] or None
-    tasks.catch_up.configure(priority=URGENT_PRIORITY).defer(numbers=numbers, decided=decided, **trace.for_job())
+    catching_up.defer(numbers, decided=decided)
 
 
 @transaction.atomic

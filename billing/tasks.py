@@ -12,9 +12,8 @@ from accounts.models import User
 from billing import reminders, tally
 from billing.documents import rendering
 from billing.models import Invoice
-from billing.month import checked, close, lock
+from billing.month import catching_up, checked, lock
 from billing.uploads import services as uploads
-from orders.models import Pending
 from portal import months
 from portal.tasks import forget_failed, retry_stalled_jobs
 
@@ -57,25 +56,9 @@ def forget_failed_renderings():
     )
 
 
-@app.task(name="billing.catch_up", queue="render", retry=RetryStrategy(wait=30, retry_exceptions=[lock.Busy]))
+@app.task(name=catching_up.TASK, queue=catching_up.QUEUE, retry=RetryStrategy(wait=30, retry_exceptions=[lock.Busy]))
 def catch_up(numbers, decided=False, request=""):
-    """Bring the drafts of the customers with these numbers up to date and try again what is parked; None: only what is parked.
-
-    Whoever's orders have yet to follow a change of tax classes or settings (D34) is brought up to date with them, in
-    batches as in every run. `decided`: a person said that also what waits for a decision (D9) be tried.
-    """
-    with lock.alone() as check_lock:
-        tried = close.retry_parked(months.today(), numbers, decided, check_lock)
-        pending = Pending.objects.values_list("customer__number", flat=True)
-        if concerned := sorted({*(numbers or tried), *pending}):
-            close.draft_unclosed_months(months.today(), concerned, check_lock=check_lock)
-    forget_failed("billing.catch_up", lambda **earlier: covers(numbers, decided, earlier))
-
-
-def covers(numbers, decided, earlier):
-    """Whether catching up with these customers did what an `earlier` job was for; its arguments are those of `catch_up`."""
-    same = numbers is None if earlier["numbers"] is None else set(earlier["numbers"]) <= set(numbers or ())
-    return same and decided >= earlier.get("decided", False)
+    catching_up.work(numbers, decided)
 
 
 @app.task(name=checked.TASK, queue=checked.QUEUE)

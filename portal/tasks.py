@@ -20,6 +20,7 @@ from portal.models import Mail
 
 logger = logging.getLogger(__name__)
 AT_ONCE = 500  # jobs, or mails, of one go
+FOR_STAFF = 7  # the priority of what staff wait for: ahead of 100,000 renderings, after credentials
 
 
 @app.task(name="portal.deliver", queue="mail")

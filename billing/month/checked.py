@@ -18,9 +18,9 @@ from billing.models import MonthCheck, MonthRun
 from billing.month import checks
 from portal import months, rights, trace
 from portal.models import Vendor
+from portal.tasks import FOR_STAFF
 
 TASK, QUEUE = "billing.check_month", "render"
-PRIORITY = 7  # as of all that staff wait for, ahead of 100,000 renderings
 SHOWN = 20  # things of one finding that are kept, as the command prints them
 LONGEST = 300  # characters of a thing that are kept
 MOST_TRIES = 3  # of a job whose worker dies
@@ -34,7 +34,7 @@ def ask_for_check(month: date, *, by: User | AnonymousUser) -> bool:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock_of(month)])
     if jobs_under_way(month).exists():
         return False
-    task = app.configure_task(TASK, queue=QUEUE, priority=PRIORITY, queueing_lock=lock_of(month))
+    task = app.configure_task(TASK, queue=QUEUE, priority=FOR_STAFF, queueing_lock=lock_of(month))
     task.defer(month=month.isoformat(), by=by.pk, **trace.for_job())
     return True
 

@@ -18,12 +18,13 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from accounts.models import User
 from billing.models import Upload, UploadState
 from billing.models.uploads import OVER, UNDER_WAY
+from billing.month import catching_up
 from billing.uploads.kinds import SORTS, need_import, warn_of_other_kind
 from portal import months, trace
 from portal.imports.taking import Report, take_in
+from portal.tasks import FOR_STAFF
 
-TASK, CATCH_UP, QUEUE = "billing.take_upload", "billing.catch_up", "render"
-PRIORITY = 7  # as of all that staff wait for, ahead of 100,000 renderings
+TASK, QUEUE = "billing.take_upload", "render"
 KEPT_DAYS = 30  # days for which a file that nobody takes in is kept
 MOST_FAULTS = 10_000  # that pages show; the file of errors has all of them
 LONGEST = 200  # of a cell that is shown
@@ -42,7 +43,7 @@ def keep(kind: str, name: str, content: bytes, *, by: User) -> Upload:
 
 
 def defer(upload: Upload) -> None:
-    app.configure_task(TASK, queue=QUEUE, priority=PRIORITY).defer(upload=upload.pk, **trace.for_job())
+    app.configure_task(TASK, queue=QUEUE, priority=FOR_STAFF).defer(upload=upload.pk, **trace.for_job())
 
 
 @transaction.atomic
@@ -142,9 +143,7 @@ def try_out(upload: Upload, tell: Callable[[int], None], check_lock: Callable[[]
         upload.progress = report.rows
         end(upload, UploadState.TAKEN)
         if report.owners:
-            follow = app.configure_task(CATCH_UP, queue=QUEUE, priority=PRIORITY)
-            owners: list[Any] = sorted(set(report.owners))
-            follow.defer(numbers=owners, decided=False, **trace.for_job())
+            catching_up.defer(sorted(set(report.owners)))
         return True
     upload.note = (
         _("確認した後にデータが変わったため、取り込みを止めました。新しい結果を確かめてください。") if taking else ""

@@ -2,7 +2,7 @@
 
 from billing.management.base import INCOMPLETE, OperatorCommand, month, need_vendor, parked_customers
 from billing.models import MonthRun
-from billing.month import close, lock
+from billing.month import catching_up, close, lock
 from portal import months
 from portal.models import Vendor
 from portal.tasks import forget_failed
@@ -25,7 +25,7 @@ class Command(OperatorCommand):
                 self.tell(made)
                 return INCOMPLETE if made.parked else None
             parked = close.draft_unclosed_months(today, tell=self.tell, check_lock=check_lock)
-        forget_failed("billing.catch_up")  # what they were for is done now, or stands as parked
+        forget_failed(catching_up.TASK)  # what they were for is done now, or stands as parked
         return INCOMPLETE if parked else None
 
     def tell(self, made):
