@@ -6,9 +6,11 @@ from contextlib import contextmanager
 
 import pytest
 from django.conf import settings
+from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.db import connection
 from django.test import Client, TransactionTestCase
 from django.utils import timezone
+from django.utils.cache import patch_cache_control
 
 from accounts import throttle
 from accounts.models import Throttle
@@ -71,6 +73,21 @@ def folder_of_the_run(tmp_path_factory):
 def unhurried():
     """A busy machine finds what an idle one finds; tests of these limits set their own."""
     preview.PATIENCE = listing.PATIENCE = 60
+
+
+@pytest.fixture(autouse=True, scope="session")
+def kept_files():
+    """Browsers keep static files, as WhiteNoise tells them to; they asked for fifteen of them with every page."""
+    serve = StaticFilesHandler.serve
+
+    def kept(handler, request):
+        response = serve(handler, request)
+        patch_cache_control(response, max_age=10 * 365 * 86400)  # the clock of tests may stand years from the browser's
+        return response
+
+    StaticFilesHandler.serve = kept
+    yield
+    StaticFilesHandler.serve = serve
 
 
 class WebClient(Client):
