@@ -23,6 +23,7 @@ from portal.services import answer_inquiry, newest
 from tests import make
 from tests.browser.pages import pages
 from tests.conftest import WebClient
+from tests.replay import remembered
 from tests.screens.test_mails import KINDS, stored_mail
 from tests.screens.test_second_factor import FACTOR, code_of
 
@@ -35,13 +36,18 @@ def entered():
     found = {"日本語"}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
-            " AND data_type IN ('character varying', 'text', 'jsonb') AND is_generated = 'NEVER'"
+            "SELECT table_name, string_agg(quote_ident(column_name) || '::text', ', ') FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND data_type IN ('character varying', 'text', 'jsonb')"
+            " AND is_generated = 'NEVER' GROUP BY 1"
         )
-        for table, column in cursor.fetchall():
-            cursor.execute(f'SELECT DISTINCT "{column}"::text FROM "{table}" WHERE "{column}"::text ~ \'[^ -~]\'')
-            for (text,) in cursor.fetchall():
-                found |= set(re.split(r'\r?\n|\\n|"', text))
+        cursor.execute(
+            " UNION ".join(
+                f'SELECT x FROM "{table}" CROSS JOIN LATERAL unnest(ARRAY[{columns}]) x WHERE x ~ \'[^ -~]\''
+                for table, columns in cursor.fetchall()
+            )
+        )
+        for (text,) in cursor.fetchall():
+            found |= set(re.split(r'\r?\n|\\n|"', text))
     return sorted((each for each in found if JAPANESE.search(each)), key=len, reverse=True)
 
 
@@ -53,10 +59,10 @@ def left(text, known):
     return set(JAPANESE.findall(text))
 
 
-@pytest.fixture
-def company(db):
-    """A company with one of everything that a page can tell of; hanako reads English."""
-    cast = make.billed_cast()
+@remembered
+def company_rows():
+    people = make.billed_rows()
+    cast = make.together(**people)
     told = {"reason": "mistake", "by": cast.staff, "today": make.IN_MAY}
     invoice = Invoice.objects.get(customer=cast.a, month=make.APRIL)
     list(render_waiting())
@@ -71,7 +77,13 @@ def company(db):
     answer_inquiry(asked, "answer", seen=newest(asked), by=cast.staff)
     make.make_user(cast.a, "saburo@example.com", bounced="550", must_change_password=True)
     User.objects.filter(pk=cast.hanako.pk).update(language="en")
-    return cast
+    return people
+
+
+@pytest.fixture
+def company(db):
+    """A company with one of everything that a page can tell of; hanako reads English."""
+    return make.together(**company_rows())
 
 
 @pytest.fixture

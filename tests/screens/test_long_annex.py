@@ -14,8 +14,8 @@ from portal.models import VendorRegistration
 from tests import make, processes
 from tests.printed import runs, runs_of
 
-LINES = 130
-ROWS = 60  # more than two pages hold, so that there are three parts
+LINES = 90
+ROWS = 40  # more than a page holds, so that there are three parts
 MOST_MEGABYTES = 500  # of a process that renders 5,000 lines; laid out in one piece they take 1,200
 HEADING = "以下は登録番号の対象外です（適格請求書発行事業者の登録期間外のお取引）"
 
