@@ -10,6 +10,7 @@ from pypdf import PdfReader
 from tests import make
 from tests.browser.pages import pages
 from tests.browser.world import DEMO, LONG
+from tests.sampling import sampled, share
 
 pytestmark = pytest.mark.django_db  # the world is stored before the test's own transaction begins
 
@@ -76,13 +77,14 @@ def browser_of(chromium, server):
         context.close()
 
 
+@sampled(2)
 @pytest.mark.parametrize("email", [DEMO, pytest.param(LONG, marks=pytest.mark.nightly)])
-def it_prints_every_table_whole(world, server, browser_of, email):
+def it_prints_every_table_whole(world, server, browser_of, email, step):
+    """Each run prints every second page."""
     page = browser_of(email)
     found = []
-    for name, what, path, _click in pages(world[email], lambda path: page.request.get(server + path)):
-        if what:
-            continue
+    plain = [each for each in pages(world[email], lambda path: page.request.get(server + path)) if not each[1]]
+    for name, _what, path, _click in share(plain, step):
         page.goto(server + path)
         if not page.locator("main table").count():
             continue

@@ -1,7 +1,7 @@
 """Whatever stands in an address, a field or a filter of staff's desk is answered with a page.
 
-The questions follow `admin.site`: a new page, field or filter is asked by itself. Each run asks every fifth question: each
-model a fifth of the values, each value a fifth of the models; `bin/test -m nightly tests/screens/test_admin_odd.py` asks all.
+The questions follow `admin.site`: a new page, field or filter is asked by itself. Each run asks every eighth question: each
+model an eighth of the values, each value an eighth of the models; `bin/test -m nightly tests/screens/test_admin_odd.py` asks all.
 """
 
 from itertools import product
@@ -31,7 +31,7 @@ def models_of(app):
     return [(place, label) for place, label in enumerate(ADMINS) if label.startswith(f"{app}.")]
 
 
-@sampled(5)
+@sampled(8)
 @pytest.mark.parametrize("app", APPS)
 def it_answers_odd_ids_and_questions_with_a_page(app, step, every_row, web, desk_world):
     web.force_login(desk_world["staff"])
@@ -82,7 +82,7 @@ def odd_forms(web, address):
             yield sent | {name: "-1", "_continue": "1"}
 
 
-@sampled(5)
+@sampled(8)
 @pytest.mark.parametrize("app", APPS)
 def it_answers_an_odd_value_in_any_field_with_a_page(app, step, every_row, web, desk_world):
     web.force_login(desk_world["staff"])
@@ -95,7 +95,7 @@ def it_answers_an_odd_value_in_any_field_with_a_page(app, step, every_row, web, 
                 assert try_out(web, "post", address, sent) in (200, 302, 403), (label, sent)
 
 
-@sampled(5)
+@sampled(8)
 @pytest.mark.parametrize("app", APPS)
 def it_answers_a_filters_odd_value_with_a_page(app, step, every_row, web, desk_world):
     web.force_login(desk_world["staff"])

@@ -195,7 +195,7 @@ def it_says_what_is_left_when_a_contract_is_taken_back(cast, desk, time_machine)
     assert then(shown) == closed_bills(cast.b, time_machine)
 
 
-def asked_again(web, path, given, times=3):
+def asked_again(web, path, given, times=2):
     """What is stored in the end by whoever sends what the page shows, looking at it so many times before."""
     for _look in range(times):
         answer = web.post(path, given | {"_preview": "1"})

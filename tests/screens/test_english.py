@@ -42,7 +42,7 @@ def entered():
         )
         cursor.execute(
             " UNION ".join(
-                f'SELECT x FROM "{table}" CROSS JOIN LATERAL unnest(ARRAY[{columns}]) x WHERE x ~ \'[^ -~]\''
+                f"SELECT x FROM \"{table}\" CROSS JOIN LATERAL unnest(ARRAY[{columns}]) x WHERE x ~ '[^ -~]'"
                 for table, columns in cursor.fetchall()
             )
         )

@@ -209,18 +209,20 @@ def it_finds_by_parts_in_any_width_and_kana_where_every_word_stands(world, mails
     assert found == dict(FINDS)
 
 
-def it_finds_the_same_however_common_the_words_are(world, mails):
+@sampled(3)
+def it_finds_the_same_however_common_the_words_are(step, world, mails):
     """Rare ones are looked up, those that many rows have are met on the way: whatever is known of each, the same rows are found."""
     make.make_customer("N-1", name="みどり商店")
     table = {model: model._meta.db_table for model in [Customer, User, *(kind.model for kind in KINDS)]}
-    for typed in [
-        "みどり",
+    asked = [
         "みどり 花子",
-        "商事 0",
+        "みどり",
         "hanako みどり 山田",
         f"{rows(world)[INVOICE].number} みどり",
         "花子 無",
-    ]:
+        "商事 0",
+    ]
+    for typed in share(asked, step):
         words = searching.words(typed)
         for kind in KINDS:
             known = [{}, {table[Customer]}, {table[kind.model], table[User]}, {*table.values()}]
@@ -240,9 +242,9 @@ def it_knows_words_that_many_of_the_newest_rows_have(world, monkeypatch):
     assert green.is_common(Customer) and not green.is_common(User) and not tool.is_common(Customer)
 
 
-@sampled(2)
+@sampled(4)
 def it_leads_to_lists_that_find_the_same(step, world, mails):
-    """Each run searches for every second word."""
+    """Each run searches for every fourth word."""
     for typed in share(["invoice_fixed", *dict(FINDS)], step):
         counts = {group.label: group.total for group in search(world, typed).context["groups"]}
         for kind in KINDS:
@@ -269,9 +271,9 @@ def it_says_so_where_words_name_too_many_customers(world, monkeypatch):
     assert "語を足してください" in world.web.get("/admin/billing/invoice/", {"q": "みどり"}).content.decode()
 
 
-@sampled(2)
+@sampled(4)
 def it_answers_whatever_is_typed_with_a_page(step, world):
-    """Each run types half into each box, and each into half of them."""
+    """Each run types a quarter into each box, and each into a quarter of them."""
     for place, address in enumerate(["/admin/search/", *(reverse(f"admin:{kind.name}_changelist") for kind in KINDS)]):
         for typed in share(ODD, step, place):
             assert world.web.get(address, {"q": typed}).status_code == 200, (address, typed)
