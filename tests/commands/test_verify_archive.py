@@ -38,7 +38,7 @@ def verified():
 def broken(*statements):
     """A world in which somebody wrote past triggers and constraints; it is gone afterwards."""
     with transaction.atomic(), connection.cursor() as cursor:
-        for table in ("billing_invoice", "billing_invoicepdf"):
+        for table in ("billing_invoice", "billing_invoicepdf", "billing_invoicexml", "billing_taxtotal"):
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         for name in ("pdf_is_what_was_hashed", "pdf_is_whole"):
             cursor.execute(f"ALTER TABLE billing_invoicepdf DROP CONSTRAINT {name}")
@@ -73,6 +73,55 @@ def it_counts_what_is_sound_and_names_what_is_not(kept, cast):
         code, said = verified()
         assert code == 1 and f"× {kept.number}: 確定していますが、PDFがありません" in said
     assert verified()[0] == 0
+
+
+# What somebody changes in the row, and what the files say to that.
+ROWS_CHANGED = {
+    "issued_on = '2026-04-29'": [
+        "請求日がPDFでは4月30日、台帳では4月29日", "請求日がXMLでは2026-04-30、台帳では2026-04-29",
+    ],
+    "due_on = '2026-06-02'": [
+        "台帳の支払期限 6月2日（火）がPDFにありません", "支払期日がXMLでは2026-06-01、台帳では2026-06-02",
+    ],
+    """addressee = addressee || '{"name": "別の会社"}'""": ["宛先がXMLでは会社C0000001、台帳では別の会社"],
+    """issuer = issuer || '{"name": "別の会社"}'""": ["発行者がXMLではつばめ通信株式会社、台帳では別の会社"],
+    """issuer = issuer || '{"registration_number": "T7000012050002", "registrations": [
+        {"number": "T7000012050002", "from": "2023-10-01", "to": null}]}'""": [
+        "登録番号がXMLではT8990000000001、台帳ではT7000012050002",
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def kept_with_xml(cast):
+    cast.a.corporate_number = "7000012050002"
+    cast.a.save()
+    make.close_month()
+    list(render_waiting())
+    connection.check_constraints()
+    return Invoice.objects.get(customer=cast.a)
+
+
+def it_reads_days_parties_and_sums_by_class_in_the_files(kept_with_xml):
+    assert verified() == (0, "PDF 2件とXML 1件を照合: 一致 3件、相違 0件、PDFのない書類 0件\n")
+    for change, faults in ROWS_CHANGED.items():
+        with broken((f"UPDATE billing_invoice SET {change} WHERE id = %s", kept_with_xml.pk)):
+            code, said = verified()
+            assert code == 1 and all(fault in said for fault in faults), said
+    moved = """UPDATE billing_taxtotal SET base = base + CASE WHEN rate > 0.09 THEN 100 ELSE -100 END WHERE invoice_id = %s"""
+    with broken((moved, kept_with_xml.pk)):
+        code, said = verified()
+        assert code == 1 and "台帳の標準税率の対象額 20,100がPDFにありません" in said
+        assert "税区分ごとの金額がXMLと台帳で違います" in said
+
+
+def it_misses_an_xml_that_was_there(kept_with_xml):
+    with broken(("DELETE FROM billing_invoicexml WHERE invoice_id = %s", kept_with_xml.pk)):
+        code, said = verified()
+        assert code == 1 and f"× {kept_with_xml.number}（C0000001）: XMLがありません" in said
+    old = "UPDATE billing_invoice SET addressee = addressee - 'corporate_number' || '{\"registration_number\": \"T7000012050002\"}' WHERE id = %s"
+    with broken((old, kept_with_xml.pk), ("DELETE FROM billing_invoicexml WHERE invoice_id = %s", kept_with_xml.pk)):
+        assert verified()[0] == 0, "of before there were any"
 
 
 def it_takes_a_document_that_names_another_for_itself(kept, cast):

@@ -8,7 +8,7 @@ TOLD_EACH = 1000  # documents
 
 
 class Command(OperatorCommand):
-    help = "保存した請求書のPDFとXMLをすべて照合します（SHA-256、ファイル自身の請求番号と合計）。相違や欠落があれば終了コード1です。"
+    help = "保存した請求書のPDFとXMLをすべて照合します（SHA-256、ファイル自身の請求番号、日付、合計、税区分ごとの金額）。相違や欠落があれば終了コード1です。"
 
     def work(self, **options):
         checked = wrong = unread = xml = 0
