@@ -85,6 +85,22 @@ def it_looks_at_each_day_where_the_registration_begins_or_ends_within_the_month(
         settled.remove(row)
 
 
+def it_warns_of_a_number_that_follows_another_within_the_month(cast):
+    """Each day has one, and yet a whole month's line stands under neither."""
+    VendorRegistration.objects.update(valid_to=date(2026, 4, 20))
+    VendorRegistration.objects.create(number="T7000012050002", valid_from=date(2026, 4, 21))
+    make.open_month(make.APRIL)
+    told = {
+        month: [each.rows for each in checks.check(month, today=make.IN_MAY) if each.code == "registration"]
+        for month in (make.APRIL, make.MAY)
+    }
+    [[(day, text)]] = told[make.APRIL]
+    assert day == "2026/04/21" and text.startswith("この日に登録番号が変わります")
+    assert told[make.MAY] == [[]]
+    make.close_month()
+    assert april(cast.a).issuer["registration_number"] == ""
+
+
 def it_keeps_apart_the_standard_and_the_reduced_rate_of_8_percent(cast):
     """Until 2019-09-30 8 % was the standard rate, from the next day on it is the reduced one."""
     charge(cast, "旧税率の分", 1000, date(2019, 9, 30), date(2019, 9, 30))

@@ -126,7 +126,8 @@ def mails(asked: Asked) -> Finding:
 
 
 def registration(asked: Asked) -> Finding:
-    """Whether the vendor has a registration number on each day of the month: the first and the last day without one are named.
+    """Whether the vendor has a registration number on each day of the month: the first and the last day without one are named,
+    and each on which another one begins, for no number covers a line with days on both sides.
 
     Not before there were any, nor before the portal bills.
     """
@@ -138,6 +139,9 @@ def registration(asked: Asked) -> Finding:
     ]
     text = _("この日に有効な登録番号がありません")
     rows = [{"what": f"{day:%Y/%m/%d}", "text": text} for day in sorted({*without[:1], *without[-1:]})]
+    changes = {since for since, _until in times if since in days[1:] and since - timedelta(1) not in without}
+    text = _("この日に登録番号が変わります（前日までと両方にかかる明細には、登録番号を記載できません）")
+    rows += [{"what": f"{day:%Y/%m/%d}", "text": text} for day in sorted(changes) if day > since_when]
     return found("registration", WARNING, _("適格請求書の登録番号"), rows)
 
 
