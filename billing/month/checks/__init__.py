@@ -8,6 +8,7 @@ from datetime import date
 
 from billing.models import MonthRun
 from billing.month.checks import (
+    chains,
     credits,
     documents,
     heads,
@@ -46,6 +47,7 @@ ASKED_IN_SQL: list[Question] = [
     *orders.QUESTIONS,
     *usage.QUESTIONS,
     *documents.QUESTIONS,
+    *chains.QUESTIONS,
     *sums.QUESTIONS,
     *totals.QUESTIONS,
     *credits.QUESTIONS,

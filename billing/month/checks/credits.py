@@ -41,6 +41,18 @@ QUESTIONS = [
         """,
     ),
     Question(
+        "credit_balance",
+        BROKEN,
+        gettext_lazy("合わない調整残高"),
+        """
+        SELECT u.number AS customer, i.number AS document, 0 AS expected, - l.amount AS found, '調整残高のない調整 ' || l.item AS text
+        FROM billing_invoiceline l JOIN billing_invoice i ON i.id = l.invoice_id JOIN accounts_customer u ON u.id = i.customer_id
+        LEFT JOIN billing_credit c ON c.id = l.credit_id
+        WHERE i.month = %(month)s AND l.credit_id IS NOT NULL AND (l.customer_id, l.tax_kind, l.tax_rate, l.price_basis)
+            IS DISTINCT FROM (c.customer_id, c.tax_kind, c.tax_rate, c.price_basis)
+        """,
+    ),
+    Question(
         "credit_open",
         WARNING,
         gettext_lazy("次の請求で使えない調整残高"),

@@ -17,6 +17,7 @@ WRITTEN = """{l}.quantity || '×' || {l}.unit_price || ' ' || {l}.item || ' ' ||
     {l}.price_basis || ' ' || to_char({l}.starts_on, 'YYYY/MM/DD') || '-' || to_char({l}.ends_on, 'YYYY/MM/DD')"""
 OWNED = "JOIN accounts_customer c ON c.id = i.customer_id"
 BLANK = "btrim({}, E' \\t\\u3000') = ''"
+OWN = "i.month = %(month)s AND i.kind <> 'imported'"
 FIXED = "i.month = %(month)s AND i.kind = 'invoice' AND i.state <> 'draft'"
 
 
@@ -84,6 +85,16 @@ QUESTIONS = [
         WHERE i.month = %(month)s AND i.state IN ('draft', 'fixed') AND b.origin = 'adjustment' AND b.amount > 0
         """
     ),
+    # Documents of the month, and those whose number says so (D20).
+    question(
+        f"""
+        SELECT i.number AS document, c.number AS customer, substr(i.number, 2, 4) || '/' || substr(i.number, 6, 2) AS expected,
+            to_char(i.month, 'YYYY/MM') AS found, '請求対象年月' AS text
+        FROM billing_invoice i {OWNED}
+        WHERE i.kind <> 'imported' AND (i.month = %(month)s AND i.number NOT LIKE %(numbers)s
+            OR i.number LIKE %(numbers)s AND i.month <> %(month)s)
+        """
+    ),
     # Parties must be whole; what an unchanged customer has was empty on no document.
     question(
         f"""
@@ -95,7 +106,8 @@ QUESTIONS = [
             ('postal_code', CASE WHEN c.billing_address = '' THEN c.postal_code ELSE c.billing_postal_code END, c.updated_at < i.fixed_on),
             ('department', c.billing_department, c.updated_at < i.fixed_on),
             ('person', c.billing_person, c.updated_at < i.fixed_on)) AS has (key, value, certain)
-        WHERE {FIXED} AND has.certain AND has.value <> '' AND coalesce(i.addressee ->> has.key, '') = ''
+        WHERE {OWN} AND i.state <> 'draft' AND has.certain AND has.value <> ''
+            AND (coalesce(i.addressee ->> has.key, '') = '' OR has.key = 'number' AND i.addressee ->> has.key <> has.value)
         """
     ),
     # The 登録番号 of the latest time that holds on each day of some line, by what the document kept of the vendor's registrations.

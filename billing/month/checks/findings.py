@@ -10,6 +10,8 @@ from django.db import connection
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from portal.numbers import invoice_series
+
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
@@ -46,6 +48,7 @@ class Asked:
     def values(self) -> dict[str, Any]:
         """The parameters of every question."""
         values = {"month": self.month, "last": self.last, "today": self.today, "share": self.share, "yen": self.yen}
+        values |= {"numbers": f"{invoice_series(self.month)}%"}  # as those of its invoices begin
         return values | {"open": not self.closed, "last_closed": self.last_closed}
 
 

@@ -80,7 +80,7 @@ QUESTIONS = [
                 OR i.state = 'fixed' AND EXISTS (SELECT FROM billing_invoicepdf p WHERE p.invoice_id = i.id))
             -- A vendor may keep quiet about those of 0 yen, and change that at any time (D29).
             AND NOT (i.kind = 'invoice' AND i.total = 0)
-            AND NOT EXISTS (SELECT FROM portal_mail m WHERE m.key = {NOTICE})
+            AND NOT EXISTS (SELECT FROM portal_mail m WHERE m.key = {NOTICE} AND m.customer_id = i.customer_id)
         """,
         after=True,
     ),

@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy
 
 from billing.models import FIXED_SQL, LIVE_SQL
 from billing.month.checks.findings import WARNING, Question
+from portal.numbers import digits
 
 QUESTIONS = [
     Question(
@@ -81,6 +82,28 @@ QUESTIONS = [
         FROM billing_numbergone g JOIN accounts_customer c ON c.id = g.customer_id
         WHERE g.month = %(month)s AND NOT EXISTS (SELECT FROM billing_invoice i WHERE i.number = g.number)
         ORDER BY g.number, g.id DESC
+        """,
+    ),
+    # What neither an invoice nor the record of the gone has; of neighbours the first and the last.
+    Question(
+        "number_gone",
+        WARNING,
+        gettext_lazy("請求番号の欠番"),
+        f"""
+        SELECT series || {digits("first")} AS document, CASE WHEN last > first THEN '～ ' || series || {digits("last")} || ' ' ELSE '' END
+            || '記録のない欠番' AS text
+        FROM (
+            SELECT series, n + 1 AS first, lead(n) OVER (ORDER BY n) - 1 AS last FROM (
+                SELECT s.series, known.n FROM portal_counter s CROSS JOIN LATERAL (
+                    SELECT 0 UNION SELECT s.value + 1
+                    UNION SELECT substr(i.number, 9)::bigint FROM billing_invoice i WHERE i.number LIKE %(numbers)s
+                        AND i.number ~ '^B[0-9]{{6}}-[0-9]{{1,12}}$'
+                    UNION SELECT substr(g.number, 9)::bigint FROM billing_numbergone g WHERE g.month = %(month)s
+                        AND g.number ~ '^B[0-9]{{6}}-[0-9]{{1,12}}$'
+                ) AS known (n)
+                WHERE s.series || '%%' = %(numbers)s
+            ) known
+        ) gap WHERE first <= last
         """,
     ),
     # Both are owed whole (D24): a price changes between months, or where there is 日割.
