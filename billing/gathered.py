@@ -8,6 +8,8 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Count, IntegerField, Value, Window
 from django.db.models.functions import JSONObject
 
+from portal.db.sets import united
+
 
 @dataclass(frozen=True)
 class Part:
@@ -46,8 +48,7 @@ def gather(parts: Sequence[Part]) -> dict[str, Found]:
     ]
     if not asked:
         return found
-    first, *more = asked
-    for place, read, among in first.union(*more, all=True) if more else first:
+    for place, read, among in united(asked):
         part = parts[place]
         found[part.name].rows.append(instance(part, read))
         found[part.name].total = among

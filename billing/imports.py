@@ -21,6 +21,7 @@ from billing.documents.registered import SINCE
 from billing.models import Invoice, InvoicePdf, Kind, NumberGone, State, TaxTotal
 from billing.month.kept import ADDRESSEE, issuer
 from portal import characters, months, numbers, reading, rights
+from portal.db.sets import arrays
 from portal.imports import columns
 from portal.imports.columns import Column, Row, chunks, of_model
 from portal.imports.faults import Code, Fault
@@ -268,9 +269,9 @@ def name_originals(taken: dict[str, Held], originals: dict[str, str], report: Re
             cursor.execute(
                 """
                 UPDATE billing_invoice i SET corrects_id = p.original
-                FROM unnest(%s::bigint[], %s::bigint[]) p(id, original) WHERE i.id = p.id
+                FROM unnest(%(ids)s::bigint[], %(originals)s::bigint[]) AS p (id, original) WHERE i.id = p.id
                 """,
-                [list(each) for each in zip(*pairs, strict=True)] or [[], []],
+                arrays(pairs, "ids", "originals"),
             )
 
 

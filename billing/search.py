@@ -24,6 +24,7 @@ from contracts.models import Contract
 from orders.models import Kind as OrderKind
 from orders.models import Order
 from portal import searching
+from portal.db.sets import united
 from portal.listing import TOO_MANY, within_limit
 from portal.models import Inquiry, Mail
 from portal.models.functions import IsAmong
@@ -229,8 +230,7 @@ def pairs(found, most):
     ]
     if not parts:
         return []
-    first, *more = parts
-    return [(found[place][0], pk) for place, pk in (first.union(*more, all=True) if more else first)]
+    return [(found[place][0], pk) for place, pk in united(parts)]
 
 
 def look_for(request, kinds, words, typed):
@@ -248,9 +248,8 @@ def look_for(request, kinds, words, typed):
         picked = rows.filter(IsAmong("pk", ArraySubquery(found.values("pk")[: MOST + 1])))
         picked = picked.annotate(place=Value(place, IntegerField()), read=JSONObject(**kind.fields))
         parts.append(picked.order_by(*kind.order).values_list("place", "pk", "read")[: MOST + 1])
-    first, *more = parts
     hits: dict = {}
-    for place, pk, row in first.union(*more, all=True) if more else first:
+    for place, pk, row in united(parts):
         hits.setdefault(place, []).append((pk, row))
     return [group(kinds[place], each, typed) for place, each in sorted(hits.items())], told
 

@@ -18,6 +18,7 @@ from billing.counting import Figure
 from billing.menu import WAITING, desk_of, list_of, waiting
 from billing.models import State
 from contracts.models import ENDS_WITHIN
+from portal.db.sets import united
 from portal.models import Inquiry, Mail
 
 SHOWN = 3  # of each kind; the rest is behind its list
@@ -229,6 +230,5 @@ def show_first(found: list[Panel]) -> None:
             rows = panel.figure.rows.annotate(place=Value(place, IntegerField()), read=JSONObject(**panel.kind.fields))
             parts.append(rows.order_by(*panel.kind.order).values_list("place", "pk", "read")[:SHOWN])
     if parts:
-        first, *more = parts
-        for place, pk, row in first.union(*more, all=True) if more else first:
+        for place, pk, row in united(parts):
             found[place].lines.append((pk, found[place].kind.write(row, pk)))

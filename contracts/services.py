@@ -14,6 +14,7 @@ from accounts.models import Customer, User
 from contracts.models import Contract, ContractLine, Meter, MeterPrice, MeterTier, Term
 from portal import history, money, months, numbers, rights
 from portal.db.ids import Ids
+from portal.db.sets import arrays
 from portal.models import Action, PriceBasis, TaxClass, Vendor
 from portal.templatetags.figures import plain
 
@@ -286,7 +287,6 @@ def add_terms(customer_ids: Sequence[int], *, until: date) -> int:
         if not missing:
             return 0
         names = ("forms", "starts", "renewals", "cancellations", "lasts", "reaches", "sequences", "firsts", "ends")
-        columns = [list(column) for column in zip(*missing, strict=True)]
         cursor.execute(
             f"""
             INSERT INTO contracts_term (contract_id, customer_id, sequence, starts_on, ends_on)
@@ -299,6 +299,6 @@ def add_terms(customer_ids: Sequence[int], *, until: date) -> int:
                 AND (m.cancel_on, m.last, m.reach) IS NOT DISTINCT FROM (u.cancel_on, u.last, u.reach)
             ORDER BY u.id, m.sequence
             """,
-            given | dict(zip(names, columns, strict=True)),
+            given | arrays(missing, *names),
         )
         return cursor.rowcount

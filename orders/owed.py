@@ -12,6 +12,7 @@ from contracts.models import CHARGED_SQL
 from orders.billed import COUNTS, FROZEN, GIVEN, PROPOSED
 from portal import money
 from portal.db.ids import Ids
+from portal.db.sets import arrays
 from portal.db.temporary import keep
 from portal.models import VALID_SQL, PriceBasis, Vendor
 
@@ -164,10 +165,11 @@ def price_parts(cursor: Any) -> None:
         cursor.execute(
             """
             UPDATE due_line d SET amount = p.due, net = p.due
-            FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::bigint[]) AS p (amount, part, whole, due)
+            FROM unnest(%(amounts)s::bigint[], %(parts)s::int[], %(wholes)s::int[], %(dues)s::bigint[])
+                AS p (amount, part, whole, due)
             WHERE (d.amount, d.part, d.whole) = (p.amount, p.part, p.whole)
             """,
-            [list(column) for column in zip(*priced, strict=True)],
+            arrays(priced, "amounts", "parts", "wholes", "dues"),
         )
 
 
@@ -185,8 +187,9 @@ def price_nets(cursor: Any, table: str) -> None:
         priced = [(amount, rate, money.tax_total(0, amount, rate, mode).base) for amount, rate in inclusive]
         cursor.execute(
             f"""
-            UPDATE {table} d SET net = p.net FROM unnest(%s::bigint[], %s::numeric[], %s::bigint[]) AS p (amount, rate, net)
+            UPDATE {table} d SET net = p.net
+            FROM unnest(%(amounts)s::bigint[], %(rates)s::numeric[], %(nets)s::bigint[]) AS p (amount, rate, net)
             WHERE d.price_basis = 'inclusive' AND (d.amount, d.rate) = (p.amount, p.rate)
             """,
-            [list(column) for column in zip(*priced, strict=True)],
+            arrays(priced, "amounts", "rates", "nets"),
         )

@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 
 from portal import numbers, reading
 from portal.db.ids import Ids
+from portal.db.sets import united
 from portal.models.functions import APART, HasGrams, IsAmong, StandsIn, has_grams
 from portal.scoping import Scoped
 
@@ -149,9 +150,8 @@ class Sought(Scoped):
                 ways.append(of_all.filter(IsAmong("customer", with_it), own(self, others), *held))
         if not ways:
             return self.none()
-        first, *more = [way.values("pk") for way in ways]
         # They are found first: the planner might walk through all rows in order and ask of each whether it is among those found.
-        return self.filter(IsAmong("pk", ArraySubquery(first.union(*more, all=True) if more else first)))
+        return self.filter(IsAmong("pk", ArraySubquery(united([way.values("pk") for way in ways]))))
 
 
 def customer_model() -> Any:
@@ -190,8 +190,7 @@ def weighed(words: Sequence[Word], models: Iterable[type[Model]]) -> list[Word]:
             parts.append(
                 rows.filter(pk__in=newest).values(table=table).annotate(**of_words).values_list("table", *of_words)
             )
-    first, *more = parts
-    counted = list(first.union(*more, all=True) if more else first)
+    counted = list(united(parts))
     return [
         word._replace(common=frozenset(table for table, *found in counted if found[place] >= COMMON))
         for place, word in enumerate(words)

@@ -8,6 +8,7 @@ from typing import Any
 
 from billing.models import DRAFT_SQL
 from portal import money
+from portal.db.sets import arrays
 
 # Credits as far as no fixed document has taken them up, in yen of their own price basis.
 OPEN = """
@@ -128,8 +129,6 @@ def split_discounts(cursor: Any, given: dict[str, Any]) -> None:
             parts += split_discount(rooms[invoice], [(discount, amount) for _invoice, discount, amount in asked])
     if not parts:
         return
-    names = ("of", "kinds", "rates", "bases", "parts")
-    columns = dict(zip(names, map(list, zip(*parts, strict=True)), strict=True))
     cursor.execute(
         f"""
         {ADD} FROM (
@@ -141,7 +140,7 @@ def split_discounts(cursor: Any, given: dict[str, Any]) -> None:
             JOIN billing_discount d ON d.id = p.discount_id JOIN billing_invoice i ON i.id = d.invoice_id
         ) n
         """,
-        given | columns,
+        given | arrays(parts, "of", "kinds", "rates", "bases", "parts"),
     )
 
 

@@ -15,6 +15,7 @@ from billing.month import credits
 from billing.month.due import DUE, days_due, set_terms_of_payment
 from portal import money, months, numbers
 from portal.db.ids import Ids
+from portal.db.sets import arrays
 from portal.db.temporary import keep
 from portal.models import Vendor
 
@@ -88,7 +89,7 @@ def rebuild(customers: Sequence[int], month: date, closed: date) -> None:
         add_invoices(cursor, given)
         added = add_lines(cursor, given)
         if given["kept"]:
-            drop_empty(cursor, given)
+            drop_empty(cursor)
             if mend or sort or added:
                 put_in_order(cursor, given)
             set_terms_of_payment(cursor, given)
@@ -181,7 +182,7 @@ def refresh_lines(cursor: Any, given: dict[str, Any]) -> None:
     )
 
 
-def drop_empty(cursor: Any, given: dict[str, Any]) -> None:
+def drop_empty(cursor: Any) -> None:
     """A draft that has lost all its lines goes; the database keeps its number (`NumberGone`, D20)."""
     cursor.execute(
         """
@@ -240,7 +241,7 @@ def add_invoices(cursor: Any, given: dict[str, Any]) -> None:
         FROM class JOIN made ON made.customer_id = class.customer_id
         """,
         given
-        | columns(totals, "exclusives", "inclusives", "rates", "bases", "taxes")
+        | arrays(totals, "exclusives", "inclusives", "rates", "bases", "taxes")
         | numbers_for(cursor, given)
         | {
             "subject": f"{month.year}年{month.month}月分ご利用料金",
@@ -266,12 +267,7 @@ def numbers_for(cursor: Any, given: dict[str, Any]) -> dict[str, Any]:
     others = cursor.fetchone()[0] - len(back)
     series = numbers.invoice_series(given["month"])
     first = numbers.reserve(series, others) if others else None
-    return columns(back, "again", "numbers") | {"series": series, "first": first}
-
-
-def columns(rows: Sequence[Sequence[Any]], *names: str) -> dict[str, list[Any]]:
-    """Rows of a set as one array a column, to be given to `unnest`."""
-    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {name: [] for name in names}
+    return arrays(back, "again", "numbers") | {"series": series, "first": first}
 
 
 def add_lines(cursor: Any, given: dict[str, Any]) -> int:
@@ -337,7 +333,7 @@ def set_totals(cursor: Any, given: dict[str, Any]) -> None:
     if not wrong:
         return
     totals = [total for total in totals if total[0] in wrong]
-    made = {"wrong": sorted(wrong)} | columns(totals, "invoices", "owners", "kinds", "rates", "bases", "taxes")
+    made = {"wrong": sorted(wrong)} | arrays(totals, "invoices", "owners", "kinds", "rates", "bases", "taxes")
     new = """unnest(%(invoices)s::bigint[], %(owners)s::bigint[], %(kinds)s::text[], %(rates)s::numeric[],
         %(bases)s::bigint[], %(taxes)s::bigint[]) AS n (invoice_id, customer_id, kind, rate, base, tax)"""
     cursor.execute(

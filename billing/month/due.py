@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 from portal import months
+from portal.db.sets import arrays
 from portal.models import CalendarDay
 
 DUE = """unnest(%(later)s::int[], %(shifts)s::text[], %(days)s::date[]) AS d (later, shift, due_on)
@@ -23,9 +24,8 @@ def days_due(cursor: Any, given: dict[str, Any], fixed_on: date | None = None) -
         (later, shift, months.due_on(given["month"], months_later=later, shift=shift, fixed_on=fixed_on, **off_on))
         for later, shift in cursor.fetchall()
     ]
-    later, shifts, days = (list(column) for column in zip(*due, strict=True))
     fix_due = months.nth_business_day_after(given["month"], **off_on)
-    return {"later": later, "shifts": shifts, "days": days, "fix_due": fix_due}
+    return arrays(due, "later", "shifts", "days") | {"fix_due": fix_due}
 
 
 def set_terms_of_payment(cursor: Any, given: dict[str, Any]) -> None:
