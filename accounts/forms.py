@@ -1,4 +1,4 @@
-"""Sign-in, passwords, second factor, and users."""
+"""Forms of sign-in, passwords, second factor, users and companies, 変更申込 among them."""
 
 import unicodedata
 from typing import Any

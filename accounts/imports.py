@@ -159,31 +159,21 @@ def take_users(rows: Iterable[Row], report: Report, *, today: date, by: Any) -> 
         changed: list[User] = []
         events: list[HistoryEvent | None] = []
         for row in chunk:
-            number, email = row.values.pop("customer"), row.values["email"]
-            company, found = companies.get(number), known.get(email)
-            if company is None:
-                told = _("お客様番号「%s」がありません。") % number
-                report.errors.append(Fault(row.line, OF_CUSTOMER.label, number, Code.UNKNOWN, told))
-                continue
-            if found and found.customer != company:
-                told = _("このEメールは %s のユーザが使っています。") % (found.customer or _("担当者"))
-                report.errors.append(Fault(row.line, EMAIL.label, email, Code.CONTRADICTION, told))
-                continue
-            if found is None and not needed(row, USER_COLUMNS[1:], report):
+            number, found = row.values.pop("customer"), known.get(row.values["email"])
+            company = company_of(row, number, companies, found, report)
+            if company is None or (found is None and not needed(row, USER_COLUMNS[1:], report)):
                 continue
             marks.note(row, company.pk)
             if found and says_nothing_new(found, row, report):
                 continue
             user = found or User(customer=company, password=make_password(None), **LATER)
-            before, had = history.facts(user, *PLAIN), {name: getattr(user, name) for name in FLAGS}
-            stored = keep(user, row, report, new=found is None)
-            for name, value in had.items():  # given and taken when all are in
-                setattr(user, name, value)
-            if stored:
-                user.version += 1
-                (changed if found else new).append(user)
-                after = history.facts(user, *PLAIN) if found else before
+            before = history.facts(user, *PLAIN)
+            if not keep_person(user, row, report, new=found is None):
+                continue
+            (changed if found else new).append(user)
+            if found:
                 about = {"of": user, "by": by, "customer": company}
+                after = history.facts(user, *PLAIN)
                 events.append(history.change(Action.USER_CHANGED, user.name, before, after, **about))
         if report.errors:
             continue
@@ -196,6 +186,32 @@ def take_users(rows: Iterable[Row], report: Report, *, today: date, by: Any) -> 
         report.keep([*events, *made])
     if not report.errors:
         marks.settle(report, by=by)
+
+
+def company_of(
+    row: Row, number: str, companies: dict[str, Customer], found: User | None, report: Report
+) -> Customer | None:
+    """The company whose `number` the row names; None, and a fault, where there is none or the person is of another one."""
+    company = companies.get(number)
+    if company is None:
+        told = _("お客様番号「%s」がありません。") % number
+        report.errors.append(Fault(row.line, OF_CUSTOMER.label, number, Code.UNKNOWN, told))
+        return None
+    if found and found.customer != company:
+        told = _("このEメールは %s のユーザが使っています。") % (found.customer or _("担当者"))
+        report.errors.append(Fault(row.line, EMAIL.label, row.values["email"], Code.CONTRADICTION, told))
+        return None
+    return company
+
+
+def keep_person(user: User, row: Row, report: Report, *, new: bool) -> bool:
+    """As `keep`, but for the marks: they are given and taken when all are in."""
+    had = {name: getattr(user, name) for name in FLAGS}
+    stored = keep(user, row, report, new=new)
+    for name, value in had.items():
+        setattr(user, name, value)
+    user.version += stored
+    return stored
 
 
 class Marks:
@@ -214,54 +230,21 @@ class Marks:
         for begin in range(0, len(ids), AT_ONCE):
             some = ids[begin : begin + AT_ONCE]
             people: dict[int, list[User]] = {}
-            for user in User.objects.filter(customer__in=some, is_active=True).order_by("pk"):
+            rows = User.objects.filter(customer__in=some, is_active=True).select_related("customer")
+            for user in rows.order_by("pk"):
                 people.setdefault(user.customer_id or 0, []).append(user)
-            events, moved = [], []
+            moved: list[User] = []
+            events: list[HistoryEvent | None] = []
             for company in some:
                 recipient, managers = self.of(company, people[company], report)
                 if recipient is None or not managers:
                     continue
-                former = next((user for user in people[company] if user.is_recipient), None)
-                for user in people[company]:
-                    marks = {"is_recipient": user == recipient, "is_manager": user in managers}
-                    if marks != {name: getattr(user, name) for name in FLAGS}:
-                        before = history.facts(user, "is_manager")
-                        user.is_recipient, user.is_manager = marks["is_recipient"], marks["is_manager"]
-                        moved.append(user)
-                        if former:  # a company that had nobody before has nothing that changed
-                            after = history.facts(user, "is_manager")
-                            events.append(
-                                history.change(
-                                    Action.USER_CHANGED,
-                                    user.name,
-                                    before,
-                                    after,
-                                    of=user,
-                                    by=by,
-                                    customer=user.customer,
-                                )
-                            )
-                if former and former != recipient:
-                    events.append(
-                        history.event(
-                            Action.RECIPIENT_CHANGED,
-                            recipient.name,
-                            of=recipient,
-                            by=by,
-                            customer=recipient.customer,
-                            detail=_("%(former)s → %(new)s") % {"former": former.name, "new": recipient.name},
-                        )
-                    )
-                    Session.objects.filter(user__in=[former, recipient]).delete()
-            if report.errors:
-                continue
-            for pair in product((False, True), repeat=2):  # who loses the one mark of a company comes first
-                alike = [user.pk for user in moved if (user.is_recipient, user.is_manager) == pair]
-                is_recipient, is_manager = pair
-                User.objects.filter(pk__in=alike).update(
-                    is_recipient=is_recipient, is_manager=is_manager, version=F("version") + 1
-                )
-            report.keep(events)
+                others, told = hand_over(people[company], recipient, managers, by=by)
+                moved += others
+                events += told
+            if not report.errors:
+                store_marks(moved)
+                report.keep(events)
 
     def of(self, company: int, people: list[User], report: Report) -> tuple[User | None, list[User]]:
         """(the recipient, the managers) of a company's people as its rows want them; None or nobody where they can't be."""
@@ -294,6 +277,45 @@ class Marks:
         line, given = self.wanted[user.customer_id or 0][user.email or ""]
         label = next(column.label for column in USER_COLUMNS if column.name == name)
         report.errors.append(Fault(line, label, "1" if given.get(name) else "0", code, told))
+
+
+def hand_over(
+    people: list[User], recipient: User, managers: list[User], *, by: Any
+) -> tuple[list[User], list[HistoryEvent | None]]:
+    """Give a company's people these marks; returns those who have others now, for `store_marks`, and what the history tells.
+
+    Of a company that had no recipient before it tells nothing: all of them are new. Whoever hands that mark over, or gets it, is
+    signed out.
+    """
+    former = next((user for user in people if user.is_recipient), None)
+    moved: list[User] = []
+    events: list[HistoryEvent | None] = []
+    for user in people:
+        marks = user == recipient, user in managers
+        if marks == (user.is_recipient, user.is_manager):
+            continue
+        before = history.facts(user, "is_manager")
+        user.is_recipient, user.is_manager = marks
+        moved.append(user)
+        if former:
+            about = {"of": user, "by": by, "customer": user.customer}
+            after = history.facts(user, "is_manager")
+            events.append(history.change(Action.USER_CHANGED, user.name, before, after, **about))
+    if former and former != recipient:
+        about = {"of": recipient, "by": by, "customer": recipient.customer}
+        told = _("%(former)s → %(new)s") % {"former": former.name, "new": recipient.name}
+        events.append(history.event(Action.RECIPIENT_CHANGED, recipient.name, **about, detail=told))
+        Session.objects.filter(user__in=[former, recipient]).delete()
+    return moved, events
+
+
+def store_marks(moved: list[User]) -> None:
+    """In sets of those who have the same; whoever loses the one mark of a company comes before whoever gets it."""
+    for is_recipient, is_manager in product((False, True), repeat=2):
+        alike = [user.pk for user in moved if (user.is_recipient, user.is_manager) == (is_recipient, is_manager)]
+        User.objects.filter(pk__in=alike).update(
+            is_recipient=is_recipient, is_manager=is_manager, version=F("version") + 1
+        )
 
 
 CUSTOMERS = Kind("customers", _("お客様"), CUSTOMER_COLUMNS, take_customers)

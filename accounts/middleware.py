@@ -16,7 +16,6 @@ from accounts import seeing
 from portal.db import rls
 
 FOR_EVERYBODY = ("/logout/", "/healthz", "/static/")
-BEFORE_THE_CHANGE = ("/logout/", "/healthz", "/static/")
 CHOICE_OF_LANGUAGE = "/language/"  # a button, which shows nothing
 FOR_STAFF = ("/admin/", "/password/change/", "/account/security/")
 # Where who looks at a customer's pages stays oneself, and what of those pages is one person's own.
@@ -79,7 +78,7 @@ def own_place(get_response):
         if path == CHOICE_OF_LANGUAGE and request.method == "POST":
             return get_response(request)
         if user.is_authenticated and user.must_change_password:
-            if path != "/password/change/" and not path.startswith(BEFORE_THE_CHANGE):
+            if path != "/password/change/" and not path.startswith(FOR_EVERYBODY):
                 return redirect("password_change")
         elif user.is_authenticated and not path.startswith(FOR_EVERYBODY):
             if user.needs_second_factor and not user.has_second_factor:

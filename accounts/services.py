@@ -28,14 +28,6 @@ PLAIN_FIELDS = ("name", "kana", "department", "position", "phone", "language", "
 STORED_FIELDS = (*PLAIN_FIELDS, "email", "is_recipient", "bounced", "version")
 
 
-def lock_company(customer_id: int) -> Customer:
-    """All changes of a company's users wait for each other, so that their guards see what is (D14).
-
-    No key lock: mails and history rows of other transactions may point at the company meanwhile.
-    """
-    return Customer.objects.select_for_update(no_key=True).get(pk=customer_id)
-
-
 @transaction.atomic
 def save_customer(customer: Customer, *, by: User | None = None) -> Customer:
     """Store a company, a new one under a number; the history keeps before and after (D40). Raises PermissionDenied."""
@@ -85,15 +77,13 @@ def numbers_gone(numbers: Collection[str]) -> set[str]:
 def create_user(user: User, *, password: str = "", later: bool = False, by: User, session: Any = None) -> User:
     """Store a new user and mail the account data; the company's first one becomes recipient and manager (A1, D14).
 
-    With `later` they are sent when somebody says so (D38).
-
-    `password` is a typed initial one, else a generated one goes with the mail; `session` is the acting browser's, which
+    With `later` they are sent when somebody says so (D38). `password` is a typed initial one, else a generated one goes with the mail; `session` is the acting browser's, which
     doesn't end when the acting person hands the recipient's mark over. Raises ValidationError, PermissionDenied.
     """
     rights.need_over(user, by=by, right="accounts.add_user")
     former = None
     if user.customer_id:
-        lock_company(user.customer_id)
+        Customer.objects.lock([user.customer_id])
         keep_to_daily_limit(by)
         if not active_users(user.customer_id).exists():
             user.is_recipient = user.is_manager = True
@@ -103,7 +93,7 @@ def create_user(user: User, *, password: str = "", later: bool = False, by: User
     store(user, by=by, new_address=True)
     note(Action.USER_CREATED, user, by=by, detail=user.email)
     if former:
-        recipient_changed(user, former, by=by, session=session)
+        tell_new_recipient(user, former, by=by, session=session)
     if password:
         give_typed_password(user, password)
     if not later:
@@ -120,7 +110,7 @@ def change_user(user: User, *, password: str = "", by: User, session: Any = None
     """
     rights.need_over(User.objects.select_related("customer").get(pk=user.pk), by=by)
     if user.customer_id:
-        lock_company(user.customer_id)
+        Customer.objects.lock([user.customer_id])
     was = User.objects.select_for_update().get(pk=user.pk)
     if was.version != user.version or not was.is_active:
         raise ValidationError(
@@ -145,11 +135,11 @@ def change_user(user: User, *, password: str = "", by: User, session: Any = None
             told = _("・").join(changes)
         note(Action.USER_CHANGED, user, by=by, detail=told, changes=changes)
     if former:
-        recipient_changed(user, former, by=by, session=session)
+        tell_new_recipient(user, former, by=by, session=session)
     if user.email != was.email:
-        address_changed(user, was.email, by=by, typed=bool(password), session=session)
+        tell_new_address(user, was.email, by=by, typed=bool(password), session=session)
     if password:
-        password_set(user, password, by=by, session=session)
+        set_password(user, password, by=by, session=session)
     return user
 
 
@@ -201,7 +191,7 @@ def free_recipient(user: User) -> User | None:
     return former
 
 
-def recipient_changed(user: User, former: User, *, by: User, session: Any) -> None:
+def tell_new_recipient(user: User, former: User, *, by: User, session: Any) -> None:
     names = {"former": former.name, "new": user.name}
     with languages.house():
         told = _("%(former)s → %(new)s") % names
@@ -218,7 +208,7 @@ def keep_a_manager(user: User) -> None:
         )
 
 
-def address_changed(user: User, former: str, *, by: User, typed: bool, session: Any) -> None:
+def tell_new_address(user: User, former: str, *, by: User, typed: bool, session: Any) -> None:
     """Tell both addresses; somebody who never signed in gets new account data, for the old may have gone astray."""
     note(Action.ADDRESS_CHANGED, user, by=by, detail=f"{former} → {user.email}")
     for to in (former, user.email):
@@ -229,7 +219,7 @@ def address_changed(user: User, former: str, *, by: User, typed: bool, session: 
         tell_account_data(user, typed=typed, by=by)
 
 
-def password_set(user: User, password: str, *, by: User, session: Any) -> None:
+def set_password(user: User, password: str, *, by: User, session: Any) -> None:
     """A password set by somebody else works until the first sign-in, and its owner is told who to ask (D13)."""
     if by == user:
         if user.check_password(password):
@@ -271,10 +261,13 @@ def why_no_account_data(user: User) -> str:
 
 @transaction.atomic
 def send_account_data(user: User, *, by: User | None) -> None:
-    """Send the account data again, with a new password; only to whoever hasn't chosen one yet. Raises ValidationError."""
+    """Send the account data again, with a new password; only to whoever hasn't chosen one yet.
+
+    Raises ValidationError, PermissionDenied.
+    """
     rights.need_over(user, by=by)
     if user.customer_id:
-        lock_company(user.customer_id)
+        Customer.objects.lock([user.customer_id])
     keep_to_daily_limit(by)
     user = User.objects.select_for_update().get(pk=user.pk)
     if not user.is_active:
@@ -317,7 +310,7 @@ def delete_user(user: User, *, by: User) -> None:
     """
     rights.need_over(user, by=by, right="accounts.delete_user")
     if user.customer_id:
-        lock_company(user.customer_id)
+        Customer.objects.lock([user.customer_id])
     else:
         lock_superusers()
     user = User.objects.select_for_update().get(pk=user.pk)

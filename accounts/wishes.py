@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import Customer, User
-from accounts.services import lock_company, save_customer
+from accounts.services import save_customer
 from portal import history, languages, rights
 from portal.models import NOTHING, Action, Inquiry
 from portal.services import lock_inquiry, send_inquiry
@@ -68,7 +68,8 @@ def take_over(inquiry: Inquiry, *, seen: dict[str, str], over: bool = False, by:
     one changed since the company asked (unless `over`), and for what the rules refuse; PermissionDenied.
     """
     rights.need(by, "portal.change_inquiry")
-    customer = lock_company(inquiry.customer_id)
+    Customer.objects.lock([inquiry.customer_id])
+    customer = Customer.objects.get(pk=inquiry.customer_id)
     inquiry = lock_inquiry(inquiry)
     if inquiry.taken_at or not inquiry.wished:
         raise ValidationError(_("この申し込みは取込済みです。"))

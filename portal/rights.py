@@ -89,8 +89,3 @@ def need_over(person, *, by, right="accounts.change_user"):
 def roles_to_give(by):
     """The roles that `by` may give to others (D37): all, whoever manages staff; nobody's own ones change by oneself."""
     return list(ROLES) if may(by, MANAGE_STAFF) else []
-
-
-def rights_of(role):
-    found = Permission.objects.filter(group__name=role).values_list("content_type__app_label", "codename")
-    return {f"{app}.{codename}" for app, codename in found}

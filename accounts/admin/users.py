@@ -256,7 +256,7 @@ class UserAdmin(Desk):
         description=_("アカウント情報を送る（新しい初期パスワード）"),
         permissions=["change"],
         done=_("%(names)sにアカウント情報を送りました。"),
-        kept=lambda desk, request, user: gone(user) or has_password(user),
+        kept=lambda desk, request, user: gone(user) or why_no_first_password(user),
         locks=True,
     )
     def send_account_data(self, request, user):
@@ -294,10 +294,11 @@ class UserAdmin(Desk):
 
 
 def gone(user):
+    """Why nothing can be done for a user that was deleted, or ''."""
     return "" if user.is_active else _("このユーザは削除されています。")
 
 
-def has_password(user):
+def why_no_first_password(user):
     """As `why_no_account_data`, with what staff can do instead."""
     if user.takes_account_data:
         return ""

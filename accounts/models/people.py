@@ -58,9 +58,9 @@ class OwnCompany(Sought):
         return self.filter(pk=customer_id) if customer_id else self.none()
 
     def lock(self, ids):
-        """Until the transaction ends, whoever else changes contracts or bills of these companies waits, always in this order.
+        """Until the transaction ends, whoever else changes contracts, bills or users of these companies waits, always in this order.
 
-        No key lock: other transactions may store rows that point at them meanwhile.
+        So guards see what is (D14). No key lock: other transactions may store rows that point at them meanwhile.
         """
         with connection.cursor() as cursor:
             cursor.execute(

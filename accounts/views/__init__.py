@@ -3,7 +3,6 @@
 from accounts.views.company import (
     account,
     account_change,
-    colleagues,
     history_list,
     user_create,
     user_delete,
@@ -31,7 +30,6 @@ from accounts.views.signing import (
 __all__ = [
     "account",
     "account_change",
-    "colleagues",
     "history_list",
     "language",
     "login",

@@ -11,10 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import credentials, services
 from accounts.filters import HistoryFilter, UserFilter
-from accounts.forms import (
-    UserForm,
-    WishesForm,
-)
+from accounts.forms import UserForm, WishesForm
 from accounts.models import Customer, PaymentMethod, SignedIn, User
 from accounts.tables import LOOKS, HistoryTable, UserTable
 from accounts.wishes import ask_for_changes

@@ -8,10 +8,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import credentials, factors, sessions
-from accounts.forms import (
-    FactorForm,
-    OwnPasswordForm,
-)
+from accounts.forms import FactorForm, OwnPasswordForm
 from accounts.models import Session
 from portal.middleware import holds_secret
 from portal.models import HistoryEvent
