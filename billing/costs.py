@@ -155,7 +155,7 @@ def by_service(invoices):
             inclusive[invoice, kind, rate][name] = amount
     for key, weights in inclusive.items():
         month = classes[key][0]
-        for name, part in zip(weights, apportion(left[key], list(weights.values())), strict=True):
+        for name, part in zip(weights, money.apportioned(left[key], list(weights.values())), strict=True):
             nets[name][month] += part
     taxes: defaultdict[date, int] = defaultdict(int)
     for month, _base, tax in classes.values():
@@ -165,16 +165,6 @@ def by_service(invoices):
         nets[_("内訳なし")][month] += int(net)
         taxes[month] += int(tax)
     return nets, taxes
-
-
-def apportion(amount, weights):
-    """Yen of `amount` by weights that may be negative (discounts); the parts add up to it exactly."""
-    if min(weights) >= 0 and any(weights):
-        return money.split(amount, weights)
-    largest = max(range(len(weights)), key=lambda place: abs(weights[place]))
-    return [
-        weight if place != largest else amount - sum(weights) + weights[largest] for place, weight in enumerate(weights)
-    ]
 
 
 def grouped(nets):

@@ -137,6 +137,21 @@ def split(amount: int, weights: Sequence[int]) -> list[int]:
     return [sign * part for part in _parts(abs(index(amount)), weights)]
 
 
+def apportioned(amount: int, weights: Sequence[int]) -> list[int]:
+    """`amount` yen as parts of it, like `split`, by at least one weight; weights may be negative too (discounts).
+
+    With a negative one, or nothing but zeros, no proportion makes sense: each part is its weight then, and the largest takes
+    what is left over.
+    """
+    if min(weights) >= 0 and any(weights):
+        return split(amount, weights)
+    largest = max(range(len(weights)), key=lambda place: abs(weights[place]))
+    return [
+        weight if place != largest else amount - sum(weights) + weight
+        for place, weight in enumerate(map(index, weights))
+    ]
+
+
 def shares(amounts: Sequence[int], digits: int = 1) -> list[Decimal]:
     """Percentages of the sum of `amounts`, with `digits` decimals, that add up to exactly 100.
 

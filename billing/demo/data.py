@@ -112,32 +112,106 @@ def set_up_vendor(first_month):
 
 
 def make_customers(running, today):
-    def ago(count, day=1):
-        return months.add_months(running, -count).replace(day=day)
+    make_midori(running, today)
+    make_sakura(running, today)
+    make_aoi(running, today)
+    Counter.objects.update_or_create(series="C", defaults={"value": 3})
 
+
+def before(running, count, day=1):
+    """A day of the month so many months before the running one."""
+    return months.add_months(running, -count).replace(day=day)
+
+
+def make_midori(running, today):
+    """A company with each form of contract, a metered one among them, one that is over and one that is about to be."""
     midori = make_customer(
         "C0000001",
         "株式会社みどり商事",
         "カブシキガイシャミドリショウジ",
         "大阪府大阪市北区見本町2-4-6 みどりビル5階",
-        ago(60),
+        before(running, 60),
         corporate_number="7990000000002",  # a right check digit, from a range that nobody has
     )
     make_user(
         midori, "hanako@example.com", "山田 花子", "ヤマダ ハナコ", "経理部", "主任", is_recipient=True, is_manager=True
     )
     make_user(midori, "taro@example.com", "鈴木 太郎", "スズキ タロウ", "情報システム部", "")
+
+    def add(name, service, plan, start_on, *lines, **options):
+        return make_contract(midori, name, service, plan, start_on, lines, today, **options)
+
+    servers = add(
+        "本社サーバ", "cloud", "標準M", before(running, 40),
+        ("クラウドサーバ", "標準M（4 vCPU / 16 GB）", 4, "台", 38000),
+    )  # fmt: skip
+    traffic = Meter.objects.create(
+        customer=midori, contract=servers, service=Service.objects.get(code="traffic"), item="データ転送量", unit="GB",
+    )  # fmt: skip
+    price = MeterPrice.objects.create(customer=midori, meter=traffic, free_quantity=200, unit_price=12)
+    MeterTier.objects.create(customer=midori, price=price, above=500, unit_price=9)
+    add(
+        "追加ディスク", "cloud", "SSD", before(running, 5),
+        ("追加ディスク", "500 GB", 2, "本", 6500), ("スナップショット", "日次", 2, "式", 1200),
+    )  # fmt: skip
+    add(
+        "世代バックアップ", "backup", "1 TB", before(running, 30),
+        ("バックアップ", "1 TB 世代管理7日", 2, "式", 12000),
+    )  # fmt: skip
+    add(
+        "大阪拠点回線", "line", "光1 Gbps", before(running, 9, 16),
+        ("固定IP回線", "光1 Gbps（IPアドレス8個）", 2, "回線", 18500),
+    )  # fmt: skip
+    add(
+        "サーバ監視", "monitor", "24時間365日", before(running, 36),
+        ("運用監視", "24時間365日 有人監視", 8, "ノード", 9000),
+    )  # fmt: skip
+    add("全社メール", "mail", "標準", before(running, 24), ("メールセキュリティ", "標準プラン", 120, "ID", 280))
+    add(
+        "社名ドメイン", "domain", "年間", before(running, 32),
+        ("ドメイン", "co.jp 1年", 1, "件", 9800), ("サーバ証明書", "企業認証 1年", 2, "枚", 48000), form=Form.YEARLY,
+    )  # fmt: skip
+    add(
+        "防災備蓄水 定期便", "water", "2 L", before(running, 14),
+        ("防災備蓄水", "2 L×6本 定期便", 5, "箱", 1980, TaxKind.REDUCED),
+    )  # fmt: skip
+    add(
+        "検証サーバ", "cloud", "標準S", before(running, 20), ("クラウドサーバ", "標準S（2 vCPU / 4 GB）", 1, "台", 12800),
+        cancel_on=months.last_day(before(running, 3)),
+    )  # fmt: skip
+    add(
+        "旧拠点回線", "line", "光100 Mbps", before(running, 50), ("固定IP回線", "光100 Mbps", 1, "回線", 9800),
+        cancel_on=months.last_day(months.add_months(running, 1)),
+    )  # fmt: skip
+    add(
+        "初期導入", "setup", "基本", before(running, 11, 10), ("導入支援", "初期設定・移行作業", 1, "式", 180000),
+        form=Form.ONCE,
+    )  # fmt: skip
+
+
+def make_sakura(running, today):
+    """A second company, whose people must see nothing of the first."""
     sakura = make_customer(
         "C0000002",
         "さくら工業株式会社",
         "サクラコウギョウカブシキガイシャ",
         "愛知県名古屋市中区見本3-1",
-        ago(30),
+        before(running, 30),
         corporate_number="6990000000003",
     )
     make_user(
         sakura, "jiro@example.org", "佐藤 次郎", "サトウ ジロウ", "総務部", "課長", is_recipient=True, is_manager=True
     )
+    servers = [("クラウドサーバ", "標準L（8 vCPU / 32 GB）", 2, "台", 72000)]
+    make_contract(sakura, "工場サーバ", "cloud", "標準L", before(running, 28), servers, today)
+    lines = [("固定IP回線", "光1 Gbps", 1, "回線", 18500)]
+    make_contract(sakura, "工場回線", "line", "光1 Gbps", before(running, 28), lines, today)
+    watch = [("運用監視", "平日9時～18時", 3, "ノード", 4500)]
+    make_contract(sakura, "監視", "monitor", "平日", before(running, 10), watch, today)
+
+
+def make_aoi(running, today):
+    """A company that is new: its one contract begins next month, its person has yet to choose a password."""
     aoi = make_customer(
         "C0000003", "あおい設計事務所", "アオイセッケイジムショ", "福岡県福岡市博多区見本1-1-1", running
     )
@@ -145,101 +219,11 @@ def make_customers(running, today):
         aoi, "saburo@example.jp", "田中 三郎", "タナカ サブロウ", "", "所長",
         is_recipient=True, is_manager=True, must_change_password=True,
     )  # fmt: skip
-    add = make_contract
-    servers = add(
-        midori,
-        "本社サーバ",
-        "cloud",
-        "標準M",
-        ago(40),
-        [("クラウドサーバ", "標準M（4 vCPU / 16 GB）", 4, "台", 38000)],
-        today,
-    )
-    traffic = Meter.objects.create(
-        customer=midori, contract=servers, service=Service.objects.get(code="traffic"), item="データ転送量", unit="GB",
-    )  # fmt: skip
-    price = MeterPrice.objects.create(customer=midori, meter=traffic, free_quantity=200, unit_price=12)
-    MeterTier.objects.create(customer=midori, price=price, above=500, unit_price=9)
-    add(
-        midori, "追加ディスク", "cloud", "SSD", ago(5), [("追加ディスク", "500 GB", 2, "本", 6500), ("スナップショット", "日次", 2, "式", 1200)], today
-    )  # fmt: skip
-    add(
-        midori,
-        "世代バックアップ",
-        "backup",
-        "1 TB",
-        ago(30),
-        [("バックアップ", "1 TB 世代管理7日", 2, "式", 12000)],
-        today,
-    )
-    add(
-        midori,
-        "大阪拠点回線",
-        "line",
-        "光1 Gbps",
-        ago(9, 16),
-        [("固定IP回線", "光1 Gbps（IPアドレス8個）", 2, "回線", 18500)],
-        today,
-    )
-    add(
-        midori,
-        "サーバ監視",
-        "monitor",
-        "24時間365日",
-        ago(36),
-        [("運用監視", "24時間365日 有人監視", 8, "ノード", 9000)],
-        today,
-    )
-    add(midori, "全社メール", "mail", "標準", ago(24), [("メールセキュリティ", "標準プラン", 120, "ID", 280)], today)
-    add(midori, "社名ドメイン", "domain", "年間", ago(32), [("ドメイン", "co.jp 1年", 1, "件", 9800), ("サーバ証明書", "企業認証 1年", 2, "枚", 48000)], today, form=Form.YEARLY)  # fmt: skip
-    add(
-        midori,
-        "防災備蓄水 定期便",
-        "water",
-        "2 L",
-        ago(14),
-        [("防災備蓄水", "2 L×6本 定期便", 5, "箱", 1980, TaxKind.REDUCED)],
-        today,
-    )
-    add(midori, "検証サーバ", "cloud", "標準S", ago(20), [("クラウドサーバ", "標準S（2 vCPU / 4 GB）", 1, "台", 12800)], today,
-        cancel_on=months.last_day(ago(3)))  # fmt: skip
-    add(midori, "旧拠点回線", "line", "光100 Mbps", ago(50), [("固定IP回線", "光100 Mbps", 1, "回線", 9800)], today,
-        cancel_on=months.last_day(months.add_months(running, 1)))  # fmt: skip
-    add(
-        midori,
-        "初期導入",
-        "setup",
-        "基本",
-        ago(11, 10),
-        [("導入支援", "初期設定・移行作業", 1, "式", 180000)],
-        today,
-        form=Form.ONCE,
-    )
-    add(
-        sakura,
-        "工場サーバ",
-        "cloud",
-        "標準L",
-        ago(28),
-        [("クラウドサーバ", "標準L（8 vCPU / 32 GB）", 2, "台", 72000)],
-        today,
-    )
-    add(sakura, "工場回線", "line", "光1 Gbps", ago(28), [("固定IP回線", "光1 Gbps", 1, "回線", 18500)], today)
-    add(sakura, "監視", "monitor", "平日", ago(10), [("運用監視", "平日9時～18時", 3, "ノード", 4500)], today)
-    add(
-        aoi,
-        "設計データ保管",
-        "backup",
-        "500 GB",
-        months.add_months(running, 1),
-        [("バックアップ", "500 GB", 1, "式", 7000)],
-        today,
-    )
-    Counter.objects.filter(series="C").update(value=3)
+    kept = [("バックアップ", "500 GB", 1, "式", 7000)]
+    make_contract(aoi, "設計データ保管", "backup", "500 GB", months.add_months(running, 1), kept, today)
 
 
 def make_customer(number, name, kana, address, since, corporate_number=""):
-    Counter.objects.get_or_create(series="C", defaults={"value": 3})
     return Customer.objects.create(
         number=number,
         name=name,

@@ -14,6 +14,7 @@ from portal.money import (
     MODES,
     UP,
     TaxTotal,
+    apportioned,
     line_amount,
     metered,
     prorated,
@@ -295,6 +296,19 @@ def test_the_parts_of_a_split_add_up_and_lie_within_a_yen_of_their_proportion(am
 def test_weights_that_give_no_proportion_are_refused(weights):
     with pytest.raises(ValueError, match="weights"):
         split(1_000, weights)
+
+
+@pytest.mark.parametrize(
+    ("amount", "weights", "parts"),
+    [
+        (1_000, [8_000, 2_000], [800, 200]),
+        (909, [1_100, -100], [1_009, -100]),
+        (-90, [-100], [-90]),
+        (7, [0, 0], [7, 0]),
+    ],
+)
+def it_parts_an_amount_by_weights_that_may_be_negative_too(amount, weights, parts):
+    assert apportioned(amount, weights) == parts
 
 
 # Shares
