@@ -1,4 +1,4 @@
-"""Addresses of the invoice pages, and of those on which staff search and import files."""
+"""Addresses of the invoice pages, and of those of staff's that no admin has: books, 点検, search, files."""
 
 from django.contrib import admin
 from django.urls import path

@@ -1,4 +1,4 @@
-"""Invoice pages: 請求一覧, 請求詳細, the PDF, 費用分析."""
+"""Invoice pages: 請求一覧 with its ZIP, 請求詳細 with 社内確認, PDF and XML, and 費用分析."""
 
 from functools import partial
 from operator import itemgetter
