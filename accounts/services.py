@@ -144,7 +144,7 @@ def change_user(user: User, *, password: str = "", by: User, session: Any = None
 
 
 def store(user: User, *, by: User, new_address: bool) -> None:
-    """Save; an address that another company's user has looks like any other that can't be used (D12)."""
+    """Save; an address that another company's user has looks like any other that can't be used (D12). Raises ValidationError."""
     tries = throttle.key_of("taken addresses", f"company {by.customer_id}" if by.customer_id else by.pk)
     if new_address and throttle.waiting(tries):
         raise ValidationError(
@@ -202,6 +202,7 @@ def tell_new_recipient(user: User, former: User, *, by: User, session: Any) -> N
 
 
 def keep_a_manager(user: User) -> None:
+    """Raises ValidationError if the company has no other 管理者ユーザ (D14)."""
     if not active_users(user.customer_id).filter(is_manager=True).exclude(pk=user.pk).exists():
         raise ValidationError(
             {"is_manager": _("管理者ユーザは1名以上必要です。先に別のユーザを管理者ユーザにしてください。")}
@@ -220,7 +221,7 @@ def tell_new_address(user: User, former: str, *, by: User, typed: bool, session:
 
 
 def set_password(user: User, password: str, *, by: User, session: Any) -> None:
-    """A password set by somebody else works until the first sign-in, and its owner is told who to ask (D13)."""
+    """A password set by somebody else works until the first sign-in, and its owner is told who to ask (D13). Raises ValidationError."""
     if by == user:
         if user.check_password(password):
             raise ValidationError({"password": _("いまのパスワードと同じです。別のパスワードにしてください。")})

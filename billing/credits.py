@@ -153,5 +153,6 @@ def need_carrying() -> None:
 
 
 def need_reason(reason: str) -> None:
+    """Raises ValidationError without one."""
     if not reason.strip():
         raise ValidationError(_("理由を入力してください。"))

@@ -175,6 +175,7 @@ def follow_later(row: models.Model) -> None:
 
 
 def need(row: models.Model, what: str, by: User | None) -> None:
+    """Raises PermissionDenied unless `by` may add, change or delete (`what`) such a setting."""
     rights.need(by, f"{row._meta.app_label}.{what}_{row._meta.model_name}")
 
 

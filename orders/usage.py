@@ -51,9 +51,8 @@ def take_usage(rows: Iterable[Row], report: Report, *, today: date, by: Any) -> 
     for chunk in chunks(by_code(rows), AT_ONCE):
         numbers = {row.values["contract"] for row in chunk}
         Customer.objects.lock(set(Contract.objects.filter(number__in=numbers).values_list("customer_id", flat=True)))
-        meters = find_meters(
-            numbers
-        )  # only now: whoever was changing prices or contracts of these customers is through
+        # Only now: whoever was changing prices or contracts of these customers is through.
+        meters = find_meters(numbers)
         usages = keep_used(match(chunk, meters, span, seen, report), report, today)
         new, changed = sort_out(usages, report)
         if report.errors:

@@ -33,11 +33,8 @@ ENDED = {
     "job_aborted": "aborted",
     "job_aborted_retry": "aborted, tries again",
 }
-LEVELS: tuple[str, ...] = (
-    "INFO",
-    "WARNING",
-    "ERROR",
-)  # from where on is told what isn't the library's; the first is the default
+# From where on is told what isn't the library's; the first is the default.
+LEVELS: tuple[str, ...] = ("INFO", "WARNING", "ERROR")
 requests = logging.getLogger("portal.request")
 
 

@@ -257,7 +257,7 @@ def attachment(mail, vendor, context):
 
 
 def reader_of(mail):
-    """Whom the mail greets: its user, or whoever is the company's メール送信先 now."""
+    """Whom the mail greets: its user, or whoever is the company's メール送信先 now. Raises NobodyToWriteTo."""
     if mail.kind not in TO_RECIPIENT:
         return mail.user
     recipient = mail.customer.users.filter(is_recipient=True).first()
@@ -267,7 +267,7 @@ def reader_of(mail):
 
 
 def address_of(mail, reader, vendor):
-    """Where the mail goes; only news of a changed address may go elsewhere than to the reader's present one."""
+    """Where the mail goes; only news of a changed address may go elsewhere than to the reader's present one. Raises Outdated."""
     if mail.kind in TO_DESK:
         return vendor.desk_email
     address = mail.data["to"] if mail.kind == Kind.ADDRESS_CHANGED else reader.email
@@ -330,6 +330,7 @@ def new_password(reader, lasts):
 
 
 def invitation_path(reader):
+    """Raises Outdated if the person has an own password by now."""
     if not reader.waits_for_first_password:
         raise Outdated("the person has chosen a password since")
     return reader.key_path("initial")

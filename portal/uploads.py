@@ -6,9 +6,8 @@ from django.core.files.uploadedfile import InMemoryUploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, MemoryFileUploadHandler
 
 TAKES = "/admin/portal/vendor/"
-MOST_BYTES = (
-    256 * 1024
-)  # of a file that are kept in memory; the rest is dropped, and whoever reads it refuses it as too large
+# Of a file that are kept in memory; the rest is dropped, and whoever reads it refuses it as too large.
+MOST_BYTES = 256 * 1024
 
 
 class Small(FileUploadHandler):

@@ -68,7 +68,7 @@ def make(
     old: Invoice, parts: Mapping[int, Part | int] | None, *, reason: str, by: User | None, today: date,
     without_document: bool = False,
 ) -> Invoice:  # fmt: skip
-    """The document alone, of a locked and standing one."""
+    """The document alone, of a locked and standing one. Raises ValidationError for more than can still be given back."""
     lines = {line.pk: line for line in returnable_lines(old)}
     if parts is None:
         if imported.is_imported(old):

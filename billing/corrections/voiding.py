@@ -82,7 +82,7 @@ def take_decisions_back(invoice: Invoice, reason: str, by: User | None) -> None:
 
 
 def bill_again(invoice: Invoice, month: date, reason: str, by: User | None) -> None:
-    """再請求 of a void document, each line once; the lines come with the next rebuild of the month's draft."""
+    """再請求 of a void document, each line once; the lines come with the next rebuild of the month's draft. Raises ValidationError."""
     if Correction.objects.filter(invoice=invoice, what=Correction.What.REBILL, customer=invoice.customer_id).exists():
         raise ValidationError(_("この請求はすでに再請求しています。"))
     making.note(Correction.What.REBILL, invoice, reason, by=by, month=month)

@@ -52,11 +52,8 @@ def setting(name):
 
 
 def set_well(found, wanted):
-    return found == wanted or found in (
-        "local",
-        "remote_write",
-        "remote_apply",
-    )  # of synchronous_commit: safe on this server
+    # The others are values of synchronous_commit: safe on this server.
+    return found == wanted or found in ("local", "remote_write", "remote_apply")
 
 
 def encoding():

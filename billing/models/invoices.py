@@ -161,9 +161,8 @@ class Invoice(models.Model):
     month = models.DateField(_("請求対象年月"))
     subject = models.CharField(_("件名"), max_length=100)
     issued_on = models.DateField(_("請求日"))
-    due_on = models.DateField(
-        _("支払期日"), null=True, blank=True
-    )  # 返還 ask for no money (D36), imported ones neither
+    # 返還 ask for no money (D36), imported ones neither.
+    due_on = models.DateField(_("支払期日"), null=True, blank=True)
     fix_due_on = models.DateField(_("確定予定日"))
     fixed_on = models.DateField(_("確定日"), null=True)
     payment_method = models.CharField(_("支払方法"), max_length=10, choices=PaymentMethod)

@@ -167,9 +167,8 @@ class InvoiceLine(models.Model):
     product_code = models.CharField(_("商品コード"), max_length=30, blank=True)
     item = models.CharField(_("品目"), max_length=100)
     specification = models.CharField(_("仕様"), max_length=200, blank=True)
-    purchase_order = models.CharField(
-        _("発注番号"), max_length=50, blank=True, db_default="", default=""
-    )  # of the buyer, as the contract had it at the fix
+    # The buyer's, as the contract had it at the fix.
+    purchase_order = models.CharField(_("発注番号"), max_length=50, blank=True, db_default="", default="")
     starts_on = models.DateField(_("利用開始日"))
     ends_on = models.DateField(_("利用終了日"))
     quantity = models.DecimalField(_("数量"), max_digits=12, decimal_places=3, default=1)

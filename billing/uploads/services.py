@@ -126,7 +126,10 @@ def work(upload_id: int, check_lock: Callable[[], None]) -> None:
 
 
 def try_out(upload: Upload, tell: Callable[[int], None], check_lock: Callable[[], None]) -> bool:
-    """Whether what was done is to stay: it is if somebody confirmed it, and it came out as it was shown."""
+    """Whether what was done is to stay: it is if somebody confirmed it, and it came out as it was shown.
+
+    Raises ValueError for a file that isn't what was sent, and what the import or `check_lock` raises.
+    """
     content = bytes(upload.content or b"")
     if hashlib.sha256(content).hexdigest() != upload.sha256:
         raise ValueError(f"upload {upload.pk} isn't what was sent")

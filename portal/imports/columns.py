@@ -207,9 +207,8 @@ def reader(
             told = _("合計の行のようです。取り除いてください。")
             return row, [Fault(record.line, "", word, Code.UNREADABLE, told)]
         for column, place, value in read:
-            cell = (
-                record.cells[place] if place < len(record.cells) else ""
-            )  # spreadsheets leave out blank cells at the end
+            # Spreadsheets leave out blank cells at the end.
+            cell = record.cells[place] if place < len(record.cells) else ""
             if not cell or not characters.trimmed(cell):
                 if column.required:
                     told = _("「%s」が空です。") % column.label

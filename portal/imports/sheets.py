@@ -13,9 +13,8 @@ from portal import characters
 from portal.imports.faults import Code, Fault
 
 SEPARATORS = ",\t;|"
-SEPARATOR_LINE = re.compile(
-    r'"?sep=(.)"?', re.IGNORECASE
-)  # Excel's own first line, which no spreadsheet shows as a row
+# Excel's own first line, which no spreadsheet shows as a row.
+SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 PIECE = 1 << 16
 # Bytes that CP932 leaves free, and Python reads as these: no Japanese text has them.
 NEVER = re.compile("[\x80\xa0\uf8f0-\uf8f3]")

@@ -1,4 +1,4 @@
-"""How figures and dates are written on pages and documents; numbers come as stored, nothing is rounded here."""
+"""How figures and dates are written on pages and documents; amounts come as stored, and none is rounded here."""
 
 import re
 from contextlib import contextmanager
