@@ -46,10 +46,14 @@ def it_refuses_what_is_no_month(cast, command, month, words):
     assert not MonthRun.objects.exists()
 
 
-@pytest.mark.parametrize("month", ["2000-01", "2999-12"])
-def it_checks_the_first_and_the_last_month(cast, month):
-    make.open_month(make.APRIL)
-    call_command("check_month", month)
+def it_checks_any_month_that_has_begun_and_no_other(cast):
+    """Of one to come nothing could be wrong, whatever month was meant."""
+    for month in (make.APRIL, make.MAY):
+        make.open_month(month)
+    for month in ("2000-01", "2026-05"):
+        call_command("check_month", month)
+    for month in ("2026-06", "2999-12"):
+        assert f"{month} はまだ始まっていません" in refused("check_month", month)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 from billing.management.base import INCOMPLETE, OperatorCommand, WrongUsage, month, need_vendor
 from billing.month import checks
 from billing.month.checked import check_and_keep, months_to_check
+from billing.month.close import Refused
 from portal import months
 
 MARKS = {checks.BROKEN: "×", checks.PARKED: "保留", checks.WARNING: "注意"}
@@ -26,6 +27,9 @@ class Command(OperatorCommand):
             raise WrongUsage("--jump と --jump-yen には0以上を指定してください。")
         today = months.today()
         asked = months_to_check(today) if options["month"] is None else [month(options["month"])]
+        for each in asked:
+            if each > months.month_of(today):  # nothing would be wrong, whatever month was meant
+                raise Refused(f"{months.format_month(each)} はまだ始まっていません。")
         codes = [self.tell(each, today, options) for each in asked]
         return INCOMPLETE if INCOMPLETE in codes else None
 
