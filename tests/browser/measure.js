@@ -74,6 +74,15 @@ async () => {
     }
   }
 
+  for (const field of document.querySelectorAll("input:not([type=hidden]), select, textarea")) {
+    const seen = visible(field.getBoundingClientRect(), field);
+    if (!seen || seen.bottom > innerHeight || seen.right > innerWidth) continue;
+    for (const x of [seen.left + 4, (seen.left + seen.right) / 2, seen.right - 4]) {
+      const top = document.elementFromPoint(x, (seen.top + seen.bottom) / 2);
+      if (top && top !== field && !top.contains(field) && !top.closest(".pop, .side, label")) fault(`a field is covered by ${told(top)}`, field);
+    }
+  }
+
   for (const element of document.querySelectorAll("a[href], button, summary, input:not([type=hidden]), select, textarea")) {
     const target = element.matches("[type=checkbox], [type=radio]") ? element.closest("label") ?? element : element;
     const box = target.getBoundingClientRect();
