@@ -152,8 +152,10 @@ def keep(request, form, service):
         )
     except ValidationError as refused:
         if getattr(refused, "code", "") == "stale":
+            stored = User.objects.for_user(request.user).get(pk=form.instance.pk)
             form.data = form.data.copy()
-            form.data["version"] = str(User.objects.for_user(request.user).get(pk=form.instance.pk).version)
+            form.data["version"] = str(stored.version)
+            form.tell_stored(stored)
         form.add_error(None, refused)
         return False
     return True

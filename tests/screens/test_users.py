@@ -228,6 +228,24 @@ def it_keeps_the_first_of_two_changes_made_at_once(cast, sign_in):
     assert 'name="version" value="1"' in page  # a second look, a second save
 
 
+def it_shows_next_to_each_field_what_a_colleague_stored_meanwhile(cast, sign_in):
+    browser = sign_in(cast.hanako)
+    stale = fields_of(cast.taro)
+    edit(browser, cast.taro, position="部長", language="en", is_manager="on", phone="")
+    answer = browser.post(f"/account/users/{cast.taro.pk}/edit/", stale | {"department": "経理部", "language": "ja"})
+    told = {name: " ".join(errors) for name, errors in answer.context["form"].errors.items()}
+    assert told.pop("__all__").startswith("ほかの人が先に")
+    assert told == {
+        "department": "いまは空欄です。",
+        "position": "いまは「部長」です。",
+        "language": "いまは「English」です。",
+        "is_manager": "いまはONです。",
+    }
+    page = answer.content.decode()
+    assert 'value="経理部"' in page  # what was typed stays
+    assert '<p class="error" id="id_position_error">いまは「部長」です。</p>' in page
+
+
 # recipient and manager
 
 
