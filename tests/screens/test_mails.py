@@ -78,6 +78,7 @@ def it_has_words_for_every_kind(kind, cast):
     assert "  " not in message.subject
     assert "{" not in message.body
     assert ": \n" not in message.body  # a label whose value is missing
+    assert "\n\n\n" not in message.body.strip()  # a paragraph is a blank line away from the next, never two
     if kind not in mails.TO_DESK:
         assert "様\n\n" in message.body
         vendor = Vendor.objects.get()
