@@ -67,13 +67,13 @@ def ask(person, staff):
         user=person,
         via=Inquiry.Via.PHONE,
         kind=Inquiry.Kind.BILLING,
-        subject="請求書の送付先メールの追加",
-        body="請求書のお知らせを、経理部のもう1人にも送ってほしいとのこと。設定のしかたを知りたい。",
+        subject="請求書の送付先メールの変更",
+        body="請求書のお知らせを、これからは経理部の別の人に送ってほしいとのこと。設定のしかたを知りたい。",
     )
     enter_inquiry(inquiry, by=staff)
     told = (
-        "お問い合わせの件、ご案内します。\n「ユーザ」の画面で追加する方を登録し、「メール送信先」にチェックを入れてください。"
-        "\n次の請求から、その方にもお知らせをお送りします。"
+        "お問い合わせの件、ご案内します。\n「ユーザ」の画面でその方を登録し、「メール送信先」にチェックを入れてください。"
+        "\n送信先は1名です。次の請求から、山田様に代わってその方にお知らせをお送りします。"
     )
     answer_inquiry(inquiry, told, seen=newest(inquiry), done=True, by=staff)
 
