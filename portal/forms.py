@@ -35,10 +35,7 @@ class WholeField(forms.IntegerField):
     widget = forms.TextInput(attrs={"inputmode": "numeric"})
 
     def to_python(self, value):
-        found = reading.number(value) if isinstance(value, str) else super().to_python(value)
-        if found is not None and found != int(found):
-            raise ValidationError(self.error_messages["invalid"], code="invalid")
-        return None if found is None else int(found)
+        return reading.whole(value) if isinstance(value, str) else super().to_python(value)
 
 
 class LineField(forms.CharField):

@@ -126,6 +126,17 @@ def number(typed: str) -> Decimal | None:
     return found
 
 
+def whole(typed: str) -> int | None:
+    """A whole number, below 0 too: 12."""
+    given = key(typed)
+    if not given:
+        return None
+    found = _amount(given)
+    if found is None or found != int(found):
+        _refuse(_("「%(text)s」は整数として読み取れません。12 のように入力してください。"), typed)
+    return int(found)
+
+
 def quantity(typed: str) -> Decimal | None:
     """A quantity of 0 or more, with at most nine digits before the point and three behind it: 1,234.5."""
     given = key(typed)
