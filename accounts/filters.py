@@ -19,7 +19,7 @@ class UserFilter(ListFilter):
         fields = []
 
 
-TOLD = [choice for choice in Action.choices if choice[0] != Action.SEE_AS_PAGE]  # which pages staff saw is their record
+TOLD = [choice for choice in Action.choices if choice[0] not in Action.of_staff()]
 
 
 class HistoryFilter(ListFilter):

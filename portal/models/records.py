@@ -159,6 +159,18 @@ class Action(models.TextChoices):
         """Begin and end of staff's looking at a customer's pages, as customers may read them."""
         return (cls.SEE_AS_BEGUN, cls.SEE_AS_ENDED)
 
+    @classmethod
+    def of_staff(cls):
+        """What no company's history has: what happens at the desk itself, and which pages of a company staff saw."""
+        return (
+            cls.CUSTOMER_DELETED,
+            cls.SETTING_CHANGED,
+            cls.INQUIRY_HANDLED,
+            cls.FILE_IMPORTED,
+            cls.DATA_EXPORTED,
+            cls.SEE_AS_PAGE,
+        )
+
 
 class History(Sought):
     def for_user(self, user):

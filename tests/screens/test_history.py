@@ -52,6 +52,14 @@ def it_filters_by_kind_and_person(cast, browser):
     assert len(csv_of(browser, "&at_min=2020/01/01&at_max=2020/12/31").splitlines()) == 1
 
 
+def it_offers_no_operation_that_a_companys_history_never_has(cast, browser):
+    choices = browser.get("/account/history/").context["filter_form"].fields["action"].choices
+    offered = {str(value) for value, _label in choices}
+    assert {"signed_in", "invoice_downloaded", "customer_changed"} <= offered
+    at_the_desk = {"customer_deleted", "setting_changed", "inquiry_handled", "file_imported", "data_exported"}
+    assert not offered & (at_the_desk | {"see_as_page"})
+
+
 def it_can_only_grow(cast, browser):
     for act in (lambda: HistoryEvent.objects.update(subject="x"), HistoryEvent.objects.all().delete):
         with pytest.raises(IntegrityError), transaction.atomic():
