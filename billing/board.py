@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, JSONObject
@@ -22,6 +22,7 @@ from billing.month import checks
 from billing.tally import COUNTING, Documents, documents_of
 from orders.models import Kind as OrderKind
 from portal import months
+from portal.db.sets import united
 from portal.models import Action, CalendarDay, HistoryEvent, Mail
 from portal.numbers import invoice_series
 
@@ -241,14 +242,23 @@ def short(day: date) -> str:
 Findings = list[dict[str, Any]]  # as MonthCheck keeps them
 
 
+class Proposed(NamedTuple):
+    """The newest check of an open month, `at` which it began; since then `decided` 返還の提案 were decided (D27).
+
+    `is_old`: a contract was changed since.
+    """
+
+    month: date
+    at: datetime
+    findings: Findings
+    decided: int
+    is_old: bool
+
+
 @dataclass
 class Runs:
     """Which months are closed and when, when each was run for all or closed last and when drafts were made, their checks, and
-    what is known of their documents.
-
-    `proposed` is, of the newest check of an open month, its month, when it began, what it found, how much was decided
-    since, and whether a contract was changed since (D27).
-    """
+    what is known of their documents."""
 
     last_closed: date
     closed_at: dict[date, datetime]
@@ -256,11 +266,35 @@ class Runs:
     ran: dict[date, datetime]
     checked: dict[date, tuple[datetime, Findings]]
     tallies: dict[date, MonthTally]
-    proposed: tuple[date, datetime, Findings, int, bool] | None
+    proposed: Proposed | None
 
 
 def runs(today: date) -> Runs:
-    """In one statement; checks and tallies of the months that the board may show."""
+    """As they are now; checks and tallies of the months that the board may show."""
+    rows = list(read_runs(today))
+
+    def of(wanted: str) -> list[tuple[date, datetime, dict[str, Any]]]:
+        return [(month, at, told) for month, kind, at, told in rows if kind == wanted]
+
+    closed = {month: at for month, at, _told in of(MonthRun.Kind.CLOSE)}
+    drafted = {month: at for month, at, _told in of(MonthRun.Kind.OPEN)}
+    proposed = [
+        Proposed(month, at, told["findings"], told["decided"], bool(told["changed"]))
+        for month, at, told in of("proposed")
+    ]
+    return Runs(
+        max(closed, default=NEVER),
+        closed,
+        max(drafted.values(), default=None),
+        {month: max(filter(None, [drafted.get(month), closed.get(month)])) for month in {*drafted, *closed}},
+        {month: (at, told["findings"]) for month, at, told in of("check")},
+        {month: MonthTally(month=month, until=at, **told) for month, at, told in of("tally")},
+        proposed[0] if proposed else None,
+    )
+
+
+def read_runs(today: date) -> QuerySet:
+    """(month, what it is, when, the rest by name) of all that `runs` knows, in one statement."""
     ran = MonthRun.objects.of_all().order_by("month", "kind", "-finished_at").distinct("month", "kind")
     since = months.add_months(months.month_of(today), -MOST_MONTHS)
     checked = MonthCheck.objects.ended().filter(month__gte=since).order_by("month", "-at").distinct("month")
@@ -270,43 +304,18 @@ def runs(today: date) -> Runs:
     last_closed = Coalesce(Subquery(closed_at.values("month")[:1]), Value(NEVER))
     proposed = MonthCheck.objects.ended().filter(is_closed=False, month__gt=last_closed).order_by("-at")
     changed = HistoryEvent.objects.filter(action=Action.CONTRACT_CHANGED).order_by("-id")
-    rows = list(
-        ran.values_list("month", "kind", "finished_at", JSONObject()).union(
+    since_then = JSONObject(
+        findings="findings",
+        decided=Subquery(decided_since(OuterRef("at"))),
+        changed=GreaterThan(Subquery(changed.values("at")[:1]), F("at")),
+    )
+    return united(
+        [
+            ran.values_list("month", "kind", "finished_at", JSONObject()),
             checked.values_list("month", Value("check"), "at", JSONObject(findings="findings")),
             tallies.values_list("month", Value("tally"), "until", tallied),
-            proposed.values_list(
-                "month",
-                Value("proposed"),
-                "at",
-                JSONObject(
-                    findings="findings",
-                    decided=Subquery(decided_since(OuterRef("at"))),
-                    changed=GreaterThan(Subquery(changed.values("at")[:1]), F("at")),
-                ),
-            )[:1],
-            all=True,
-        )
-    )
-
-    def of(wanted):
-        return [(month, at, told) for month, kind, at, told in rows if kind == wanted]
-
-    closed = {month: at for month, at, _told in of(MonthRun.Kind.CLOSE)}
-    drafted = {month: at for month, at, _told in of(MonthRun.Kind.OPEN)}
-    return Runs(
-        max(closed, default=NEVER),
-        closed,
-        max(drafted.values(), default=None),
-        {month: max(filter(None, [drafted.get(month), closed.get(month)])) for month in {*drafted, *closed}},
-        {month: (at, told["findings"]) for month, at, told in of("check")},
-        {month: MonthTally(month=month, until=at, **told) for month, at, told in of("tally")},
-        next(
-            (
-                (month, at, told["findings"], told["decided"], bool(told["changed"]))
-                for month, at, told in of("proposed")
-            ),
-            None,
-        ),
+            proposed.values_list("month", Value("proposed"), "at", since_then)[:1],
+        ]
     )
 
 

@@ -83,9 +83,9 @@ def undecided(ran: Runs) -> Undecided | None:
     """None where there are none, or no check asked for them. To find them takes a check: too long for a page that opens often."""
     if not ran.proposed:
         return None
-    month, at, findings, decided, is_old = ran.proposed
-    left = sum(each["count"] for each in findings if each["code"] == "proposals") - decided
-    return Undecided(left, at, check_address(month), is_old) if left > 0 else None
+    newest = ran.proposed
+    left = sum(each["count"] for each in newest.findings if each["code"] == "proposals") - newest.decided
+    return Undecided(left, newest.at, check_address(newest.month), newest.is_old) if left > 0 else None
 
 
 def late_jobs() -> QuerySet:
