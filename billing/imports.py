@@ -126,6 +126,10 @@ def pass_over(taken: Iterable[str]) -> None:
 def take_chunk(
     chunk: list[Row], report: Report, taken: dict[str, Held], originals: dict[str, str], *, rounding: str, today: date
 ) -> None:
+    """Make the new documents of so many rows, and compare those that are there; what can't be so goes to the report.
+
+    Fills in `taken`, all of them by number, and `originals`, the numbers that corrections name.
+    """
     given_numbers = [row.values["number"] for row in chunk]
     companies = {
         found.number: found for found in Customer.objects.lock_by_number({row.values["customer"] for row in chunk})

@@ -15,6 +15,7 @@ from portal import numbers
 from portal.models import PriceBasis, RoundingMode, TaxKind
 from portal.scoping import Scoped
 from portal.searching import Sought
+from portal.templatetags.figures import percent
 
 DOCUMENT_FROM = 10_000  # yen, tax included, from which a 返還 needs its document (消費税法57条の4③)
 
@@ -307,4 +308,4 @@ class TaxTotal(models.Model):
         indexes = [models.Index(fields=["customer", "invoice"], name="totals_of_invoice")]
 
     def __str__(self):
-        return f"{self.get_kind_display()} {self.rate * 100:.0f}%"
+        return f"{self.get_kind_display()} {percent(self.rate)}"

@@ -1,6 +1,5 @@
 """URLs of a list: filter, sort and page are its state (D16), and every link changes a part of it."""
 
-from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,7 +21,7 @@ def query(request: HttpRequest, drop: Any = ("page",), **changes: Any) -> str:
     return f"?{urlencode(sent, doseq=True)}" if sent else ""
 
 
-def kept(request: HttpRequest, *without: Collection[str]) -> list[tuple[str, str]]:
+def kept(request: HttpRequest, *without: str) -> list[tuple[str, str]]:
     """(name, value) of the parameters that a form on this list sends along."""
     gone = {"page", *ONCE, *without}
     return [(name, value) for name, values in request.GET.lists() if name not in gone for value in values]

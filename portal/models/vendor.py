@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from portal import money
 from portal.models.functions import DateRange
 from portal.scoping import Everybody
+from portal.templatetags.figures import percent
 
 
 class RoundingMode(models.TextChoices):
@@ -221,7 +222,7 @@ class TaxClass(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.get_kind_display()} {self.rate * 100:.0f}%"
+        return f"{self.get_kind_display()} {percent(self.rate)}"
 
     def clean(self):
         if self.kind in self.UNTAXED and self.rate:

@@ -12,7 +12,7 @@ from django.test import RequestFactory
 from contracts.models import Contract, ContractLine
 from orders.models import Usage
 from portal import forms
-from portal.models import CalendarDay
+from portal.models import CalendarDay, TaxClass
 from tests import make
 from tests.filled import form_page
 
@@ -80,6 +80,14 @@ def it_writes_a_used_quantity_in_the_heading_of_its_page_as_all_other_pages_do(c
     page = web.get(f"/admin/orders/usage/{Usage.objects.get().pk}/change/").content.decode()
     assert "2026-04 1,234,567.5<" in page
     assert "1234567" not in page
+
+
+def it_names_a_rate_as_all_other_pages_do_whole_or_not(cast, web):
+    years = {"valid_from": date(1989, 4, 1), "valid_to": date(1997, 3, 31)}
+    row = TaxClass.objects.create(kind="standard", rate=Decimal("0.0625"), **years)
+    web.force_login(cast.staff)
+    assert "標準税率 6.25%" in web.get(f"/admin/portal/taxclass/{row.pk}/change/").content.decode()
+    assert [str(each) for each in TaxClass.objects.filter(rate="0.10")] == ["標準税率 10%"]
 
 
 def it_names_a_price_that_goes_with_its_meter_as_all_other_pages_do(cast, web):

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy
 
 from billing.month.checks.findings import BROKEN, Asked, Finding, Question, found
 from portal import money
+from portal.templatetags.figures import percent
 
 QUESTIONS = [
     Question(
@@ -52,7 +53,7 @@ def tax(asked: Asked) -> Finding:
                 "document": number,
                 "expected": right.tax,
                 "found": stored_tax,
-                "text": f"{rate * 100:.0f}%: {stored_base} + {stored_tax}",
+                "text": f"{percent(rate)}: {stored_base} + {stored_tax}",
             }
             for number, customer, rounding, rate, exclusive, inclusive, stored_base, stored_tax in cursor
             if (right := money.tax_total(exclusive, inclusive, rate, rounding)) != (stored_base, stored_tax)
