@@ -92,6 +92,15 @@ def owners_of(said: dict[str, Said]) -> dict[str, int]:
     return found
 
 
+def proposals_of(drawn: Sequence[Drawn]) -> dict[int, list[Proposal]]:
+    """What is proposed to be given back of these contracts, by their ids (D27)."""
+    owners = sorted({each.contract.customer_id for each in drawn})
+    found: dict[int, list[Proposal]] = defaultdict(list)
+    for proposal in proposed(owners) if owners else []:
+        found[proposal.contract_id].append(proposal)
+    return found
+
+
 class Taking:
     """One file being taken in."""
 
@@ -201,31 +210,33 @@ class Taking:
         )
         other_service = [each.contract for each in drawn if "service" in each.names]
         keep_service = move_services(other_service) if other_service else set()
-        later = {each.contract.customer_id for each in drawn if "bill_from" in each.names}
-        proposals: dict[int, list[Proposal]] = {}
-        for proposal in proposed(sorted(later)) if later else []:
-            proposals.setdefault(proposal.contract_id, []).append(proposal)
+        proposals = proposals_of([each for each in drawn if "bill_from" in each.names])
         with connection.cursor() as cursor:
             given = {"customers": owners, "contracts": [each.contract.pk for each in drawn if each.lines]}
             cursor.execute(HELD_LINES, given)
             held = {row[0] for row in cursor.fetchall()}
         refused_ids = set()
         for each in drawn:
-            said, contract, faults = each.said, each.contract, len(self.report.errors)
-            for name, told in (("form", FORM_STAYS), ("start_on", START_STAYS)):
-                if name in each.names and contract.pk in began:
-                    self.telling.at(said.at(name), name, getattr(contract, name), Code.REFUSED, str(told))
-            if contract.pk in keep_service:
-                self.telling.at(said.at("service"), "service", contract.service, Code.REFUSED, str(SERVICE_STAYS))
-            try:
-                if each.former:
-                    need_decisions(contract, each.former, proposals.get(contract.pk, []))
-            except ValidationError as refused:
-                self.telling.refused(said.at, {"bill_from": contract.bill_from}, refused)
+            pk, faults = each.contract.pk, len(self.report.errors)
+            self.keep_head(each, began=pk in began, keeps_service=pk in keep_service, proposals=proposals.get(pk, []))
             self.keep_lines(each, held)
             if len(self.report.errors) > faults:
-                refused_ids.add(contract.pk)
+                refused_ids.add(pk)
         return refused_ids
+
+    def keep_head(self, drawn: Drawn, *, began: bool, keeps_service: bool, proposals: list[Proposal]) -> None:
+        """What of the contract itself may not change: `began`, it has terms; `keeps_service`, a fixed document bills it."""
+        said, contract = drawn.said, drawn.contract
+        for name, told in (("form", FORM_STAYS), ("start_on", START_STAYS)):
+            if began and name in drawn.names:
+                self.telling.at(said.at(name), name, getattr(contract, name), Code.REFUSED, str(told))
+        if keeps_service:
+            self.telling.at(said.at("service"), "service", contract.service, Code.REFUSED, str(SERVICE_STAYS))
+        try:
+            if drawn.former:
+                need_decisions(contract, drawn.former, proposals)
+        except ValidationError as refused:
+            self.telling.refused(said.at, {"bill_from": contract.bill_from}, refused)
 
     def keep_lines(self, drawn: Drawn, held: set[int]) -> None:
         for row, line, former in drawn.lines:

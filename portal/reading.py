@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from portal import characters, months
 
 FIRST_YEAR, LAST_YEAR = 1900, 2999  # beyond them the calendar's arithmetic may fail
-MOST_YEN = 10**15
+MOST_TYPED_YEN = 10**15  # in any field or filter; what a line may come to says money.MOST_YEN
 MOST_QUANTITY = Decimal("999999999.999")
 SHOWN = 30  # characters of what was typed that a message repeats
 
@@ -110,7 +110,7 @@ def yen(typed: str) -> int | None:
     found = _amount(given)
     if found is None or found != int(found):
         _refuse(_("「%(text)s」は金額として読み取れません。12,000 のように円単位の整数で入力してください。"), typed)
-    if abs(found) > MOST_YEN:
+    if abs(found) > MOST_TYPED_YEN:
         _refuse(_("「%(text)s」は大きすぎます。正しい金額を入力してください。"), typed)
     return int(found)
 
