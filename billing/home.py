@@ -106,7 +106,7 @@ def ending(user, today):
 def people(user):
     """Colleagues whom mails don't reach, and who never signed in."""
     everybody = User.objects.for_user(user).filter(is_active=True).order_by("-created_at", "pk")
-    for person in everybody.filter(bounced=True)[:MOST_PEOPLE]:
+    for person in everybody.exclude(bounced="")[:MOST_PEOPLE]:
         yield task(
             "message",
             _("{name}さんにメールが届いていません").format(name=person.name),

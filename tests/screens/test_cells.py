@@ -44,7 +44,7 @@ def people(db):
     make_world()
     today = months.today()
     demo, long = (User.objects.get(email=email) for email in (DEMO, LONG))
-    User.objects.filter(customer=demo.customer).exclude(pk=demo.pk).update(bounced=True)
+    User.objects.filter(customer=demo.customer).exclude(pk=demo.pk).update(bounced="550 no such user")
     special = {"price_basis": "inclusive"}, {"tax_kind": "exempt"}
     make.make_contract(demo.customer, *((800, 1, each) for each in special), today=today, start_on=today.replace(day=1))
     make.open_month(months.month_of(today), today=today)

@@ -62,6 +62,15 @@ def it_names_the_colleague_who_never_signed_in_but_nobody_elses(cast, sign_in):
     assert "jiro" not in text
 
 
+def it_names_the_colleague_whom_mails_do_not_reach_but_nobody_elses(cast, sign_in):
+    for person in (cast.taro, cast.jiro):
+        person.bounced = f"{{'{person.email}': (550, b'no such user')}}"  # as a mail server says it
+        person.save()
+    text = home(sign_in(cast.hanako))
+    assert "taroさんにメールが届いていません" in text
+    assert "jiro" not in text and "no such user" not in text
+
+
 def it_says_that_nothing_has_to_be_done(cast, sign_in):
     cast.taro.delete()
     assert "いま対応が必要なことはありません。" in home(sign_in(cast.hanako))
