@@ -40,14 +40,7 @@ from portal.models import Mail, Vendor
 from portal.once import once
 from portal.templatetags.figures import month_name, signed, yen, ym, ymd
 
-# Mails that tell the company of a document.
-TOLD = (
-    Mail.Kind.INVOICE_FIXED,
-    Mail.Kind.INVOICE_CORRECTED,
-    Mail.Kind.INVOICE_RETURNED,
-    Mail.Kind.INVOICE_VOID,
-    Mail.Kind.INVOICE_REMINDER,
-)
+TOLD = (*Mail.ABOUT_DOCUMENTS, Mail.Kind.INVOICE_REMINDER)  # mails that tell the company of a document
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -39,11 +39,9 @@ OPEN = [Mail.State.WAITING, Mail.State.SENDING]
 
 TO_DESK = {Kind.INQUIRY, Kind.INQUIRY_MORE}
 # Notices: to the company rather than a person, and so many on one day that they go behind all others, at a pace if one is set.
-TO_RECIPIENT = {
-    Kind.INVOICE_FIXED, Kind.INVOICE_CORRECTED, Kind.INVOICE_RETURNED, Kind.INVOICE_VOID, Kind.INVOICE_REMINDER,
-}  # fmt: skip
+TO_RECIPIENT = {*Mail.ABOUT_DOCUMENTS, Kind.INVOICE_REMINDER}
 # What brings a document, which the vendor may have attached up to this size; many mail servers refuse 10 MB in all.
-BRINGS_DOCUMENT = {Kind.INVOICE_FIXED, Kind.INVOICE_CORRECTED, Kind.INVOICE_RETURNED}
+BRINGS_DOCUMENT = {*Mail.ABOUT_DOCUMENTS} - {Kind.INVOICE_VOID}
 MOST_ATTACHED = 3 * 1024 * 1024
 # Written like any other, so that asking for a reset takes the same work whether or not the address is known (D12).
 TO_NOBODY = Kind.RESET_UNKNOWN
