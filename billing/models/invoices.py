@@ -177,6 +177,7 @@ class Invoice(models.Model):
     credit_left = models.JSONField(_("調整残高"), null=True)
     # A small 返還 may do without its document (消費税法施行令70条の9③二), never without its entry.
     without_document = models.BooleanField(_("書類なし"), default=False, db_default=False, editable=False)
+    # The layout, written by the fix; of a draft it says nothing.
     template = models.CharField(max_length=10, default="v1")
 
     objects = Invoices.as_manager()
