@@ -19,7 +19,6 @@ LANES = ("mail", rendering.QUEUE, "sweep")
 NEVER = float("inf")
 LATE = timedelta(minutes=15)  # a mail that is due waits for a sweep a minute, and for those before it
 SILENT = timedelta(minutes=1)  # after which a worker counts as dead
-NEWEST = 300_000  # documents looked at; check_month looks at all of a month
 
 # By the index of waiting jobs of a queue; a job that waits for its next try counts from then.
 OLDEST = """
@@ -53,9 +52,8 @@ def overdue_mails():
 
 
 def missing_pdfs():
-    """Fixed documents of the newest ones that have no PDF yet, those given up too."""
-    newest = Invoice.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    return Invoice.objects.without_pdf().filter(pk__gt=newest - NEWEST).count()
+    """Fixed documents of the newest ones that have no PDF yet, those given up too; check_month looks at all of a month."""
+    return Invoice.objects.without_pdf(after=Invoice.objects.newest_after()).count()
 
 
 def parked():

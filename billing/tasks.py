@@ -26,12 +26,20 @@ def render(invoices, request=""):
 @app.periodic(cron="* * * * *")
 @app.task(name="billing.sweep", queue="sweep", queueing_lock="billing.sweep", priority=20)
 def sweep(timestamp=0):
-    """Every minute: put jobs of dead workers back, and render, or take in, what they left."""
+    """Every minute: put jobs of dead workers back, and render of the newest documents, or take in, what they left."""
     retry_stalled_jobs()
-    rendering.render_left_over()
+    rendering.render_left_over(after=Invoice.objects.newest_after())
     forget_failed_renderings()
     uploads.defer_left_over()
     forget_failed("billing.sweep")
+
+
+@app.periodic(cron="43 * * * *")
+@app.task(name="billing.sweep_all", queue="sweep", queueing_lock="billing.sweep_all", priority=20)
+def sweep_all(timestamp=0):
+    """Every hour: render what was left of any document; to look for it all of them are read."""
+    rendering.render_left_over()
+    forget_failed("billing.sweep_all")
 
 
 @app.periodic(cron="13 * * * *")

@@ -179,11 +179,11 @@ def render_waiting(invoices=None):
         yield invoice, keep_xml_again(invoice)
 
 
-def render_left_over():
-    """Render what no task will render any more, a failed try or a dead worker having left it."""
+def render_left_over(after=0):
+    """Render what no task will render any more, a failed try or a dead worker having left it; `after` an id only later documents."""
     if ProcrastinateJob.objects.filter(status__in=["todo", "doing"], task_name=TASK).exists():
         return
-    waiting = Invoice.objects.renderable().order_by("pk").values_list("pk", flat=True)
+    waiting = Invoice.objects.renderable(after).order_by("pk").values_list("pk", flat=True)
     render(list(waiting[:INVOICES_A_SWEEP]))
 
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from django.db import models
-from django.db.models import Case, Count, F, Max, Min, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models import Case, Count, Exists, F, Max, Min, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
@@ -17,6 +17,7 @@ from portal.scoping import Scoped
 from portal.searching import Sought
 from portal.templatetags.figures import percent
 
+NEWEST = 300_000  # documents: those of three months of 100,000
 DOCUMENT_FROM = 10_000  # yen, tax included, from which a 返還 needs its document (消費税法57条の4③)
 
 
@@ -108,21 +109,28 @@ class Invoices(Sought):
         size = Coalesce(Sum("pdf__size"), 0) + Coalesce(Sum("xml__size"), 0)
         return self.aggregate(documents=Count("pk"), pdfs=Count("pdf"), xmls=Count("xml"), size=size)
 
-    def without_pdf(self):
+    def newest_after(self):
+        """The id after which the newest documents begin; to read those alone costs the same however many years there are."""
+        return (self.aggregate(last=Max("pk"))["last"] or 0) - NEWEST
+
+    def without_pdf(self, after=0):
         """Fixed documents whose PDF is still to be rendered, those replaced or void by now too: they stay downloadable (D6).
 
-        Imported ones (移行) were sent from elsewhere and get none, nor do small 返還 of which nobody wants one.
+        Imported ones (移行) were sent from elsewhere and get none, nor do small 返還 of which nobody wants one. `after` an id
+        neither documents nor PDFs of before are read.
         """
-        return self.fixed().exclude(kind=Kind.IMPORTED).filter(without_document=False, pdf=None)
+        made = InvoicePdf.objects.filter(pk=OuterRef("pk"), pk__gt=after)
+        wanted = self.fixed().exclude(kind=Kind.IMPORTED).filter(without_document=False, pk__gt=after)
+        return wanted.filter(~Exists(made))
 
     def without_xml(self):
         """Those whose PDF is stored and whose XML couldn't be made."""
         return self.fixed().filter(pdf__isnull=False, rendering__isnull=False)
 
-    def renderable(self):
+    def renderable(self, after=0):
         """Those that workers still try: without PDF, and not parked for somebody to look at."""
         parked = Rendering.objects.filter(parked_at__isnull=False)
-        return self.without_pdf().exclude(pk__in=parked.values("invoice"))
+        return self.without_pdf(after).exclude(pk__in=parked.values("invoice"))
 
 
 def stored(kept):

@@ -12,7 +12,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from billing import tasks as billing_tasks
 from billing.documents.rendering import render_waiting
-from billing.models import Invoice, Rendering
+from billing.models import Invoice, InvoicePdf, Rendering
 from portal import tasks
 from portal.models import Mail
 from tests import make, processes
@@ -104,3 +104,22 @@ def it_forgets_that_catching_up_failed_once_the_daily_run_drafted_everybody(cast
     assert states("billing.catch_up") == ["failed"]
     call_command("open_month")
     assert states("billing.catch_up") == []
+
+
+def it_looks_for_left_over_renderings_among_the_newest_each_minute_and_among_all_each_hour(cast, monkeypatch):
+    monkeypatch.setattr("billing.models.invoices.NEWEST", 1)
+    make.close_month()
+    processes.empty_queue()
+    older, newest = Invoice.objects.order_by("pk")
+    billing_tasks.sweep.func()
+    assert list(InvoicePdf.objects.values_list("invoice", flat=True)) == [newest.pk]
+    billing_tasks.sweep_all.func()
+    assert InvoicePdf.objects.filter(invoice=older).exists()
+
+
+def it_reads_neither_documents_nor_pdfs_of_before_for_the_newest(db):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")  # it would tell the same condition twice
+    plan = Invoice.objects.renderable(after=70).explain()
+    assert plan.count("> 70)") == 2 and "Seq Scan on billing_invoice" not in plan, plan
