@@ -260,17 +260,25 @@ class ContractAdmin(Locked):
         is_open = obj is None or not obj.withdrawn_on
         context["may_meter"] = is_open and rights.may(request.user, "contracts.add_meter")
         if obj is not None and obj.pk:
-            context |= self.ways(obj, request) if self.has_change_permission(request, obj) else {}
-            context["may_withdraw"] = self.has_change_permission(request, obj) and not obj.withdrawn_on
-            beside = {name: part.rows for name, part in gather(list(parts_of(obj))).items()}
-            context["history"] = beside["changes"]
-            obj.newest_event = beside["newest"][0].pk if beside["newest"] else 0
-            if context["may_withdraw"] and lines is not None:
-                context["booked"] = booked([form.instance for form in lines.initial_forms])
-            if obj.cancel_on or lines is None or any(form.instance.charge_to for form in lines.initial_forms):
-                carries = any(vendor.carries_credits for vendor in beside["vendor"])
-                context |= desk.proposals_of(obj, request.user, carries=carries)  # nothing else makes any (D27)
+            context |= self.beside(request, obj, lines and [form.instance for form in lines.initial_forms])
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def beside(self, request, contract, lines):
+        """What stands beside the form of a stored contract: how it may change, what is booked, its history, what is to be decided.
+
+        `lines` are those of the form; None where it has none.
+        """
+        may_change = self.has_change_permission(request, contract)
+        found = {name: part.rows for name, part in gather(list(parts_of(contract))).items()}
+        contract.newest_event = found["newest"][0].pk if found["newest"] else 0
+        told = self.ways(contract, request) if may_change else {}
+        told |= {"may_withdraw": may_change and not contract.withdrawn_on, "history": found["changes"]}
+        if told["may_withdraw"] and lines is not None:
+            told["booked"] = booked(lines)
+        if contract.cancel_on or lines is None or any(line.charge_to for line in lines):  # nothing else makes any (D27)
+            carries = any(vendor.carries_credits for vendor in found["vendor"])
+            told |= desk.proposals_of(contract, request.user, carries=carries)
+        return told
 
     def ways(self, contract, request):
         """The choices of how a stored contract changes: 適用, and the ends of terms with which it may end."""
