@@ -1,5 +1,5 @@
 // Names for readers of the screen where Django's admin leaves a field without one: its column's head, or its row's label;
-// the key to the search box; and pages that wait for a worker.
+// the key to the search box; a text that isn't sent yet; and pages that wait for a worker.
 "use strict";
 
 const text = (element) => element?.textContent.trim().replace(/[:：]$/, "");
@@ -33,6 +33,16 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   box.focus();
   box.select();
+});
+
+// A text that was begun isn't lost unasked when a link or another form of the page leads away: the browser asks.
+let sent = null;
+document.addEventListener("submit", (event) => {
+  sent = event.target;
+});
+addEventListener("beforeunload", (event) => {
+  const texts = [...document.querySelectorAll("#content textarea")];
+  if (texts.some((field) => field.form !== sent && field.value !== field.defaultValue)) event.preventDefault();
 });
 
 // What waits for a worker looks again by itself, as long as somebody looks at it; without scripts the page's head does it.

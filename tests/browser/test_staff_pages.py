@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from billing.models import Parked
 from contracts.models import Contract
+from portal.models import Inquiry
 from tests.browser import desk
 from tests.browser.looking import (
     WIDTHS,
@@ -117,6 +118,23 @@ def it_leads_by_keys_to_the_search_the_menu_and_the_save(world, server, browse):
     page.locator("#nav-sidebar").wait_for(state="hidden")
     page.goto(server + reverse("admin:portal_faqentry_add"))
     assert page.locator("[name=_save]").get_attribute("accesskey") == "s"
+
+
+def it_asks_before_a_reply_that_was_begun_is_lost(world, server, browse):
+    page, asked = browse(STAFF), []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    page.goto(server + reverse("admin:portal_inquiry_change", args=[Inquiry.objects.earliest("pk").pk]))
+    reply, home = page.get_by_label("本文（メールで届き"), page.get_by_role("link", name="担当者ホーム").first
+    reply.fill("お調べします。")
+    for other in (page.locator("[name=_save]"), home):
+        other.click()
+        page.wait_for_timeout(500)
+    assert asked == ["beforeunload", "beforeunload"]
+    assert reply.input_value() == "お調べします。"
+    reply.fill("")
+    home.click()
+    page.wait_for_url(server + reverse("admin:index"))
+    assert len(asked) == 2
 
 
 def it_names_a_model_that_has_no_row_to_look_at(world):
