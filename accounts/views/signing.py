@@ -77,6 +77,8 @@ def sign_in(request, user, target):
     sessions.begin(request.session, now=timezone.now(), address=address, agent=agent)
     credentials.note_sign_in(user, address=address, browser=sessions.in_words(agent))
     response = HttpResponseRedirect(local(request, target))
+    if user.must_change_password:
+        request.session["next"] = response.url
     if user.customer_id and (chosen := languages.chosen_by_nobody(request)):
         services.choose_language(user, chosen)
         languages.keep(response, chosen)
@@ -165,7 +167,8 @@ def password_change(request):
         else:
             credentials.change_own_password(request, form.cleaned_data["new_password1"])
             messages.success(request, _("パスワードを変更しました。"))
-            return redirect("home")
+            target = request.session.pop("next", "/")
+            return redirect("home" if target.startswith(request.path) else target)
     context = {"form": form, "first": first, "initial": first and credentials.has_initial_password(request.user)}
     return render(request, "accounts/password_change.html", context)
 

@@ -9,7 +9,7 @@ from django.core import mail as outbox
 from django.db import transaction
 
 from accounts import throttle
-from accounts.models import Session
+from accounts.models import Session, User
 from accounts.sessions import stored
 from portal.tasks import send_due
 from tests import make
@@ -119,6 +119,19 @@ def it_leads_to_no_button_whichever_address_is_named(step, cast, web):
 def it_goes_to_a_local_target(cast, web):
     given = {"username": "hanako@example.com", "password": make.PASSWORD, "next": "/orders/?page=2"}
     assert web.post("/login/", given).url == "/orders/?page=2"
+
+
+@pytest.mark.parametrize(
+    ("target", "led"),
+    [("/invoices/?state=fixed", "/invoices/?state=fixed"), ("", "/"), ("//evil.example", "/"), ("/password/change/", "/")],
+)
+def it_goes_there_too_once_a_first_password_was_changed(target, led, cast, web):
+    User.objects.filter(pk=cast.hanako.pk).update(must_change_password=True)
+    web.post("/login/", {"username": "hanako@example.com", "password": make.PASSWORD, "next": target})
+    assert web.get("/invoices/").url == "/password/change/"
+    given = {"old_password": make.PASSWORD, "new_password1": "Tsuki-42", "new_password2": "Tsuki-42"}
+    assert web.post("/password/change/", given).url == led
+    assert web.get("/invoices/").status_code == 200
 
 
 def it_makes_one_wait_longer_and_longer_but_never_for_long(cast, web):
