@@ -123,7 +123,12 @@ def it_goes_to_a_local_target(cast, web):
 
 @pytest.mark.parametrize(
     ("target", "led"),
-    [("/invoices/?state=fixed", "/invoices/?state=fixed"), ("", "/"), ("//evil.example", "/"), ("/password/change/", "/")],
+    [
+        ("/invoices/?state=fixed", "/invoices/?state=fixed"),
+        ("", "/"),
+        ("//evil.example", "/"),
+        ("/password/change/", "/"),
+    ],
 )
 def it_goes_there_too_once_a_first_password_was_changed(target, led, cast, web):
     User.objects.filter(pk=cast.hanako.pk).update(must_change_password=True)
