@@ -97,6 +97,18 @@ def it_counts_what_the_old_system_gave_back(cast):
         told("return_invoice", "2026-03R", "--reason", "値引き")
 
 
+def it_is_found_out_when_its_total_is_no_longer_that_of_its_classes(cast):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(
+            "UPDATE billing_invoice SET net = net + 1000, total = total + 1000 WHERE number IN ('2016-05', '2019-11')"
+        )
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+        assert [each["document"] for each in findings("2016-05")["totals"]] == ["2016-05"]
+        assert "totals" not in findings("2019-11"), "of that one nobody knows the classes"
+        transaction.set_rollback(True)
+
+
 def it_replaces_one_with_lines_given_by_hand(cast):
     invoice = old("2019-11")
     with pytest.raises(ValidationError, match="税率ごと"):
