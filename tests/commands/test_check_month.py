@@ -320,6 +320,15 @@ def it_counts_what_is_alike_in_one_line_and_shows_twenty(cast):
     assert "ほか 9件（--json で全件）" in run("2026-04")[1]
 
 
+def it_misses_nothing_that_was_entered_on_the_morning_after_a_close_at_night(cast):
+    with time_machine.travel("2026-04-30T15:30Z"):  # 00:30 in Japan
+        make.close_month(today=date(2026, 5, 1))
+    with time_machine.travel("2026-04-30T23:00Z"):
+        cast.b.billing_department = "経理部"
+        cast.b.save()
+    assert "recount" not in found()
+
+
 def it_is_explained_code_by_code_on_the_operators_page(cast):
     make.close_month()
     asked = [checks.check(month, today=make.IN_MAY) for month in (make.APRIL, make.MAY)]

@@ -101,11 +101,12 @@ QUESTIONS = [
         SELECT i.number AS document, c.number AS customer, has.value AS expected, i.addressee ->> has.key AS found,
             '宛先 ' || has.key AS text
         FROM billing_invoice i {OWNED}
+        CROSS JOIN LATERAL (SELECT c.updated_at AT TIME ZONE 'Asia/Tokyo' < i.fixed_on AS still) same
         CROSS JOIN LATERAL (VALUES ('number', c.number, true), ('name', coalesce(nullif(c.billing_name, ''), c.name), true),
-            ('address', coalesce(nullif(c.billing_address, ''), c.address), c.updated_at < i.fixed_on),
-            ('postal_code', CASE WHEN c.billing_address = '' THEN c.postal_code ELSE c.billing_postal_code END, c.updated_at < i.fixed_on),
-            ('department', c.billing_department, c.updated_at < i.fixed_on),
-            ('person', c.billing_person, c.updated_at < i.fixed_on)) AS has (key, value, certain)
+            ('address', coalesce(nullif(c.billing_address, ''), c.address), same.still),
+            ('postal_code', CASE WHEN c.billing_address = '' THEN c.postal_code ELSE c.billing_postal_code END, same.still),
+            ('department', c.billing_department, same.still),
+            ('person', c.billing_person, same.still)) AS has (key, value, certain)
         WHERE {OWN} AND i.state <> 'draft' AND has.certain AND has.value <> ''
             AND (coalesce(i.addressee ->> has.key, '') = '' OR has.key = 'number' AND i.addressee ->> has.key <> has.value)
         """
