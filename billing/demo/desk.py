@@ -9,7 +9,7 @@ from accounts.models import Customer, User
 from accounts.wishes import ask_for_changes
 from contracts.models import Contract, Service
 from portal.models import Inquiry, Notice
-from portal.services import answer_inquiry, enter_inquiry, newest, note_inquiry, send_inquiry
+from portal.services import answer_inquiry, enter_inquiry, newest, note_inquiry
 
 PEOPLE = ["staff@example.net", "hanako@example.com", "taro@example.com", "jiro@example.org"]
 MAINTENANCE = """\
@@ -79,14 +79,17 @@ def ask(person, staff):
 
 
 def wait(person, staff):
-    """About a contract, with a memo among the staff: the desk owes an answer."""
+    """By telephone too, for this person never signed in: about a contract, with a memo among the staff; the desk owes an answer."""
     inquiry = Inquiry(
+        customer=person.customer,
+        user=person,
+        via=Inquiry.Via.PHONE,
         kind=Inquiry.Kind.QUESTION,
         subject="サーバのメモリ増設について",
         body="本社サーバ4台のメモリを16 GBから32 GBに増やしたいと考えています。\n停止時間の目安と、月額がいくらになるかを教えてください。",
         about=Contract.objects.filter(customer=person.customer).earliest("number").number,
     )
-    send_inquiry(inquiry, by=person)
+    enter_inquiry(inquiry, by=staff)
     note_inquiry(inquiry, "停止時間を技術部に確認中。見積もりは標準L（8 vCPU / 32 GB）で出す。", by=staff)
 
 

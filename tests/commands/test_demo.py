@@ -118,7 +118,7 @@ def it_gives_the_desk_inquiries_in_each_state_a_change_to_take_over_and_notices_
     asked = Inquiry.objects.order_by("number")
     assert [(each.get_state_display(), each.get_via_display(), each.user.email) for each in asked] == [
         ("完了", "電話", "hanako@example.com"),
-        ("返信待ち", "ポータル", "taro@example.com"),
+        ("返信待ち", "電話", "taro@example.com"),
         ("返信待ち", "ポータル", "jiro@example.org"),
     ]
     assert asked[1].messages.get().kind == "memo"
