@@ -102,6 +102,17 @@ def it_prints_every_table_whole(world, server, browser_of, email, step):
     assert not found, "\n" + "\n".join(found)
 
 
+def it_prints_no_form_below_a_record(world, server, browser_of):
+    page = browser_of(DEMO)
+    for path, form, record in [
+        (f"/invoices/{world[DEMO].invoice}/", "メモ（任意）", "社内確認"),
+        (f"/inquiry/{world[DEMO].inquiry}/", "続けて書く", "やりとり"),
+    ]:
+        page.goto(server + path)
+        text = printed(page)[1]
+        assert (page.get_by_text(form).count(), form in text, record in text) == (1, False, True), path
+
+
 def it_prints_the_colours_that_the_bars_are_read_by(world, server, browser_of):
     """Browsers leave backgrounds out unless asked; a bar's service is known by nothing but its colour."""
     page = browser_of(DEMO)
