@@ -77,8 +77,9 @@ def numbers_gone(numbers: Collection[str]) -> set[str]:
 def create_user(user: User, *, password: str = "", later: bool = False, by: User, session: Any = None) -> User:
     """Store a new user and mail the account data; the company's first one becomes recipient and manager (A1, D14).
 
-    With `later` they are sent when somebody says so (D38). `password` is a typed initial one, else a generated one goes with the mail; `session` is the acting browser's, which
-    doesn't end when the acting person hands the recipient's mark over. Raises ValidationError, PermissionDenied.
+    With `later` they are sent when somebody says so (D38). `password` is a typed initial one, else a generated one goes with
+    the mail; `session` is the acting browser's, which doesn't end when the acting person hands the recipient's mark over.
+    Raises ValidationError, PermissionDenied.
     """
     rights.need_over(user, by=by, right="accounts.add_user")
     former = None

@@ -4,12 +4,12 @@ import hashlib
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
-from datetime import date
 from functools import cache
 from io import BytesIO
 from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef
+from django.utils.formats import date_format
 from pypdf import PdfReader
 
 from billing.documents import einvoice, registered
@@ -22,8 +22,7 @@ PIECE = 20  # PDFs that are held at a time
 NUMBER = re.compile(r"請求番号\s+([A-Z0-9-]{1,20})\s+\d+ / \d+")
 TOTAL = re.compile(r"合計（税込）\s*([-▲△]?)\s*¥?\s*([-▲△]?)\s*([\d,]+)")
 # Its days, whose years may be those of eras (和暦).
-ISSUED = re.compile(r"(?:請求日|返還日)\s+\S+?年(\d+)月(\d+)日")
-WEEKDAYS = "月火水木金土日"
+ISSUED = re.compile(r"(?:請求日|返還日)\s+\S+?年(\d+月\d+日)")
 
 
 class Verified(NamedTuple):
@@ -95,8 +94,8 @@ def compare_pdf(invoice: Invoice, content: bytes) -> Iterator[str]:
     left = written(invoice)
     for text in map(read, range(len(pages))):  # mostly the first says all
         left = {fact: words for fact, words in left.items() if not fact.search(text)}
-        if (issued := ISSUED.search(text)) and (int(issued[1]), int(issued[2])) != month_and_day(invoice.issued_on):
-            yield f"請求日がPDFでは{issued[1]}月{issued[2]}日、台帳では{in_words(invoice.issued_on)}"
+        if (issued := ISSUED.search(text)) and issued[1] != date_format(invoice.issued_on, "n月j日"):
+            yield f"請求日がPDFでは{issued[1]}、台帳では{date_format(invoice.issued_on, 'n月j日')}"
         if not left:
             break
     for words in left.values():
@@ -107,7 +106,7 @@ def written(invoice: Invoice) -> dict[re.Pattern[str], str]:
     """What stands on the pages beside number and total, as it is sought, each with its words: 支払期限, and the sums by tax class."""
     found = {}
     if invoice.due_on and invoice.total > 0:
-        day = f"{in_words(invoice.due_on)}（{WEEKDAYS[invoice.due_on.weekday()]}）"
+        day = date_format(invoice.due_on, "n月j日（D）")
         found[re.compile(re.escape(day))] = f"支払期限 {day}"
     for row in classes_of(invoice):
         for words, amount in ((f"{row.get_kind_display()}の対象額", row.base), ("消費税額", row.tax)):
@@ -118,14 +117,6 @@ def written(invoice: Invoice) -> dict[re.Pattern[str], str]:
 def classes_of(invoice: Invoice) -> list[registered.Class]:
     lines = list(invoice.lines.all())
     return registered.classes(invoice, lines, registered.apart(invoice, lines))
-
-
-def month_and_day(day: date) -> tuple[int, int]:
-    return day.month, day.day
-
-
-def in_words(day: date) -> str:
-    return f"{day.month}月{day.day}日"
 
 
 def number_and_total(pages: int, read: Callable[[int], str]) -> tuple[str | None, int | None]:
